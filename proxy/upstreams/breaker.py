@@ -7,13 +7,14 @@ from proxy.chat.upstream import BreakerState as State
 
 FAILURES_TO_OPEN = 5  # one after the other
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0  # seconds; each failed trial doubles the pause
-TRIAL_SECONDS = 180.0  # a trial that nobody has heard of for so long is given up
+TRIAL_SECONDS = 180.0  # a trial without an outcome after this time no longer blocks the next one
 
 
 class Breaker:
     """Closed: requests pass. Open: none do. Half open: one does, as a trial, and decides.
 
-    Whoever lets a request pass asks `admits`, and tells `passed`. While it `is_well` neither is needed.
+    Callers ask `admits` before each request, call `admitted` when they send it, and then say how it ended. While
+    the breaker `is_well`, neither is needed.
     """
 
     def __init__(self) -> None:
@@ -24,7 +25,7 @@ class Breaker:
         self._trial_since: float | None = None
 
     def state(self, now: float) -> State:
-        """Which of them it is in now."""
+        """The breaker's state now."""
         if self._open_until is None:
             return "closed"
         return "open" if now < self._open_until else "half_open"
@@ -36,8 +37,8 @@ class Breaker:
             return state == "closed"
         return self._trial_since is None or now - self._trial_since >= TRIAL_SECONDS
 
-    def passed(self, now: float) -> bool:
-        """A request passes; whether it is the trial."""
+    def admitted(self, now: float) -> bool:
+        """A request was let pass; returns whether it is the trial."""
         is_trial = self._open_until is not None
         if is_trial:
             self._trial_since = now
@@ -67,7 +68,7 @@ class Breaker:
         elif self._failures >= FAILURES_TO_OPEN:
             self._open(now)
 
-    def left(self) -> None:
+    def trial_abandoned(self) -> None:
         """The trial ended without showing anything; the next request is one."""
         self._trial_since = None
 

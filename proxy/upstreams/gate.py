@@ -1,24 +1,21 @@
-"""Admission of turns to one upstream: bounded slots with a fair queue, circuit breaker and cooldowns of bots."""
+"""Admission of turns to one upstream: its slots, its circuit breaker and the cooldowns of its bots."""
 
-import asyncio
 import logging
-from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from math import ceil
 from time import monotonic, time
 
-from proxy.chat.errors import LimitExceeded, ServiceError
+from proxy.chat.errors import ServiceError
 from proxy.chat.upstream import Health, Refusal, RefusalReason, StopReading
 from proxy.upstreams.breaker import Breaker
+from proxy.upstreams.slots import Slots
 from shared.models import Credentials
 
 # Where another site offers the same model it is asked first for so long. Seconds.
 QUOTA_COOLDOWN = 600.0
 RATE_LIMIT_COOLDOWN = 30.0
 MINUTE = 60.0
-MAX_WAITING = 1024
-WAIT_SECONDS = 30.0  # for a slot
 _FAULTS = frozenset({RefusalReason.UPSTREAM, RefusalReason.CREDENTIALS})  # of the whole site, unless it had begun
 _COOLING = {
     RefusalReason.QUOTA: QUOTA_COOLDOWN,
@@ -75,7 +72,7 @@ class Gate:
         elif isinstance(error, Refusal):
             self._learn(bot_id, error, is_trial=is_trial)
         elif is_trial:
-            self.breaker.left()
+            self.breaker.trial_abandoned()
 
     def cool_until(self, bot_id: int) -> float | None:
         """Until when the bot is better left alone, or was; None where it was not since it answered last."""
@@ -131,7 +128,7 @@ class Gate:
             if refusal.has_begun:
                 self.breaker.succeeded()
             elif is_trial:
-                self.breaker.left()
+                self.breaker.trial_abandoned()
             return
         was_closed = self.breaker.state(now) == "closed"
         self.breaker.failed(now)
@@ -160,7 +157,7 @@ class Permit:
         except ServiceError:
             self._leave_slot()
             raise
-        self.is_trial = not gate.breaker.is_well and gate.breaker.passed(monotonic())
+        self.is_trial = not gate.breaker.is_well and gate.breaker.admitted(monotonic())
         self._cool_until = gate.cool_until(self._bot_id)
         return self
 
@@ -186,113 +183,3 @@ class Permit:
         if self._has_slot:
             self._has_slot = False
             self._gate.slots.leave()
-
-
-class Slots:
-    """A bounded number of slots, and a bounded queue for them.
-
-    Callers take turns: whoever waits with many requests gets no more slots than one that waits with few. `short` is
-    set when there are fewer slots than might be and none of them is free.
-    """
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self.allowed = most  # those that may be taken now; `allow` sets them
-        self.taken = 0
-        self.short = asyncio.Event()
-        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()  # the next caller comes first
-        self.open = 0
-        self.queued = 0
-
-    @property
-    def demand(self) -> int:
-        """Slots that are taken or waited for."""
-        return self.taken + sum(map(len, self._waiting.values()))
-
-    def allow(self, slots: int) -> None:
-        """Let so many slots be taken from now on; those that are taken already stay so."""
-        self.allowed = slots
-        self._hand_on()
-
-    async def take(self, caller: str) -> None:
-        """Take one slot. Raises `LimitExceeded` (429) when the queue is full or moves too slowly."""
-        if self.taken < self.allowed:
-            self.taken += 1
-            if self.taken == self.allowed:
-                self._tell()
-        else:
-            self._tell()
-            await self._queue(caller)
-        self.open += 1
-
-    def leave(self) -> None:
-        """Give back what `take` took."""
-        self.open -= 1
-        if self._waiting or self.taken > self.allowed:
-            self._give_back()
-        else:
-            self.taken -= 1
-
-    async def _queue(self, caller: str) -> None:
-        if self.queued >= MAX_WAITING:
-            raise busy()
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(caller, deque()).append(turn)
-        self.queued += 1
-        try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                await turn
-        except TimeoutError:
-            if not _has_come(turn):
-                raise busy() from None
-        except asyncio.CancelledError:
-            if _has_come(turn):
-                self._give_back()
-            raise
-        finally:
-            self.queued -= 1
-            self._forget(caller, turn)
-
-    def _give_back(self) -> None:
-        self.taken -= 1
-        self._hand_on()
-        self._tell()
-
-    def _hand_on(self) -> None:
-        """Give free slots to the next callers in turn."""
-        while self._waiting and self.taken < self.allowed:
-            caller, waiting = self._waiting.popitem(last=False)
-            turn = waiting.popleft()
-            if waiting:
-                self._waiting[caller] = waiting  # behind all others
-            if not turn.done():
-                self.taken += 1
-                turn.set_result(None)
-
-    def _tell(self) -> None:
-        if self.taken >= self.allowed and self.allowed < self.most:
-            self.short.set()
-
-    def _forget(self, caller: str, turn: asyncio.Future[None]) -> None:
-        waiting = self._waiting.get(caller)
-        if waiting and turn in waiting:
-            waiting.remove(turn)
-            if not waiting:
-                del self._waiting[caller]
-
-
-def _has_come(turn: asyncio.Future[None]) -> bool:
-    """Whether the slot was given, be it in the very moment in which its caller left or would wait no longer."""
-    return turn.done() and not turn.cancelled()
-
-
-def busy() -> LimitExceeded:
-    """The error for a request that found no slot in time."""
-    return LimitExceeded(
-        429,
-        "Too many requests wait already; FREEAICHAT_MAX_UPSTREAM sets how many a site answers at once, "
-        "FREEAICHAT_MAX_SERVER a server.",
-        type="rate_limit_error",
-        code="rate_limit_exceeded",
-        retry_after=5,
-    )

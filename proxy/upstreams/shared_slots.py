@@ -12,7 +12,7 @@ import secrets
 from contextlib import suppress
 from time import time
 
-from proxy.upstreams.gate import Slots
+from proxy.upstreams.slots import Slots
 from shared.store import Store, StoreError
 from shared.store.slots import Claim, Share
 
@@ -34,24 +34,24 @@ class SharedSlots:
         self._site = site
         self._slots = slots
         self._holder = secrets.token_hex(8)
-        self._spare = max(slots.most // BLOCKS, 1)
+        self._spare = max(slots.limit // BLOCKS, 1)
         self._share: Share | None = None  # None: the store is away, or was not asked yet
-        self._was_given = False
+        self._was_granted = False
         self.store_trouble: str | None = None  # why the store could not keep what was claimed last
         slots.allow(0)
 
     async def claim(self) -> None:
         """Renew what is held, and ask for more or hand back as there is need."""
-        kept = self._kept()
-        claim = Claim(self._holder, kept, min(self._slots.demand, self._slots.most), self._spare)
+        kept = self._slots_to_hold()
+        claim = Claim(self._holder, kept, min(self._slots.demand, self._slots.limit), self._spare)
         self._slots.allow(min(self._slots.allowed, kept))  # what may go back now is not taken meanwhile
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                share = await self._store.acquire_slots(self._site, claim, limit=self._slots.most, at=time())
+                share = await self._store.acquire_slots(self._site, claim, limit=self._slots.limit, at=time())
         except (TimeoutError, StoreError) as error:
-            self._lost(kept, error)
+            self._store_failed(kept, error)
             return
-        self._share, self._was_given, self.store_trouble = share, True, None
+        self._share, self._was_granted, self.store_trouble = share, True, None
         self._slots.allow(min(share.slots, share.entitled))
 
     async def keep(self) -> None:
@@ -59,8 +59,8 @@ class SharedSlots:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pause()):
-                    await self._slots.short.wait()
-            self._slots.short.clear()
+                    await self._slots.shortage.wait()
+            self._slots.shortage.clear()
             await self.claim()
             await asyncio.sleep(GAP_SECONDS)
 
@@ -70,7 +70,7 @@ class SharedSlots:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self._store.release_slots(self._site, self._holder)
 
-    def _kept(self) -> int:
+    def _slots_to_hold(self) -> int:
         """How many slots to hold whatever the store says."""
         slots, share = self._slots, self._share
         if share is None:
@@ -80,13 +80,13 @@ class SharedSlots:
             held = min(held, slots.demand + (0 if share.shortage else self._spare))
         return max(held, slots.taken)
 
-    def _lost(self, kept: int, error: Exception) -> None:
+    def _store_failed(self, kept: int, error: Exception) -> None:
         """Go on with what is certainly held: one slot at least, and all where the store never said anything."""
         self.store_trouble = str(error) or "the store is busy"
         if self._share is not None:
             log.warning("slots on %s are not shared out just now: %s", self._site, self.store_trouble)
         self._share = None
-        self._slots.allow(kept or (1 if self._was_given else self._slots.most))
+        self._slots.allow(kept or (1 if self._was_granted else self._slots.limit))
 
     def _pause(self) -> float:
         share = self._share

@@ -18,7 +18,7 @@ def passes(breaker: Breaker, now: float) -> bool:
     """Whether a request may pass, which it then does."""
     may = breaker.admits(now)
     if may:
-        breaker.passed(now)
+        breaker.admitted(now)
     return may
 
 
@@ -46,12 +46,12 @@ def test_after_the_pause_one_trial_passes_and_its_success_closes_it() -> None:
 
     assert breaker.state(FIRST_PAUSE) == "half_open"
     assert breaker.admits(FIRST_PAUSE)
-    assert breaker.passed(FIRST_PAUSE), "this one is the trial"
+    assert breaker.admitted(FIRST_PAUSE), "this one is the trial"
     assert not breaker.admits(FIRST_PAUSE)
     assert breaker.wait(FIRST_PAUSE) > 0, "until it is known what became of the trial"
     breaker.succeeded()
     assert breaker.admits(FIRST_PAUSE)
-    assert not breaker.passed(FIRST_PAUSE)
+    assert not breaker.admitted(FIRST_PAUSE)
 
 
 def test_failed_trials_make_the_pauses_longer_up_to_a_limit() -> None:
@@ -69,7 +69,7 @@ def test_failed_trials_make_the_pauses_longer_up_to_a_limit() -> None:
 def test_a_trial_that_shows_nothing_makes_room_for_the_next() -> None:
     breaker = opened()
     assert passes(breaker, FIRST_PAUSE)
-    breaker.left()
+    breaker.trial_abandoned()
     assert breaker.admits(FIRST_PAUSE)
 
 
@@ -125,7 +125,7 @@ def test_it_always_recovers_by_itself(steps: list[str]) -> None:
         elif step == "succeed":
             breaker.succeeded()
         elif step == "leave":
-            breaker.left()
+            breaker.trial_abandoned()
         elif step == "revive":
             breaker.revived(now)
         else:

@@ -9,8 +9,8 @@ from time import monotonic, time
 import aiohttp
 import pytest
 
-from proxy.upstreams.gate import Slots
 from proxy.upstreams.shared_slots import SharedSlots
+from proxy.upstreams.slots import Slots
 from shared.store import Store, StoreUnavailable, open_store
 from shared.store.slots import LEASE_SECONDS, Claim, Share
 from tests.figures import figure

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import proxy.upstreams.gate
+import proxy.upstreams.slots
 from proxy.chat.errors import ServiceError
-from proxy.upstreams.gate import Slots
+from proxy.upstreams.slots import Slots
 from tests.proxy.running import running_proxy
 from tests.site import SimulatedSite
 
@@ -56,8 +56,8 @@ async def refusal(work: Awaitable[None]) -> ServiceError:
 
 @pytest.mark.parametrize("seed", range(40))
 async def test_no_slot_is_lost_or_doubled_whatever_comes_and_goes(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proxy.upstreams.gate, "WAIT_SECONDS", 0.004)
-    monkeypatch.setattr(proxy.upstreams.gate, "MAX_WAITING", 20)
+    monkeypatch.setattr(proxy.upstreams.slots, "WAIT_SECONDS", 0.004)
+    monkeypatch.setattr(proxy.upstreams.slots, "MAX_WAITING", 20)
     chance = random.Random(seed)
     slots = Slots(SLOTS)
     most = Most()
@@ -75,7 +75,7 @@ async def test_no_slot_is_lost_or_doubled_whatever_comes_and_goes(seed: int, mon
 
     assert most.seen == SLOTS
     assert (slots.open, slots.queued, most.now) == (0, 0, 0)
-    monkeypatch.setattr(proxy.upstreams.gate, "WAIT_SECONDS", 20.0)
+    monkeypatch.setattr(proxy.upstreams.slots, "WAIT_SECONDS", 20.0)
     assert await free_slots(slots) == SLOTS
 
 
@@ -106,7 +106,7 @@ async def visit(slots: Slots, chance: random.Random, most: Most) -> None:
 
 
 async def test_a_slot_that_comes_in_the_moment_of_the_deadline_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proxy.upstreams.gate, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(proxy.upstreams.slots, "WAIT_SECONDS", 0.05)
     slots = Slots(1)
     async with slot(slots, "first"):
         waiting = asyncio.create_task(use(slots, "second"))
@@ -146,7 +146,7 @@ async def test_callers_take_turns_and_each_is_served_in_its_own_order() -> None:
 
 
 async def test_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proxy.upstreams.gate, "MAX_WAITING", 3)
+    monkeypatch.setattr(proxy.upstreams.slots, "MAX_WAITING", 3)
     slots = Slots(1)
     async with slot(slots, "x"):
         tasks = [asyncio.create_task(use(slots, "x")) for _ in range(3)]
@@ -161,7 +161,7 @@ async def test_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_who_waits_too_long_is_told_when_to_come_back(
     site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proxy.upstreams.gate, "WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(proxy.upstreams.slots, "WAIT_SECONDS", 0.3)
     async with running_proxy(site, tmp_path, max_upstream=1) as running:
         first = asyncio.create_task(running.chat(HELD))
         while not site.open_streams:
