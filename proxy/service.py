@@ -16,7 +16,7 @@ from aiohttp import web
 
 from proxy.api.app_keys import PEERS
 from proxy.app import open_app
-from proxy.server.errors import Connection
+from proxy.server.connection import ClientConnection
 from proxy.server.in_flight import IN_FLIGHT
 from proxy.server.listening import BACKLOG, is_unavailable, open_sockets, serve_accepted, stop_listening
 from shared.log_file import log_path
@@ -180,7 +180,7 @@ async def _listen(app: web.Application, settings: Settings, signals: _Signals, w
     await runner.setup()
     loop = asyncio.get_running_loop()
     connections = partial(
-        Connection,
+        ClientConnection,
         cast(web.Server, runner.server),
         loop=loop,
         keepalive_timeout=KEEPALIVE_SECONDS,

@@ -23,7 +23,7 @@ from proxy.api.models import handlers as models
 from proxy.api.responses import handlers as responses
 from proxy.api.sending import counted
 from proxy.page import handlers as page
-from proxy.server.errors import expect
+from proxy.server.connection import expect
 
 _PREFIX = "/{prefix:(?:/*+v1(?=/))*+}"
 _RESPONSE_ID = r"{id:(?!(?:compact|input_tokens)(?!\w))[^\x2f]+}"  # OpenAI's servers have something else of these names
