@@ -108,7 +108,7 @@ async def open_app(
         background.start("following credentials", keeper.watch)
         background.start("following keys", keyring.watch)
         background.start("tidying the store", partial(keep_pruning, store, settings))
-        background.start("keeping continued conversations", chats.branches.keep_flushing)
+        background.start("keeping continued conversations", chats.copies.keep_flushing)
         background.start("keeping usage", usage.keep_flushing)
         for server in servers:
             background.start("listing the models of a server", server.keep_listing)
@@ -137,7 +137,7 @@ async def open_app(
             await asyncio.gather(*(each.leave() for each in shared_slots))
             await usage.close()
             with suppress(StoreError):  # the transcripts serve as well
-                await chats.branches.flush()
+                await chats.copies.flush()
 
 
 def _store_trouble(keeper: CredentialKeeper, shared_slots: Sequence[SharedSlots]) -> str | None:

@@ -7,12 +7,13 @@ from typing import Any
 from proxy.chat.answer import Answer, OnComplete
 from proxy.chat.ask import Ask, ContentPart
 from proxy.chat.catalog import Catalog, Model, unknown_model
+from proxy.chat.conversation_turn import ConversationTurn
 from proxy.chat.conversations import Conversations, check_capacity
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.history import MAX_TURN_CHARS, Plan, always_sent, is_empty, size_of, without_trailing_empty
-from proxy.chat.memory import Branches, Memory
 from proxy.chat.offload import offload
 from proxy.chat.upstream import Embedder, EmbeddingsResponse, Refusal, SiteBots, Upstream
+from proxy.chat.upstream_copies import UpstreamCopies
 from shared.settings import Settings
 from shared.store import Store
 
@@ -24,7 +25,7 @@ class ChatService:
         """*upstreams*: in order of preference."""
         self._store = store
         self._conversations = Conversations(store)
-        self.branches = Branches(store)
+        self.copies = UpstreamCopies(store)
         self._upstreams = upstreams
         self._settings = settings
         self._catalog: tuple[list[SiteBots], Catalog] | None = None
@@ -54,23 +55,22 @@ class ChatService:
         if ask.messages and ask.messages[-1].role == "assistant":
             ask = replace(ask, messages=without_trailing_empty(ask.messages))
         stored = await self._conversations.find(ask.conversation_id, owner=owner) if ask.conversation_id else None
-        memory = Memory(self._store, self.branches, ask.messages, stored, ask.tool_config)
+        turn = ConversationTurn(self._store, self.copies, ask.messages, stored, ask.tool_config)
         if stored is not None:
-            check_capacity(memory.plan.messages, answers=1)
-        _check_plan(memory.plan)
+            check_capacity(turn.plan.messages, answers=1)
+        _check_plan(turn.plan)
         if len(candidates) > 1:
             candidates.sort(key=lambda model: _prospects(model, fallback))  # equals keep the order of preference
-        answer = Answer(
+        return Answer(
             ask,
-            memory,
+            turn,
             candidates,
             name=name,
             fallback=fallback,
+            stands_in=bool(self._settings.default_model) and self.catalog.resolve(ask.model) is None,
             on_complete=on_complete,
             retries=self._settings.tool_retries,
         )
-        answer.stands_in = bool(self._settings.default_model) and self.catalog.resolve(ask.model) is None
-        return answer
 
     async def embed(
         self,

@@ -168,13 +168,13 @@ async def _with_upstreams(
     chats = ChatService(store, upstreams, settings)
     app[CHAT], app[UPSTREAMS] = chats, upstreams
     app[RESPONSES] = Responses(store, chats, app[CONVERSATIONS])
-    flushing = asyncio.create_task(chats.branches.keep_flushing())
+    flushing = asyncio.create_task(chats.copies.keep_flushing())
     try:
         yield
     finally:
         flushing.cancel()
         await asyncio.wait({flushing})
-        await chats.branches.flush()
+        await chats.copies.flush()
 
 
 @asynccontextmanager

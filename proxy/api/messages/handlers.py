@@ -12,7 +12,7 @@ from proxy.api.messages.request import parse_messages
 from proxy.api.rendering import json_response
 from proxy.api.sending import send
 from proxy.api.tools import Mode
-from proxy.chat.memory import count_tokens
+from proxy.chat.prompt_tokens import count_request_tokens
 from proxy.server.bodies import read_body
 
 
@@ -34,7 +34,6 @@ async def count_message_tokens(request: web.Request) -> web.Response:
     """About as many tokens as a request would be; no site is asked."""
 
     def count(fields: Mapping[str, Any], tools: Mode) -> int:
-        ask = parse_messages(fields, tools, counts_only=True).ask
-        return count_tokens(ask.messages, ask.tool_config)
+        return count_request_tokens(parse_messages(fields, tools, counts_only=True).ask)
 
     return json_response({"input_tokens": await read_body(request, by_fields(request, count))})

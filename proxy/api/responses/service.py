@@ -19,8 +19,8 @@ from proxy.chat.answer import Answer
 from proxy.chat.ask import Ask, file_texts, replace_media
 from proxy.chat.conversations import Conversations, call_store, check_capacity, unknown_item, with_ids
 from proxy.chat.errors import ServiceError
-from proxy.chat.memory import count_tokens
 from proxy.chat.offload import offload
+from proxy.chat.prompt_tokens import count_request_tokens
 from proxy.chat.service import ChatService
 from shared.conversations import Conversation, Message, is_visible_to
 from shared.store import Store, StoreError
@@ -70,7 +70,7 @@ class Responses:
     async def count_tokens(self, request: ResponseRequest, *, owner: str) -> int:
         """About as many tokens as all that *request* tells a model."""
         ask, _, _ = await self._whole(request, owner)
-        return await asyncio.to_thread(count_tokens, ask.messages, ask.tool_config)
+        return await asyncio.to_thread(count_request_tokens, ask)
 
     async def find(self, response_id: str, *, owner: str) -> str:
         """The stored response object, as JSON."""

@@ -8,9 +8,10 @@ from typing import Any
 import openai
 import pytest
 
+from proxy.chat.conversation_turn import ConversationTurn
 from proxy.chat.conversations import Conversations
 from proxy.chat.errors import ServiceError
-from proxy.chat.memory import Branches, Memory
+from proxy.chat.upstream_copies import UpstreamCopies
 from shared.conversations import Conversation, Message
 from tests.proxy.running import NOW, RunningProxy, capture, running_proxy
 from tests.site import SimulatedSite
@@ -261,7 +262,7 @@ async def test_a_conversation_that_is_deleted_just_before_a_turn_or_an_append_is
     question = Message(role="user", text="hi")
 
     for refused in (
-        Memory(proxy.store, Branches(proxy.store), [question], gone).begin(),
+        ConversationTurn(proxy.store, UpstreamCopies(proxy.store), [question], gone).begin(),
         Conversations(proxy.store).append(gone.id, [question]),
     ):
         with pytest.raises(ServiceError) as raised:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxy.chat import memory
+from proxy.chat import upstream_copies
 from tests.figures import figure
 from tests.proxy.running import RunningProxy, capture, nothing_under_way, running_proxy
 from tests.proxy.upstreams.aipkit.test_transcript import parse
@@ -113,7 +113,7 @@ async def dialogue(proxy: RunningProxy, site: SimulatedSite, model: str) -> int:
 async def test_the_model_always_knows_exactly_what_the_client_sent(
     site: SimulatedSite, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "LOOK_UP_SECONDS", 10.0)  # a busy machine's store may be slow
+    monkeypatch.setattr(upstream_copies, "LOOK_UP_SECONDS", 10.0)  # a busy machine's store may be slow
     async with running_proxy(site, tmp_path / "auto") as proxy:
         sent = await dialogue(proxy, site, model)
     figure(f"{model}: bytes sent in {TURNS} turns", f"{sent}")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-import proxy.chat.answer
+import proxy.chat.answer_writer
 from proxy.chat.upstream import Citation, End, RefusalReason
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.list_upstream import ListUpstream, Told, answered, refusal
@@ -39,7 +39,7 @@ async def test_an_answer_without_end_is_given_up_also_while_it_is_held_back(
     limit: dict[str, int],
 ) -> None:
     for name, most in limit.items():
-        monkeypatch.setattr(proxy.chat.answer, name, most)
+        monkeypatch.setattr(proxy.chat.answer_writer, name, most)
     other.answers = [Told(["x" * 100] * 50)]
 
     assert (await before.chat("one", model="listed", **fields)).status == 502
@@ -49,7 +49,7 @@ async def test_an_answer_without_end_is_given_up_also_while_it_is_held_back(
 async def test_what_has_no_end_is_asked_of_nobody_else(
     before: RunningProxy, site: SimulatedSite, other: ListUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proxy.chat.answer, "MAX_ANSWER_CHARS", 1000)
+    monkeypatch.setattr(proxy.chat.answer_writer, "MAX_ANSWER_CHARS", 1000)
     other.answers = [Told(["x" * 100] * 50)]
 
     assert (await before.chat("one", response_format=JSON)).status == 502
@@ -61,7 +61,7 @@ async def test_what_has_no_end_is_asked_of_nobody_else(
 async def test_whole_calls_are_given_whatever_becomes_of_the_rest(
     before: RunningProxy, other: ListUpstream, monkeypatch: pytest.MonkeyPatch, stream: bool, end: str
 ) -> None:
-    monkeypatch.setattr(proxy.chat.answer, "LINGER_SECONDS", 0.05)
+    monkeypatch.setattr(proxy.chat.answer_writer, "LINGER_SECONDS", 0.05)
     pieces = ["```tool_calls\n", '{"name":"look","arguments":{}}\n', "```\n"]
     failure = refusal(RefusalReason.UPSTREAM, delivered=True, has_begun=True)
     other.answers = [Told(pieces, failure if end == "fails" else End(), hangs=end == "hangs")]

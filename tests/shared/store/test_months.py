@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.chat.memory import Branches
+from proxy.chat.upstream_copies import UpstreamCopies
 from shared.conversations import Note
 from shared.store import Store, StoreTooNew, StoreUnavailable, open_store
 from tests.redis_server import RedisServer
@@ -92,24 +92,24 @@ class Slow:
 
 async def test_branches_on_their_way_when_all_ends_are_stored_once() -> None:
     store = Slow()
-    branches = Branches(store)  # type: ignore[arg-type]  # it uses nothing else of a store
-    branches.keep("one", COPY)
-    flushing = asyncio.create_task(branches.flush())
+    copies = UpstreamCopies(store)  # type: ignore[arg-type]  # it uses nothing else of a store
+    copies.add("one", COPY)
+    flushing = asyncio.create_task(copies.flush())
     await store.begun.wait()
     flushing.cancel()
     await asyncio.wait({flushing})
-    await branches.flush()
+    await copies.flush()
 
     assert store.kept == ["one"]
 
 
 async def test_branches_that_could_not_be_stored_are_kept_whatever_the_reason() -> None:
     store = Slow(StoreTooNew("a newer version wrote it"))
-    branches = Branches(store)  # type: ignore[arg-type]  # it uses nothing else of a store
-    branches.keep("one", COPY)
+    copies = UpstreamCopies(store)  # type: ignore[arg-type]  # it uses nothing else of a store
+    copies.add("one", COPY)
     with pytest.raises(StoreTooNew):
-        await branches.flush()
-    branches.keep("two", COPY)
-    await branches.flush()
+        await copies.flush()
+    copies.add("two", COPY)
+    await copies.flush()
 
     assert store.kept == ["one", "two"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy.chat import memory
-from proxy.chat.memory import Branches
+from proxy.chat import upstream_copies
+from proxy.chat.upstream_copies import UpstreamCopies
 from shared.conversations import Note
 from shared.store import StoreUnavailable, open_store
 from tests.proxy.chat.test_store_away import locked
@@ -18,66 +18,66 @@ def copy(name: str) -> Note:
     return Note(name=name, value=name)
 
 
-async def taken(branches: Branches, *histories: str) -> list[str | None]:
+async def taken(copies: UpstreamCopies, *histories: str) -> list[str | None]:
     """The names of the copies that are taken one after the other."""
-    found = [await branches.take(history) for history in histories]
+    found = [await copies.take(history) for history in histories]
     return [note.name if note else None for note in found]
 
 
 @pytest.mark.parametrize("stored", [False, True])
 async def test_each_copy_is_taken_once_the_newest_first(tmp_path: Path, stored: bool) -> None:
     async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
-        branches = Branches(store)
+        copies = UpstreamCopies(store)
         for name in ("one", "two"):
-            branches.keep("same", copy(name))
+            copies.add("same", copy(name))
             if stored:
-                await branches.flush()
-        branches.keep("other", copy("three"))
+                await copies.flush()
+        copies.add("other", copy("three"))
 
-        assert await taken(branches, "same", "same", "same") == ["two", "one", None]
-        await branches.flush()
-        assert await taken(branches, "same", "other", "other") == [None, "three", None]
+        assert await taken(copies, "same", "same", "same") == ["two", "one", None]
+        await copies.flush()
+        assert await taken(copies, "same", "other", "other") == [None, "three", None]
 
 
 async def test_what_is_just_being_stored_is_found(tmp_path: Path) -> None:
     async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
-        branches = Branches(store)
-        branches.keep("same", copy("one"))
-        flushing = asyncio.create_task(branches.flush())
+        copies = UpstreamCopies(store)
+        copies.add("same", copy("one"))
+        flushing = asyncio.create_task(copies.flush())
         await asyncio.sleep(0)  # it is under way
 
-        assert await taken(branches, "same", "same") == ["one", None]
+        assert await taken(copies, "same", "same") == ["one", None]
         await flushing
-        assert await taken(branches, "same") == [None]
+        assert await taken(copies, "same") == [None]
 
 
 async def test_above_a_limit_the_oldest_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "MAX_PENDING", 3)
+    monkeypatch.setattr(upstream_copies, "MAX_PENDING", 3)
     async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
-        branches = Branches(store)
+        copies = UpstreamCopies(store)
         for number in range(5):
-            branches.keep(str(number), copy(str(number)))
+            copies.add(str(number), copy(str(number)))
 
-        assert await taken(branches, *"01234") == [None, None, "2", "3", "4"]
+        assert await taken(copies, *"01234") == [None, None, "2", "3", "4"]
         for number in range(3):  # what was taken counts no more
-            branches.keep(str(number), copy(str(number)))
-        assert await taken(branches, *"012") == ["0", "1", "2"]
+            copies.add(str(number), copy(str(number)))
+        assert await taken(copies, *"012") == ["0", "1", "2"]
 
 
 async def test_what_cannot_be_stored_is_kept_and_stored_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     impatient(monkeypatch)
     async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
-        branches = Branches(store)
-        branches.keep("same", copy("one"))
+        copies = UpstreamCopies(store)
+        copies.add("same", copy("one"))
         with locked(tmp_path / "store.db"):
-            flushing = asyncio.create_task(branches.flush())
+            flushing = asyncio.create_task(copies.flush())
             await asyncio.sleep(0)  # it is under way
-            branches.keep("same", copy("two"))
+            copies.add("same", copy("two"))
             with pytest.raises(StoreUnavailable):
                 await flushing
-            assert await taken(branches, "unknown") == [None]
-            assert await taken(branches, "same") == ["two"]
-            branches.keep("other", copy("three"))
-        await branches.flush()
+            assert await taken(copies, "unknown") == [None]
+            assert await taken(copies, "same") == ["two"]
+            copies.add("other", copy("three"))
+        await copies.flush()
 
-        assert await taken(Branches(store), "same", "other", "same") == ["one", "three", None]
+        assert await taken(UpstreamCopies(store), "same", "other", "same") == ["one", "three", None]
