@@ -16,7 +16,7 @@ from proxy.api.event_stream import Encoder, EventStream
 from proxy.api.rendering import json_response
 from proxy.chat.answer import Answer
 from proxy.chat.errors import ServiceError
-from proxy.chat.extras import Extra, Extras
+from proxy.chat.extras import Extras, ExtrasJoiner
 from proxy.chat.tokens import Usage, total_usage
 from proxy.chat.upstream import End, Sink
 from proxy.server.errors import internal_error
@@ -34,7 +34,7 @@ class Reply(Encoder, Protocol):
     def call(self, answer: int, call: ToolCall, /) -> bytes:
         """The events of a call in the answer with that number."""
 
-    def text_with_extra(self, answer: int, extra: Extra, /) -> bytes:
+    def text_with_extras(self, answer: int, extras: Extras, /) -> bytes:
         """The events of a piece of text with what was told beside it."""
 
     def closing(self, ends: Sequence[End], used: Usage, /) -> bytes:
@@ -160,20 +160,20 @@ class _Streamed:
         self._events.begin()
         return self._events.write(self._reply.call(self._number, call))
 
-    def text_with_extra(self, extra: Extra) -> bool:
-        """As `Sink.text_with_extra`."""
+    def text_with_extras(self, extras: Extras) -> bool:
+        """As `Sink.text_with_extras`."""
         self._events.begin()
-        return self._events.write(self._reply.text_with_extra(self._number, extra))
+        return self._events.write(self._reply.text_with_extras(self._number, extras))
 
 
 class _Whole:
     """For answers that are sent whole: they keep their text themselves, but not what was told beside it."""
 
-    _extras: Extras | None = None
+    _joiner: ExtrasJoiner | None = None
 
     def all_of(self, end: End) -> End:
         """*end* with what was told beside the text."""
-        return end if self._extras is None else replace(end, extra=self._extras.whole())
+        return end if self._joiner is None else replace(end, extras=self._joiner.joined())
 
     def text(self, text: str) -> bool:
         """As `Sink.text`."""
@@ -183,11 +183,11 @@ class _Whole:
         """As `Sink.call`."""
         return True
 
-    def text_with_extra(self, extra: Extra) -> bool:
-        """As `Sink.text_with_extra`."""
-        if self._extras is None:
-            self._extras = Extras()
-        self._extras.add(extra)
+    def text_with_extras(self, extras: Extras) -> bool:
+        """As `Sink.text_with_extras`."""
+        if self._joiner is None:
+            self._joiner = ExtrasJoiner()
+        self._joiner.add(extras)
         return True
 
     async def ready(self) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from proxy.chat.emulation import Emulation
 from proxy.chat.errors import ServiceError
-from proxy.chat.extras import Extra
+from proxy.chat.extras import Extras
 from proxy.chat.truncation import Truncator
 from proxy.chat.upstream import Refusal, RefusalReason, Sink, StopReading
 from shared.conversations import Message, ToolCall
@@ -77,20 +77,20 @@ class AnswerWriter:
         self.calls.append(call)
         return self.sink.call(call)
 
-    def text_with_extra(self, extra: Extra) -> bool:
-        """As `Sink.text_with_extra`. Where text may be truncated, it is passed on after the extra that came with it."""
-        self._thoughts.append(extra.reasoning_text)
-        self._length += len(extra.text) + len(self._thoughts[-1])
+    def text_with_extras(self, extras: Extras) -> bool:
+        """As `Sink.text_with_extras`. Text that may be truncated is passed on after its extras."""
+        self._thoughts.append(extras.reasoning_text)
+        self._length += len(extras.text) + len(self._thoughts[-1])
         self._chunks += 1
         if self._length > MAX_ANSWER_CHARS or self._chunks > MAX_ANSWER_CHUNKS:
             raise _answer_too_long()
         if self.truncator is not None:
-            wants_more = self.sink.text_with_extra(replace(extra, text=""))
-            return self.show(extra.text) and wants_more
-        if extra.text:
+            wants_more = self.sink.text_with_extras(replace(extras, text=""))
+            return self.show(extras.text) and wants_more
+        if extras.text:
             self.first_text_at = self.first_text_at or perf_counter()
-            self._parts.append(extra.text)
-        return self.sink.text_with_extra(extra)
+            self._parts.append(extras.text)
+        return self.sink.text_with_extras(extras)
 
     async def ready(self) -> None:
         """As `Sink.ready`."""

@@ -80,7 +80,7 @@ class Ask:
     max_tokens: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)  # of sampling, as the client named them
     # Sent only to servers that the client named: parameters, and fields of messages (name, reasoning) by message id.
-    extras: Mapping[str, Any] = field(default_factory=dict)
+    extra_parameters: Mapping[str, Any] = field(default_factory=dict)
     message_fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     wants_extras: bool = False  # the client takes reasoning and log probabilities
     ignored: tuple[str, ...] = ()  # names of parameters that no upstream supports
@@ -91,7 +91,7 @@ class Ask:
     def for_fallback(self) -> "Ask":
         """A copy for a server that the client did not name, without what was meant for another one."""
         messages = tuple(_without_thoughts(each) if each.calls else each for each in self.messages)
-        return replace(self, extras={}, message_fields={}, messages=messages)
+        return replace(self, extra_parameters={}, message_fields={}, messages=messages)
 
     def ignored_by(self, supported: Collection[str], *, may_search: bool) -> list[str]:
         """Names of what the client sent and an upstream with these *supported* parameters ignores."""

@@ -33,7 +33,7 @@ def signed(message: Mapping[str, Any]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Extra:
+class Extras:
     """The extras of one chunk: reasoning by field name (a text, or the parts of `DETAILS`), and the log
     probabilities of *text*."""
 
@@ -57,32 +57,32 @@ def read_thoughts(message: Mapping[str, Any]) -> dict[str, Any]:
     return thoughts
 
 
-def read_extra(delta: Mapping[str, Any], logprobs: Any, text: str) -> Extra | None:
+def read_extras(delta: Mapping[str, Any], logprobs: Any, text: str) -> Extras | None:
     """The extras of a chunk, or of a whole answer, with their *text*; None if there are none."""
     thoughts = read_thoughts(delta)
     if details := thoughts.pop(DETAILS, None):
         parts = [part for part in details if isinstance(part, dict) and not is_too_deep(part)]
         thoughts |= {DETAILS: parts} if parts else {}
     token_logprobs = logprobs if isinstance(logprobs, dict) and logprobs and not is_too_deep(logprobs) else None
-    return Extra(text, thoughts, token_logprobs) if thoughts or token_logprobs else None
+    return Extras(text, thoughts, token_logprobs) if thoughts or token_logprobs else None
 
 
-class Extras:
+class ExtrasJoiner:
     """Joins the extras of one answer, for responses that are not streamed."""
 
     def __init__(self) -> None:
         self._thoughts: dict[str, list[Any]] = {}
         self._logprobs: dict[str, list[Any]] = {}
 
-    def add(self, extra: Extra) -> None:
+    def add(self, extras: Extras) -> None:
         """Add the extras of the next chunk."""
-        for name, value in extra.thoughts.items():
+        for name, value in extras.thoughts.items():
             self._thoughts.setdefault(name, []).append(value)
-        for name, tokens in (extra.logprobs or {}).items():
+        for name, tokens in (extras.logprobs or {}).items():
             if isinstance(tokens, list):
                 self._logprobs.setdefault(name, []).extend(tokens)
 
-    def whole(self) -> Extra | None:
+    def joined(self) -> Extras | None:
         """Return all of them joined; None if there are none."""
         if not self._thoughts and not self._logprobs:
             return None
@@ -90,7 +90,7 @@ class Extras:
             name: _join_parts(values) if name == DETAILS else "".join(values) for name, values in self._thoughts.items()
         }
         logprobs = {"content": None, "refusal": None, **self._logprobs} if self._logprobs else None
-        return Extra("", thoughts, logprobs)
+        return Extras("", thoughts, logprobs)
 
 
 def _join_parts(chunks_of_parts: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:

@@ -105,7 +105,7 @@ class Failover:
         """Start an attempt with *model*: set its response headers and its truncation."""
         ask, supported = self._ask, model.upstream.supported_parameters
         self.headers.clear()
-        gets_options = model.is_server and model is not self._fallback and "web_search_options" in ask.extras
+        gets_options = model.is_server and model is not self._fallback and "web_search_options" in ask.extra_parameters
         may_search = model.bot.web_search or gets_options or not model.discovered  # of the last, nothing is known
         if ignored := ask.ignored_by(supported, may_search=may_search):
             self.headers["x-ignored-params"] = ", ".join(ignored)

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from proxy.chat.ask import Ask
 from proxy.chat.errors import ServiceError
-from proxy.chat.extras import Extra
+from proxy.chat.extras import Extras
 from proxy.chat.tokens import Usage
 from shared.conversations import Message, Note, ToolCall
 from shared.models import Bot, Credentials
@@ -43,7 +43,7 @@ class End:
 
     *refusal* is the model's refusal to answer. *usage* is None where the upstream reports none. *note* is what the
     upstream needs to continue from here; None where its own copy does not hold exactly the request and the answer.
-    *extra* is what came beside the text, of an answer that is not streamed.
+    *extras* is what came beside the text, of an answer that is not streamed.
     """
 
     reason: FinishReason = "stop"
@@ -52,7 +52,7 @@ class End:
     usage: Usage | None = None
     note: Note | None = None
     stop: str | None = None
-    extra: Extra | None = None
+    extras: Extras | None = None
 
     def of_rewritten_text(self) -> "End":
         """The end of an answer whose JSON was written anew, so that its citations have no positions any more."""
@@ -138,7 +138,7 @@ class Sink(Protocol):
     def call(self, call: ToolCall) -> bool:
         """Take a complete tool call, after the text before it. As `text`."""
 
-    def text_with_extra(self, extra: Extra) -> bool:
+    def text_with_extras(self, extras: Extras) -> bool:
         """Take a chunk of text with reasoning or log probabilities, which come only if `Ask.wants_extras`. As
         `text`."""
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.chat.extras import Extra
+from proxy.chat.extras import Extras
 from proxy.upstreams.aipkit.mojibake import Repair
 from proxy.upstreams.aipkit.reader import ReplyReader
 from proxy.upstreams.aipkit.requests import SiteTurn
@@ -129,8 +129,8 @@ class Kept:
         """As `Sink.call`."""
         raise AssertionError("nobody offered tools")
 
-    def text_with_extra(self, extra: Extra) -> bool:
-        """As `Sink.text_with_extra`."""
+    def text_with_extras(self, extras: Extras) -> bool:
+        """As `Sink.text_with_extras`."""
         raise AssertionError("nobody asked for it")
 
     async def ready(self) -> None:

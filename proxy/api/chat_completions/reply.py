@@ -10,7 +10,7 @@ import orjson
 
 from proxy.api.chat_completions.request import ChatRequest
 from proxy.chat.errors import ServiceError
-from proxy.chat.extras import CALL_SIGNATURE, Extra
+from proxy.chat.extras import CALL_SIGNATURE, Extras
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import Citation, End
 from shared.conversations import Message, ToolCall
@@ -98,10 +98,10 @@ class ChatReply:
         self._calls[answer] += 1
         return self._chunk(answer, begun, None) + self._chunk(answer, rest, None)
 
-    def text_with_extra(self, answer: int, extra: Extra) -> bytes:
+    def text_with_extras(self, answer: int, extras: Extras) -> bytes:
         """The chunk of a text of that answer with what was told beside it."""
-        text = {"content": extra.text} if extra.text else {}
-        return self._chunk(answer, {**extra.thoughts, **text}, None, logprobs=extra.logprobs)
+        text = {"content": extras.text} if extras.text else {}
+        return self._chunk(answer, {**extras.thoughts, **text}, None, logprobs=extras.logprobs)
 
     def keepalive(self) -> bytes:
         """A chunk that adds nothing, for clients whose idle timer counts chunks only."""
@@ -168,9 +168,9 @@ class ChatReply:
             message["function_call"] = {"name": answer.calls[0].name, "arguments": answer.calls[0].arguments}
         elif answer.calls:
             message["tool_calls"] = [_whole_call(self._flat(call)) for call in answer.calls]
-        extra = end.extra or Extra()
-        message |= extra.thoughts
-        return {"index": index, "message": message, "logprobs": extra.logprobs, "finish_reason": self._reason(end)}
+        extras = end.extras or Extras()
+        message |= extras.thoughts
+        return {"index": index, "message": message, "logprobs": extras.logprobs, "finish_reason": self._reason(end)}
 
     def _flat(self, call: ToolCall) -> ToolCall:
         return replace(call, kind="function") if self._chat.is_flat else call
@@ -182,8 +182,8 @@ class ChatReply:
 def _whole_call(call: ToolCall) -> dict[str, Any]:
     field = "input" if call.kind == "custom" else "arguments"
     fields = {"id": call.id, "type": call.kind, call.kind: {"name": call.name, field: call.arguments}}
-    extra = json.loads(call.signed).get(CALL_SIGNATURE) if call.signed else None
-    return {**fields, CALL_SIGNATURE: extra} if extra else fields
+    signature = json.loads(call.signed).get(CALL_SIGNATURE) if call.signed else None
+    return {**fields, CALL_SIGNATURE: signature} if signature else fields
 
 
 def _deltas(call: ToolCall, index: int) -> tuple[dict[str, Any], dict[str, Any]]:

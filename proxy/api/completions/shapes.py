@@ -12,7 +12,7 @@ from proxy.api.responses.objects import logprobs_of
 from proxy.api.tools import unsupported
 from proxy.chat.ask import Ask
 from proxy.chat.errors import ServiceError, bad_request
-from proxy.chat.extras import Extra
+from proxy.chat.extras import Extras
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End
 from shared.conversations import Message, ToolCall
@@ -52,7 +52,9 @@ def bare(ask: Ask) -> Ask:
     """*ask* without what bare text has no place for. What the client does not call so is not named to it as ignored."""
     parameters = {name: value for name, value in ask.parameters.items() if name != _TOP}
     most, is_told = ask.parameters.get(_TOP), bool(parameters.get("logprobs"))
-    return replace(ask, parameters=parameters, extras={_TOP: most} if most and is_told else {}, wants_extras=is_told)
+    return replace(
+        ask, parameters=parameters, extra_parameters={_TOP: most} if most and is_told else {}, wants_extras=is_told
+    )
 
 
 class CompletionReply:
@@ -75,11 +77,11 @@ class CompletionReply:
         """Nothing: a prompt offers no tools."""
         return b""
 
-    def text_with_extra(self, _: int, extra: Extra) -> bytes:
+    def text_with_extras(self, _: int, extras: Extras) -> bytes:
         """The chunk of a text with its log probabilities; of thoughts this API knows nothing."""
-        logprobs = _logprobs(extra, self._offset)
+        logprobs = _logprobs(extras, self._offset)
         self._offset += sum(map(len, logprobs["tokens"])) if logprobs else 0
-        return self._chunk(extra.text, None, logprobs) if extra.text or logprobs else b""
+        return self._chunk(extras.text, None, logprobs) if extras.text or logprobs else b""
 
     def keepalive(self) -> bytes:
         """A chunk that adds nothing."""
@@ -98,7 +100,7 @@ class CompletionReply:
 
     def whole(self, answers: Sequence[Message], ends: Sequence[End], used: Usage) -> dict[str, Any]:
         """The answer in one piece."""
-        logprobs = _logprobs(ends[0].extra or Extra(), 0)
+        logprobs = _logprobs(ends[0].extras or Extras(), 0)
         return {**self._base, "choices": [_choice(answers[0].text, ends[0].reason, logprobs)], "usage": usage(used)}
 
     def _chunk(self, text: str, finish_reason: str | None, logprobs: Mapping[str, Any] | None = None) -> bytes:
@@ -112,12 +114,12 @@ def _choice(text: str, finish_reason: str | None, logprobs: Mapping[str, Any] | 
     return {"index": 0, "text": text, "logprobs": logprobs, "finish_reason": finish_reason}
 
 
-def _logprobs(extra: Extra, offset: int) -> dict[str, Any] | None:
+def _logprobs(extras: Extras, offset: int) -> dict[str, Any] | None:
     """A chat's log probabilities in the legacy shape; the first token is at *offset* in the text. None: none are told.
 
     Among the likeliest of a place there is always the one that was taken.
     """
-    tokens_logprobs = logprobs_of(extra)
+    tokens_logprobs = logprobs_of(extras)
     if not tokens_logprobs:
         return None
     tokens = [each["token"] for each in tokens_logprobs]

@@ -10,7 +10,7 @@ from proxy.api.messages.blocks import to_client_id
 from proxy.api.messages.errors import error_body
 from proxy.api.tools import sealed
 from proxy.chat.errors import ServiceError
-from proxy.chat.extras import Extra
+from proxy.chat.extras import Extras
 from proxy.chat.tokens import Usage
 from proxy.chat.tools.schema import is_too_deep
 from proxy.chat.upstream import Citation, End
@@ -62,17 +62,17 @@ class MessageReply:
             events.append(_event("content_block_delta", index=self._number, delta=delta))
         return b"".join((*events, self._stop()))
 
-    def text_with_extra(self, _: int, extra: Extra) -> bytes:
+    def text_with_extras(self, _: int, extras: Extras) -> bytes:
         """The deltas of thoughts, and of a text; of log probabilities this API knows nothing."""
         events = b""
-        if extra.reasoning_text:
+        if extras.reasoning_text:
             if not self._is_thinking:
                 events = self._close()
                 self._is_thinking = True
                 events += _event("content_block_start", index=self._number, content_block=_thinking_block("", ""))
-            delta = {"type": "thinking_delta", "thinking": extra.reasoning_text}
+            delta = {"type": "thinking_delta", "thinking": extras.reasoning_text}
             events += _event("content_block_delta", index=self._number, delta=delta)
-        return events + self._delta(extra.text) if extra.text else events
+        return events + self._delta(extras.text) if extras.text else events
 
     def keepalive(self) -> bytes:
         """An event that adds nothing."""
@@ -98,7 +98,7 @@ class MessageReply:
         """The message in one piece."""
         answer, end = answers[0], ends[0]
         text = answer.text + ("" if self._of_json else end.refusal or "")
-        thought = end.extra.reasoning_text if end.extra else ""
+        thought = end.extras.reasoning_text if end.extras else ""
         content = [_thinking_block(thought, SIGNATURE)] if thought else []
         content += [{**_text_block(text), "citations": _citations(end.sources)}] if text else []
         for call in answer.calls:

@@ -16,7 +16,7 @@ from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import ResponseRequest, parse_response
 from proxy.api.tools import Mode, sealed_summary, text_or_empty, unsupported
 from proxy.chat.errors import ServiceError
-from proxy.chat.extras import Extra
+from proxy.chat.extras import Extras
 from proxy.chat.tokens import Usage
 from proxy.chat.tools.definitions import ToolChoice
 from proxy.chat.tools.schema import is_too_deep
@@ -93,9 +93,9 @@ class CompactionReply(ResponseReply):
         """Calls are no part of a summary."""
         return b""
 
-    def text_with_extra(self, _: int, extra: Extra) -> bytes:
+    def text_with_extras(self, _: int, extras: Extras) -> bytes:
         """Nor are thoughts."""
-        return self._piece(extra.text)
+        return self._piece(extras.text)
 
     def closing(self, ends: Sequence[End], used: Usage) -> bytes:
         """The events that end a whole summary. Raises `ServiceError` where there is none."""

@@ -6,7 +6,7 @@ from typing import Any
 from proxy.api.chat_completions.reply import annotations
 from proxy.api.conversations.items import REASONING_ID
 from proxy.api.responses.request import ResponseRequest
-from proxy.chat.extras import Extra
+from proxy.chat.extras import Extras
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import Citation, End
 
@@ -46,9 +46,9 @@ def reasoning_part(text: str, *, as_summary: bool) -> dict[str, Any]:
     return {"type": "summary_text" if as_summary else "reasoning_text", "text": text}
 
 
-def logprobs_of(extra: Extra) -> list[dict[str, Any]]:
+def logprobs_of(extras: Extras) -> list[dict[str, Any]]:
     """Log probabilities as this API tells them; tokens that a server told otherwise are left out."""
-    tokens = (extra.logprobs or {}).get("content")
+    tokens = (extras.logprobs or {}).get("content")
     listed = []
     for token in tokens if isinstance(tokens, list) else ():
         if (one := _logprob(token)) is not None:

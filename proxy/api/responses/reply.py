@@ -11,7 +11,7 @@ from proxy.api.responses.objects import blank, content, logprobs_of, reasoning_i
 from proxy.api.responses.request import ResponseRequest
 from proxy.api.tools import sealed, sealed_thought
 from proxy.chat.errors import ServiceError
-from proxy.chat.extras import Extra
+from proxy.chat.extras import Extras
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End
 from shared.conversations import Message, ToolCall
@@ -74,15 +74,15 @@ class ResponseReply:
         events += self._event(f"response.{kind}.done", **place, **named, **{field: call.arguments})
         return events + self._end_item(item)
 
-    def text_with_extra(self, _: int, extra: Extra) -> bytes:
+    def text_with_extras(self, _: int, extras: Extras) -> bytes:
         """The events of thoughts, and of a text with its log probabilities."""
-        events = self._think(extra.reasoning_text) if extra.reasoning_text else b""
-        if not (logprobs := logprobs_of(extra)):
-            return events + self._delta(extra.text) if extra.text else events
+        events = self._think(extras.reasoning_text) if extras.reasoning_text else b""
+        if not (logprobs := logprobs_of(extras)):
+            return events + self._delta(extras.text) if extras.text else events
         begun = events if self._is_open else events + self._open()
-        self._texts.append(extra.text)
+        self._texts.append(extras.text)
         self._logprobs += logprobs
-        return begun + self._event("response.output_text.delta", **self._place, delta=extra.text, logprobs=logprobs)
+        return begun + self._event("response.output_text.delta", **self._place, delta=extras.text, logprobs=logprobs)
 
     def keepalive(self) -> bytes:
         """An event that adds nothing, for clients whose idle timer counts events only."""
@@ -112,13 +112,13 @@ class ResponseReply:
     def whole(self, answers: Sequence[Message], ends: Sequence[End], used: Usage) -> dict[str, Any]:
         """The finished response object."""
         answer, end = answers[0], ends[0]
-        extra = end.extra or Extra()
+        extras = end.extras or Extras()
         output: list[dict[str, Any]] = []
-        if extra.reasoning_text:
-            output.append(self._reasoning(extra.reasoning_text))
+        if extras.reasoning_text:
+            output.append(self._reasoning(extras.reasoning_text))
         if answer.text or not answer.calls:
             status = _status(End() if answer.calls else end)  # before a call it was whole
-            output.append(self._message(status, content(answer.text, end, logprobs_of(extra))))
+            output.append(self._message(status, content(answer.text, end, logprobs_of(extras))))
         for call, item in zip(answer.calls, call_items(answer), strict=True):
             if call.signed:
                 output.append(reasoning_item(self._message_id, _thoughts_in(output), "", sealed(call)))

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import orjson
 
-from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS, Extra, Extras, read_extra, signed
+from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS, Extras, ExtrasJoiner, read_extras, signed
 from proxy.chat.tokens import Usage
 from proxy.chat.tools.definitions import ToolConfig
 from proxy.chat.tools.loose_json import MalformedJson, dump_json
@@ -51,7 +51,7 @@ class _Part:
     id: str = ""
     name: str = ""
     written: StringIO = field(default_factory=StringIO)  # its arguments, which may come in very many pieces
-    extra: Any = None
+    signature: Any = None  # as `CALL_SIGNATURE`
 
     @property
     def arguments(self) -> str:
@@ -73,58 +73,58 @@ class ChunkReader:
         new_id: Callable[[], str],
         *,
         key: str = "",
-        beside: bool = False,
+        wants_extras: bool = False,
         logprobs: bool = False,
     ) -> None:
         """*offer*: the tools that may be called. *new_id*: makes ids for calls without one. *key*: redacted in errors.
-        *beside*: thoughts are given out too, with *logprobs* log probabilities as well."""
+        *wants_extras*: thoughts are passed on too, with *logprobs* log probabilities as well."""
         self._server = server
         self._tools = offer.labels if offer else {}
         self._new_id = new_id
         self._key = key
         self._parts: list[_Part] = []
-        self._at: dict[Any, _Part] = {}  # the newest one by the index that the server gives it
+        self._newest_parts: dict[Any, _Part] = {}  # by the index that the server gives them
         self._reason = ""
         self._refusal: list[str] = []
         self._usage: Usage | None = None
-        self._beside, self._logprobs = beside, beside and logprobs
+        self._wants_extras, self._logprobs = wants_extras, wants_extras and logprobs
         self._has_text = False  # looked at where log probabilities are given out: those before it are of thoughts
         self._has_pieces = False  # some servers end those with all of them once more, as one message
         self._extras_size = 0
         self._has_extras = False
-        self._kept = Extras()  # thoughts that go back with the calls, beside those that are given out as a text
-        self._has_kept = False  # the last event told some
+        self._kept = ExtrasJoiner()  # thoughts that go back with the calls, beside those that are passed on
+        self._has_kept = False  # the last event had some
         self._template = Template()
         self.plain = self._template.plain  # as `Template.plain`; there is a text in the events before it
-        self.extra: Extra | None = None  # that the last event told, with its text
-        self.thinks_in = ""  # the name under which thoughts have come, where they are given out
+        self.extras: Extras | None = None  # of the last event, with its text
+        self.reasoning_field = ""  # the field in which thoughts have come, where they are passed on
         self.finished = False  # the end mark has come
         self.has_begun = False  # the model has: something of its answer has come
 
     def read(self, data: bytes) -> str:
-        """The text that one event adds; empty for all that add none, and where `extra` holds it. Raises `Refusal`."""
+        """The text that one event adds; empty for all that add none, and where `extras` holds it. Raises `Refusal`."""
         if (plain := self._template.text(data)) is not None:
-            self.extra = None
+            self.extras = None
             return plain
         if (stripped := data.strip()) in (DONE, b""):  # nothing, as some say that they are alive
             self.finished = self.finished or stripped == DONE
-            self.extra = None
+            self.extras = None
             return ""
         chunk = read_json(data)
         if chunk is None:
             raise cut_off(self._server, "what came is no JSON", has_begun=self.has_begun)
         text = self.take(chunk if isinstance(chunk, dict) else {})
-        if self.extra is not None or self._has_kept:
+        if self.extras is not None or self._has_kept:
             self._extras_size += len(data)
             if self._extras_size > MAX_EXTRAS:
                 raise cut_off(self._server, "it does not end", has_begun=True)
         elif text and not self._logprobs:
             self._template.learn(data, chunk)
-        return text if self.extra is None else ""
+        return text if self.extras is None else ""
 
     def take(self, chunk: dict[str, Any]) -> str:
         """As `read`, of a chunk or a whole answer; the text is returned in any case."""
-        self.extra, self._has_kept = None, False
+        self.extras, self._has_kept = None, False
         if error := chunk.get("error") or (chunk.get("object") == "error" and chunk):  # Mistral's shape
             raise self._failed(error)
         if usage := chunk.get("usage"):
@@ -153,15 +153,16 @@ class ChunkReader:
         if self._logprobs or not _THOUGHTS.isdisjoint(delta):
             self._has_text = self._has_text or bool(text)
             logprobs = choice.get("logprobs") if self._logprobs and self._has_text else None
-            extra = read_extra(delta, logprobs, text)
-            if extra is not None:
-                kept = {name: value for name, value in extra.thoughts.items() if name == DETAILS or not self._beside}
-                self._kept.add(Extra(thoughts=kept))
+            extras = read_extras(delta, logprobs, text)
+            if extras is not None:
+                thoughts, passes_on = extras.thoughts.items(), self._wants_extras
+                kept = {name: value for name, value in thoughts if name == DETAILS or not passes_on}
+                self._kept.add(Extras(thoughts=kept))
                 self._has_kept = bool(kept)
-            self.extra = extra if self._beside else None
-            self._has_extras = self._has_extras or self.extra is not None or self._has_kept
-            if self.extra is not None and not self.thinks_in:
-                self.thinks_in = next((name for name in REASONING_TEXTS if name in self.extra.thoughts), "")
+            self.extras = extras if self._wants_extras else None
+            self._has_extras = self._has_extras or self.extras is not None or self._has_kept
+            if self.extras is not None and not self.reasoning_field:
+                self.reasoning_field = next((name for name in REASONING_TEXTS if name in self.extras.thoughts), "")
         return text
 
     def fail(self, data: str) -> NoReturn:
@@ -174,7 +175,7 @@ class ChunkReader:
         """The calls; of an answer cut by its limit, the complete ones."""
         is_cut = _REASONS.get(self._reason) == "length"
         parts = [part for part in self._parts if part.name and not (is_cut and not _is_object(part.arguments))]
-        kept = (self._kept.whole() or Extra()).thoughts
+        kept = (self._kept.joined() or Extras()).thoughts
         return [self._call(part, {} if number else kept) for number, part in enumerate(parts)]
 
     @property
@@ -208,14 +209,14 @@ class ChunkReader:
             index, call_id = piece.get("index"), piece.get("id")
             key = index if isinstance(index, int) else position
             arguments = function.get("arguments")
-            before = part = self._at.get(key)
+            before = part = self._newest_parts.get(key)
             if part is None or _starts_new_call(part, call_id, function):
-                part = self._at[key] = _Part()
+                part = self._newest_parts[key] = _Part()
                 self._parts.append(part)
             part.id = part.id or (call_id if isinstance(call_id, str) else "")
             if len(self._parts) > MAX_CALLS or part.written.tell() > MAX_ARGUMENTS:
                 raise cut_off(self._server, "its calls do not end", has_begun=True)
-            part.extra = part.extra or piece.get(CALL_SIGNATURE)
+            part.signature = part.signature or piece.get(CALL_SIGNATURE)
             part.name = part.name or (function["name"] if isinstance(function.get("name"), str) else "")
             part.name = part.name or (before.name if before is not None else "")
             if arguments is not None:
@@ -228,13 +229,13 @@ class ChunkReader:
     def _call(self, part: _Part, thoughts: Mapping[str, Any]) -> ToolCall:
         """The call that *part* is, after *thoughts*."""
         tool = self._tools.get(part.name)
-        extra = signed({**thoughts, CALL_SIGNATURE: part.extra})
+        sent = signed({**thoughts, CALL_SIGNATURE: part.signature})
         part.id = part.id or self._new_id()
         if tool is None:
-            return ToolCall(id=part.id, name=part.name, arguments=part.arguments or "{}", signed=extra)
+            return ToolCall(id=part.id, name=part.name, arguments=part.arguments or "{}", signed=sent)
         arguments = _input(part.arguments) if tool.kind == "custom" else part.arguments or "{}"
         space = tool.namespace
-        return ToolCall(id=part.id, name=tool.name, arguments=arguments, kind=tool.kind, namespace=space, signed=extra)
+        return ToolCall(id=part.id, name=tool.name, arguments=arguments, kind=tool.kind, namespace=space, signed=sent)
 
 
 def _starts_new_call(part: _Part, call_id: Any, function: Mapping[str, Any]) -> bool:

@@ -62,7 +62,12 @@ class Quirks:
 
 def request_body(ask: Ask, model: str, quirks: Quirks) -> bytes:
     """The body as JSON. *model*: the server's own name of it."""
-    body: dict[str, Any] = {**ask.extras, "model": model, "messages": list(_messages(ask, quirks)), "stream": True}
+    body: dict[str, Any] = {
+        **ask.extra_parameters,
+        "model": model,
+        "messages": list(_messages(ask, quirks)),
+        "stream": True,
+    }
     if quirks.usage:
         body["stream_options"] = {"include_usage": True}
     if ask.max_tokens:
@@ -79,7 +84,7 @@ def request_body(ask: Ask, model: str, quirks: Quirks) -> bytes:
     if quirks.effort and (effort := _effort(ask.parameters)):
         body.setdefault("reasoning_effort", effort)
     if ask.tool_config is not None:
-        body |= _tool_fields(ask.tool_config, quirks, ask.extras.get("tools", ()))
+        body |= _tool_fields(ask.tool_config, quirks, ask.extra_parameters.get("tools", ()))
     return encoded(body)
 
 

@@ -158,9 +158,9 @@ class OpenAiServer:
                 try:
                     await attempt.run(body, self._headers(), self._idle_timeout)
                     end = reader.end()
-                    if reader.thinks_in and reader.thinks_in != quirks.thoughts:
+                    if reader.reasoning_field and reader.reasoning_field != quirks.thoughts:
                         known = self._quirks.get(bot.id, quirks)  # others may have learnt more meanwhile
-                        self._quirks[bot.id] = replace(known, thoughts=reader.thinks_in)
+                        self._quirks[bot.id] = replace(known, thoughts=reader.reasoning_field)
                 except Refusal as refusal:
                     if not budget.may_retry:
                         raise
@@ -209,7 +209,7 @@ class OpenAiServer:
     def _reader(self, ask: Ask) -> ChunkReader:
         logprobs = bool(ask.parameters.get("logprobs"))
         return ChunkReader(
-            self.name, ask.tool_config, new_call_id, key=self._key, beside=ask.wants_extras, logprobs=logprobs
+            self.name, ask.tool_config, new_call_id, key=self._key, wants_extras=ask.wants_extras, logprobs=logprobs
         )
 
     def _headers(self) -> dict[str, str]:

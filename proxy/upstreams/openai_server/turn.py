@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from proxy.chat.extras import Extra
+from proxy.chat.extras import Extras
 from proxy.chat.upstream import Refusal, Sink
 from proxy.upstreams.event_decoder import EventDecoder, EventTooLarge, read_block
 from proxy.upstreams.gate import Permit
@@ -99,10 +99,10 @@ class Attempt:
                     texts.append(reader.read(event.data.encode()))
                 else:  # a comment, as a sign of life
                     continue
-                if reader.extra is not None:
+                if reader.extras is not None:
                     before = "".join(texts)
                     texts.clear()
-                    wants_more = self._give(before, reader.extra)
+                    wants_more = self._give(before, reader.extras)
                 if reader.finished:
                     break
         finally:  # what came before a failure is given out before it is told
@@ -110,12 +110,12 @@ class Attempt:
         self._is_flowing = self._decoder.is_between
         return wants_more and not reader.finished
 
-    def _give(self, text: str, extra: Extra | None = None) -> bool:
+    def _give(self, text: str, extras: Extras | None = None) -> bool:
         if self._permit is not None and self._reader.has_begun:  # the server is well, however this turn ends
             self._permit.answered()
             self._permit = None
         wants_more = self._sink.text(text) if text else True
-        return wants_more if extra is None else self._sink.text_with_extra(extra)
+        return wants_more if extras is None else self._sink.text_with_extras(extras)
 
     def _take_whole(self, kind: str) -> bool:
         """An answer that is no stream, whatever it is called: all of it in one object. As `_take`."""
@@ -126,9 +126,9 @@ class Attempt:
             raise from_status(
                 self._server, 0, {}, read_error(f"{kind or 'no content type'} came instead of an event stream")
             )
-        text, extra = self._reader.take(whole), self._reader.extra
+        text, extras = self._reader.take(whole), self._reader.extras
         self._reader.finished = True  # its end needs no mark
-        return self._give("" if extra else text, extra)
+        return self._give("" if extras else text, extras)
 
     def _broken(self, error: SiteUnreachable) -> Refusal:
         has_begun = self._reader.has_begun

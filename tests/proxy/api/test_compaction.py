@@ -9,7 +9,7 @@ import pytest
 
 from proxy.api.responses.compaction import CompactedReply, CompactionReply, parse_compaction
 from proxy.chat.errors import ServiceError
-from proxy.chat.extras import Extra
+from proxy.chat.extras import Extras
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End
 from shared.conversations import Message
@@ -137,7 +137,7 @@ def test_what_is_no_summary_is_told_as_an_error(end: End | None, replies: type[C
     reply = replies(request, id="resp_1", message_id="msg_1", created=1, model=MODEL)
     text = "Half of" if end else ""
     reply.text_of(0)(text)
-    reply.text_with_extra(0, Extra("", {"reasoning": "A thought"}))
+    reply.text_with_extras(0, Extras("", {"reasoning": "A thought"}))
 
     for told in (
         lambda: reply.closing([end or End()], Usage(1, 1)),

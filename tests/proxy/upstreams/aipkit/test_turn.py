@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.chat.extras import Extra
+from proxy.chat.extras import Extras
 from proxy.chat.upstream import StopReading
 from proxy.upstreams.aipkit.mojibake import Repair
 from proxy.upstreams.aipkit.reader import ReplyReader
@@ -105,8 +105,8 @@ class Texts:
         """As `Sink.call`."""
         raise AssertionError("nobody offered tools")
 
-    def text_with_extra(self, extra: Extra) -> bool:
-        """As `Sink.text_with_extra`."""
+    def text_with_extras(self, extras: Extras) -> bool:
+        """As `Sink.text_with_extras`."""
         raise AssertionError("nobody asked for it")
 
     async def ready(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from proxy.chat.extras import DETAILS, Extra, Extras
+from proxy.chat.extras import DETAILS, Extras, ExtrasJoiner
 from tests.openai_server import OpenAiPeer, Said
 from tests.proxy.api.messages.asking import message
 from tests.proxy.api.test_described_calls import wrong
@@ -100,11 +100,11 @@ async def test_an_answer_that_comes_in_one_object_has_them_too(served: RunningPr
     ],
 )
 def test_pieces_of_one_part_become_one(pieces: list[Any], parts: list[Any]) -> None:
-    extras = Extras()
+    extras = ExtrasJoiner()
     for piece in pieces:
-        extras.add(Extra(thoughts={DETAILS: piece}))
+        extras.add(Extras(thoughts={DETAILS: piece}))
 
-    whole = extras.whole()
+    whole = extras.joined()
 
     assert whole is not None
     assert whole.thoughts[DETAILS] == parts

@@ -130,8 +130,8 @@ def test_arguments_of_whatever_are_told_or_refused() -> None:
 
 
 def test_log_probabilities_that_are_nested_too_deep_are_left_out() -> None:
-    reading = ChunkReader("mine", None, lambda: "made_up", beside=True, logprobs=True)
+    reading = ChunkReader("mine", None, lambda: "made_up", wants_extras=True, logprobs=True)
     choice = '{"delta": {"content": "x"}, "logprobs": {"content": [%s]}}'
 
     assert reading.read(f'{{"choices": [{choice % _deep(300)}]}}'.encode()) == "x"
-    assert reading.extra is None
+    assert reading.extras is None

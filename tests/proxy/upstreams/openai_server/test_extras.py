@@ -258,7 +258,7 @@ async def test_completions_and_messages_that_do_not_ask_show_text_alone(
 )
 def test_thoughts_without_end_are_given_up(delta: Any, beside: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "MAX_EXTRAS", 10_000)
-    reader = ChunkReader("mine", None, lambda: "call_1", beside=beside)
+    reader = ChunkReader("mine", None, lambda: "call_1", wants_extras=beside)
     chunk = json.dumps({"choices": [{"delta": delta}]}).encode()
 
     def read_all() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxy.chat.extras import Extra
+from proxy.chat.extras import Extras
 from proxy.chat.upstream import Refusal
 from proxy.upstreams.breaker import FAILURES_TO_OPEN
 from proxy.upstreams.gate import Gate
@@ -46,9 +46,9 @@ class Wary:
         """As `Sink.call`."""
         return self.text(call.name)
 
-    def text_with_extra(self, extra: Extra) -> bool:
-        """As `Sink.text_with_extra`."""
-        return self.text(f"({extra.reasoning_text}){extra.text}")
+    def text_with_extras(self, extras: Extras) -> bool:
+        """As `Sink.text_with_extras`."""
+        return self.text(f"({extras.reasoning_text}){extras.text}")
 
     async def ready(self) -> None:
         """As `Sink.ready`."""
@@ -57,7 +57,7 @@ class Wary:
 
 async def read(client: CutReply, sink: Wary, gate: Gate | None = None) -> None:
     """Read the answer as a turn does."""
-    reader = ChunkReader("mine", None, lambda: "call_1", beside=True)
+    reader = ChunkReader("mine", None, lambda: "call_1", wants_extras=True)
     async with client, (gate or Gate("mine", 1)).enter(1, "me") as passage:
         attempt = Attempt(client, SERVER, "", reader=reader, sink=sink, permit=passage)
         async with asyncio.timeout(5):

@@ -53,7 +53,7 @@ def told(reader: ChunkReader, read: Callable[[], str]) -> Any:
         text = read()
     except Refusal as refusal:
         return refusal.error.message
-    return (reader.extra or text, reader.calls, reader.is_whole, reader.has_begun)
+    return (reader.extras or text, reader.calls, reader.is_whole, reader.has_begun)
 
 
 @given(st.lists(CHUNKS, max_size=3), st.lists(st.integers(0, 2), max_size=8), st.lists(TEXTS, min_size=8), SEPARATORS)
@@ -66,7 +66,7 @@ def told(reader: ChunkReader, read: Callable[[], str]) -> Any:
 def test_a_chunk_is_read_the_same_whatever_came_before(
     shapes: Sequence[dict[str, Any]], order: list[int], texts: list[str], separators: tuple[str, str]
 ) -> None:
-    quick, slow = (ChunkReader("mine", None, lambda: "id", beside=True) for _ in range(2))
+    quick, slow = (ChunkReader("mine", None, lambda: "id", wants_extras=True) for _ in range(2))
     for number, text in zip(order, texts, strict=False):
         if number >= len(shapes):
             continue
