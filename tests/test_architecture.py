@@ -83,7 +83,7 @@ def test_no_file_is_too_long_or_names_a_path_of_one_machine() -> None:
         ("proxy/upstreams/x.py", "from proxy.server.bodies import read_body"),
         ("proxy/api/x.py", "from proxy.upstreams.gate import Gate"),
         ("proxy/upstreams/site/x.py", "from proxy.upstreams.aipkit.site import AipkitSite"),
-        ("proxy/upstreams/ai_engine/x.py", "from proxy.upstreams.aipkit.turn import Attempt"),
+        ("proxy/upstreams/ai_engine/x.py", "from proxy.upstreams.aipkit.attempt import Attempt"),
         ("shared/plugins/ai_engine/x.py", "from shared.plugins.aipkit.page import read_configs"),
         ("proxy/usage/x.py", "from proxy.upstreams.breaker import Breaker"),
         ("shared/plugins/aipkit/x.py", "from shared.store import Store"),

@@ -197,8 +197,6 @@ class SiteBots:
 class Health:
     """The state of an upstream. *cooldown_until*: Unix seconds. *credentials*: current ones, where the upstream
     uses any.
-
-    *kind*: as `Upstream.kind`.
     """
 
     name: str

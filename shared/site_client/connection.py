@@ -249,7 +249,7 @@ class Connection(asyncio.Protocol):
         self._check_in(seconds)
 
     def _check_in(self, seconds: float) -> None:
-        """Have `_look` called within *seconds*, perhaps earlier: the timer is seldom reset."""
+        """Have `_check_timeouts` called within *seconds*, perhaps earlier: the timer is seldom reset."""
         when = self._now() + seconds
         if when < self._checks_at:
             self._stop_timer()

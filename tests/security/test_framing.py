@@ -7,10 +7,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.chat.extras import Extras
+from proxy.upstreams.aipkit.attempt import Attempt
 from proxy.upstreams.aipkit.mojibake import Repair
 from proxy.upstreams.aipkit.reader import ReplyReader
 from proxy.upstreams.aipkit.requests import SiteTurn
-from proxy.upstreams.aipkit.turn import Attempt
 from proxy.upstreams.event_decoder import EventDecoder
 from shared.conversations import ToolCall
 from shared.models import Credentials

@@ -9,7 +9,7 @@ from time import monotonic
 
 import pytest
 
-import proxy.upstreams.aipkit.turn
+import proxy.upstreams.aipkit.attempt
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.security.hostile_site import (
     ANSWER,
@@ -107,7 +107,7 @@ WRONG_STEP_1 = {
 async def test_wrong_answers_to_the_message(
     proxy_of: RunningProxy, hostile: HostileSite, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proxy.upstreams.aipkit.turn, "STEP_1_SECONDS", 1.0)
+    monkeypatch.setattr(proxy.upstreams.aipkit.attempt, "STEP_1_SECONDS", 1.0)
     monkeypatch.setattr("proxy.chat.upstream.restart_pause", lambda tries: 0.0)
     hostile.acts[STEP_1] = WRONG_STEP_1[name]
 

@@ -14,9 +14,9 @@ from proxy.chat.ask import Ask
 from proxy.chat.history import is_empty, size_of
 from proxy.chat.offload import LARGE_BYTES
 from proxy.chat.upstream import MAX_ATTEMPTS, AnswerSink, End, Refusal, RefusalReason, RetryBudget, UpstreamCopy
+from proxy.upstreams.aipkit.attempt import Attempt
 from proxy.upstreams.aipkit.planning import Copy, MemoryPolicy, Plan, Planned, read_copy
 from proxy.upstreams.aipkit.reader import OldBots, ReplyReader, sources
-from proxy.upstreams.aipkit.turn import Attempt
 from proxy.upstreams.gate import Gate
 from proxy.upstreams.site.credentials import CredentialKeeper
 from proxy.upstreams.site.plugin_site import Limits, PluginClient

@@ -30,33 +30,33 @@ _UNSIGNED = {CALL_SIGNATURE: {"google": {"thought_signature": "skip_thought_sign
 class Quirks:
     """How one server differs from OpenAI's API, learned from its complaints."""
 
-    limit: str = "max_tokens"  # the name of the token limit
-    usage: bool = True  # takes `stream_options.include_usage`
-    effort: bool = True  # takes a reasoning effort derived from Anthropic's parameters
-    thoughts: str = REASONING_TEXTS[0]  # the name of thoughts in a message
-    signed: bool = True  # takes the signatures of calls back
-    vouched: bool = False  # wants calls without a signature marked as such
-    ids: bool = True  # takes call ids of any form
-    formless: bool = True  # takes `json_object`, a format without a schema
+    limit_field: str = "max_tokens"
+    takes_usage_option: bool = True  # `stream_options.include_usage`
+    takes_effort: bool = True  # of reasoning, derived from Anthropic's parameters
+    reasoning_field: str = REASONING_TEXTS[0]  # of a message that goes back
+    takes_signatures: bool = True  # of calls, back
+    marks_unsigned_calls: bool = False  # it refuses calls without a signature or this mark
+    takes_any_call_id: bool = True  # else only those of `_is_own_id`
+    takes_json_object: bool = True  # a response format without a schema
 
     def after_complaint(self, complaint: str, ask: Ask) -> "Quirks | None":
         """The quirks to try again with after a *complaint* of the server; None: it is about something else."""
-        is_told = self.effort and _effort(ask.parameters) is not None
+        is_told = self.takes_effort and _effort(ask.parameters) is not None
         changed: dict[str, Any] = {}
-        if "stream_options" in complaint and self.usage:
-            changed = {"usage": False}
-        elif "max_completion_tokens" in complaint and self.limit == "max_tokens":
-            changed = {"limit": "max_completion_tokens"}
+        if "stream_options" in complaint and self.takes_usage_option:
+            changed = {"takes_usage_option": False}
+        elif "max_completion_tokens" in complaint and self.limit_field == "max_tokens":
+            changed = {"limit_field": "max_completion_tokens"}
         elif is_told and ("reasoning" in complaint or "think" in complaint):
-            changed = {"effort": False}
-        elif "thought_signature" in complaint and not self.vouched:
-            changed = {"vouched": True}
-        elif _ID_RULE in complaint and self.ids:
-            changed = {"ids": False}
-        elif _FORM_RULE in complaint and self.formless:
-            changed = {"formless": False}
-        elif self.signed and (CALL_SIGNATURE in complaint or DETAILS in complaint):
-            changed = {"signed": False}
+            changed = {"takes_effort": False}
+        elif "thought_signature" in complaint and not self.marks_unsigned_calls:
+            changed = {"marks_unsigned_calls": True}
+        elif _ID_RULE in complaint and self.takes_any_call_id:
+            changed = {"takes_any_call_id": False}
+        elif _FORM_RULE in complaint and self.takes_json_object:
+            changed = {"takes_json_object": False}
+        elif self.takes_signatures and (CALL_SIGNATURE in complaint or DETAILS in complaint):
+            changed = {"takes_signatures": False}
         return replace(self, **changed) if changed else None
 
 
@@ -68,10 +68,10 @@ def request_body(ask: Ask, model: str, quirks: Quirks) -> bytes:
         "messages": list(_messages(ask, quirks)),
         "stream": True,
     }
-    if quirks.usage:
+    if quirks.takes_usage_option:
         body["stream_options"] = {"include_usage": True}
     if ask.max_tokens:
-        body[quirks.limit] = ask.max_tokens
+        body[quirks.limit_field] = ask.max_tokens
     if ask.stops and len(ask.stops) <= MAX_STOPS:
         body["stop"] = list(ask.stops)
     for name, value in ask.parameters.items():
@@ -81,7 +81,7 @@ def request_body(ask: Ask, model: str, quirks: Quirks) -> bytes:
             chosen = value.get("effort") if isinstance(value, dict) else value
             if chosen is not None:
                 body[_SPELLED[name]] = chosen
-    if quirks.effort and (effort := _effort(ask.parameters)):
+    if quirks.takes_effort and (effort := _effort(ask.parameters)):
         body.setdefault("reasoning_effort", effort)
     if ask.tool_config is not None:
         body |= _tool_fields(ask.tool_config, quirks, ask.extra_parameters.get("tools", ()))
@@ -122,7 +122,7 @@ def _messages(ask: Ask, quirks: Quirks) -> Iterator[dict[str, Any]]:
                 ]
             body = _message(message, open_calls, ask.images, quirks)
             if message.thoughts:
-                body[quirks.thoughts] = message.thoughts
+                body[quirks.reasoning_field] = message.thoughts
             if message.id and ask.message_fields:
                 body |= ask.message_fields.get(message.id, {})
             yield body
@@ -140,7 +140,9 @@ def _messages(ask: Ask, quirks: Quirks) -> Iterator[dict[str, Any]]:
 
 def _wire_id(call_id: str, quirks: Quirks) -> str:
     """A call's id as the server takes it: some take only ids of the form that they make themselves."""
-    return call_id if quirks.ids or not call_id or _is_own_id(call_id) else sha256(call_id.encode()).hexdigest()[:9]
+    if quirks.takes_any_call_id or not call_id or _is_own_id(call_id):
+        return call_id
+    return sha256(call_id.encode()).hexdigest()[:9]
 
 
 def _matching_call_id(name: str, calls: Sequence[ToolCall]) -> str:
@@ -155,9 +157,9 @@ def _message(
         body: dict[str, Any] = {"role": "assistant", "content": message.text or None, "tool_calls": []}
         for number, call in enumerate(calls):
             function = {"name": call.name, "arguments": _arguments(call)}
-            signed = json.loads(call.signed) if call.signed and quirks.signed else {}
+            signed = json.loads(call.signed) if call.signed and quirks.takes_signatures else {}
             body |= {name: signed.pop(name) for name in (*REASONING_TEXTS, DETAILS) if name in signed}
-            if quirks.vouched and not number and DETAILS not in body:
+            if quirks.marks_unsigned_calls and not number and DETAILS not in body:
                 signed = {**_UNSIGNED, **signed}
             body["tool_calls"].append({"id": call.id, "type": "function", "function": function, **signed})
         return body
@@ -210,7 +212,7 @@ def _choice(choice: ToolChoice, labels: Sequence[str]) -> Any:
 
 
 def _response_format(output_format: OutputFormat, quirks: Quirks) -> dict[str, Any]:
-    if output_format.schema is None and quirks.formless:
+    if output_format.schema is None and quirks.takes_json_object:
         return {"type": "json_object"}
     if output_format.schema is None:
         output_format = replace(output_format, schema={"type": "object"})

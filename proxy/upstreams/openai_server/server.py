@@ -32,11 +32,11 @@ from proxy.chat.upstream import (
     UpstreamCopy,
 )
 from proxy.upstreams.gate import Gate
-from proxy.upstreams.openai_server.events import ChunkReader
+from proxy.upstreams.openai_server.attempt import Attempt
 from proxy.upstreams.openai_server.listing import InvalidListing, read_models
+from proxy.upstreams.openai_server.reader import ChunkReader
 from proxy.upstreams.openai_server.refusals import cut_off, from_status, read_body, silent, unreachable
 from proxy.upstreams.openai_server.requests import TAKEN, Quirks, encoded, request_body
-from proxy.upstreams.openai_server.turn import Attempt
 from shared.conversations import Message, Note
 from shared.models import Bot
 from shared.parsing import Server
@@ -90,7 +90,7 @@ class OpenAiServer:
 
     @property
     def is_discovered(self) -> bool:
-        """As `Upstream.is_known`."""
+        """As `Upstream.is_discovered`."""
         return bool(self._bots.discovered_at)
 
     def bots(self) -> SiteBots:
@@ -158,9 +158,9 @@ class OpenAiServer:
                 try:
                     await attempt.run(body, self._headers(), self._idle_timeout)
                     end = reader.end()
-                    if reader.reasoning_field and reader.reasoning_field != quirks.thoughts:
+                    if reader.reasoning_field and reader.reasoning_field != quirks.reasoning_field:
                         known = self._quirks.get(bot.id, quirks)  # others may have learnt more meanwhile
-                        self._quirks[bot.id] = replace(known, thoughts=reader.reasoning_field)
+                        self._quirks[bot.id] = replace(known, reasoning_field=reader.reasoning_field)
                 except Refusal as refusal:
                     if not budget.may_retry:
                         raise

@@ -89,7 +89,7 @@ class PluginSite:
 
     @property
     def is_discovered(self) -> bool:
-        """As `Upstream.is_known`."""
+        """As `Upstream.is_discovered`."""
         return self._keeper.state(self.name) is not None
 
     async def discover(self) -> None:

@@ -14,7 +14,7 @@ from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
 from shared.site_client.errors import SiteUnreachable
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.ai_engine.engine import SHORT, captured, chat, engine_proxy, streamed, text_of
-from tests.proxy.upstreams.aipkit.test_turn import CutReply, Texts
+from tests.proxy.upstreams.aipkit.test_attempt import CutReply, Texts
 from tests.site_ai_engine import SimulatedAiEngine
 
 SUBMIT = "chats/submit"

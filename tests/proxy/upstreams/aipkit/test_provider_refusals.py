@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from proxy.upstreams.aipkit.attempt import Attempt
 from proxy.upstreams.aipkit.reader import ReplyReader
 from proxy.upstreams.aipkit.refusals import from_stream_error, may_mean_lost
-from proxy.upstreams.aipkit.turn import Attempt
 from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal, to_refusal
-from tests.proxy.upstreams.aipkit.test_turn import GUEST, TURN, CutReply, Texts
+from tests.proxy.upstreams.aipkit.test_attempt import GUEST, TURN, CutReply, Texts
 from tests.security.hostile_site import OPENING, delta
 
 

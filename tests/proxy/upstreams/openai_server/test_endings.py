@@ -6,7 +6,7 @@ import pytest
 
 from proxy.chat.tools.definitions import Tool, ToolConfig
 from proxy.chat.upstream import Refusal
-from proxy.upstreams.openai_server.events import ChunkReader
+from proxy.upstreams.openai_server.reader import ChunkReader
 from tests.proxy.upstreams.openai_server.test_shapes import fed, piece, reader
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from proxy.chat.extras import DETAILS
 from proxy.chat.upstream import Refusal
-from proxy.upstreams.openai_server import events
-from proxy.upstreams.openai_server.events import ChunkReader
+from proxy.upstreams.openai_server import reader as reader_module
+from proxy.upstreams.openai_server.reader import ChunkReader
 from tests.openai_server import OpenAiPeer, Refused, Said
 from tests.proxy.api.test_described_calls import wrong
 from tests.proxy.running import RunningProxy
@@ -257,7 +257,7 @@ async def test_completions_and_messages_that_do_not_ask_show_text_alone(
     ids=["shown", "kept for a call"],
 )
 def test_thoughts_without_end_are_given_up(delta: Any, beside: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "MAX_EXTRAS", 10_000)
+    monkeypatch.setattr(reader_module, "MAX_EXTRAS", 10_000)
     reader = ChunkReader("mine", None, lambda: "call_1", wants_extras=beside)
     chunk = json.dumps({"choices": [{"delta": delta}]}).encode()
 

@@ -11,12 +11,12 @@ from proxy.chat.extras import Extras
 from proxy.chat.upstream import Refusal
 from proxy.upstreams.breaker import FAILURES_TO_OPEN
 from proxy.upstreams.gate import Gate
-from proxy.upstreams.openai_server.events import ChunkReader
-from proxy.upstreams.openai_server.turn import Attempt
+from proxy.upstreams.openai_server.attempt import Attempt
+from proxy.upstreams.openai_server.reader import ChunkReader
 from shared.conversations import ToolCall
 from shared.parsing import Server
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
-from tests.proxy.upstreams.aipkit.test_turn import CutReply
+from tests.proxy.upstreams.aipkit.test_attempt import CutReply
 
 SERVER = Server("mine", "http://127.0.0.1:1/v1")
 DONE = b"data: [DONE]\n\n"

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.api.app_keys import UPSTREAMS
 from proxy.chat.upstream import Refusal
-from proxy.upstreams.openai_server.events import ChunkReader
+from proxy.upstreams.openai_server.reader import ChunkReader
 from proxy.upstreams.openai_server.refusals import read_error
 from proxy.upstreams.openai_server.server import OpenAiServer
 from tests.openai_server import OpenAiPeer, Refused, Said

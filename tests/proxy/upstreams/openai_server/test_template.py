@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.chat.upstream import Refusal
-from proxy.upstreams.openai_server.events import ChunkReader
+from proxy.upstreams.openai_server.reader import ChunkReader
 from proxy.upstreams.openai_server.template import Template
 
 TEXTS = st.text(max_size=8) | st.sampled_from(

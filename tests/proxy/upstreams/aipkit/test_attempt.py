@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from proxy.chat.extras import Extras
 from proxy.chat.upstream import StopReading
+from proxy.upstreams.aipkit.attempt import Attempt
 from proxy.upstreams.aipkit.mojibake import Repair
 from proxy.upstreams.aipkit.reader import ReplyReader
 from proxy.upstreams.aipkit.requests import SiteTurn
-from proxy.upstreams.aipkit.turn import Attempt
 from proxy.upstreams.event_decoder import EventDecoder
 from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
 from shared.conversations import ToolCall

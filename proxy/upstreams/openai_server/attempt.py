@@ -6,7 +6,7 @@ from proxy.chat.extras import Extras
 from proxy.chat.upstream import Refusal, Sink
 from proxy.upstreams.event_decoder import EventDecoder, EventTooLarge, read_block
 from proxy.upstreams.gate import Permit
-from proxy.upstreams.openai_server.events import ChunkReader
+from proxy.upstreams.openai_server.reader import ChunkReader
 from proxy.upstreams.openai_server.refusals import (
     cut_off,
     from_status,
