@@ -76,7 +76,7 @@ async def open_app(
         policy = MemoryPolicy(settings.history, settings.history_limit)
         limits = Limits(settings.max_transcript, settings.idle_timeout)
         gates = {site.origin: Gate(site.origin, settings.max_upstream) for site in settings.sites}
-        keeper.on_newer = lambda origin: gates[origin].revived()
+        keeper.on_renewed = lambda origin: gates[origin].revived()
         sites = [
             PluginSite(
                 site,
@@ -133,7 +133,7 @@ async def open_app(
             yield app
         finally:
             await background.stop()
-            await keeper.settle()
+            await keeper.finish_storing()
             await asyncio.gather(*(each.leave() for each in shared_slots))
             await usage.close()
             with suppress(StoreError):  # the transcripts serve as well

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from proxy.chat.errors import ServiceError
-from proxy.chat.upstream import SiteBots, Upstream
+from proxy.chat.upstream import Upstream, UpstreamBots
 from shared.models import Bot
 from shared.parsing import Site
 
@@ -96,7 +96,7 @@ class Model:
 class Catalog:
     """All models of all sites, in order of preference."""
 
-    def __init__(self, sites: Sequence[SiteBots], configured: Mapping[str, int], default_model: str = "") -> None:
+    def __init__(self, sites: Sequence[UpstreamBots], configured: Mapping[str, int], default_model: str = "") -> None:
         self._default = default_model
         self._listed: dict[str, Model] = {}
         pinned: dict[str, Model] = {}
@@ -122,8 +122,9 @@ class Catalog:
             self._by_name.setdefault(model.id, []).append(model)
         for pinned_id, model in pinned.items():
             self._by_name.setdefault(pinned_id, [self._listed.get(pinned_id, model)])
-        self._meant: dict[frozenset[str], frozenset[str]] = {}  # what the names that keys may use mean here, lower case
-        self._canonical: dict[str, str] = {}  # every name as it is written here, by its lower case
+        # The names that a key may use, and the canonical ones that they stand for here, in lower case.
+        self._allowed: dict[frozenset[str], frozenset[str]] = {}
+        self._canonical: dict[str, str] = {}  # every canonical name, by its lower case
         for name in (*self._listed, *pinned, *self._by_name):
             self._canonical.setdefault(name.lower(), name)
         for spelling, name in list(self._canonical.items()):  # Google's servers list it so, and all call it without
@@ -156,10 +157,10 @@ class Catalog:
         """Whether one of the *allowed* names (None: all) means *name*, which may name a site."""
         if allowed is None or name in allowed:
             return True
-        canonical = self._meant.get(allowed)
+        canonical = self._allowed.get(allowed)
         if canonical is None:
             canonical = frozenset((self.resolve(each) or (each,))[0].lower() for each in allowed)
-            self._meant[allowed] = canonical
+            self._allowed[allowed] = canonical
         lower = name.lower()
         return not canonical.isdisjoint((lower, lower.partition("@")[0]))
 
@@ -199,39 +200,41 @@ def slug(name: str) -> str:
     return "-".join("".join(char if char.isalnum() else " " for char in lowered).split())
 
 
-def _models_of_site(site: SiteBots, configured: Mapping[str, int]) -> Iterator[tuple[bool, Model]]:
+def _models_of_site(site: UpstreamBots, configured: Mapping[str, int]) -> Iterator[tuple[bool, Model]]:
     """All models of one site, and whether each is listed; the first of several bots with one name gets the name."""
     created = int(site.discovered_at)
     by_id = {bot.id: bot for bot in site.bots}
     slugs = _slugs(site.bots)
 
+    def model(name: str, bot: Bot, *, discovered: bool = True, alias_of: str | None = None) -> Model:
+        return Model(name, site.site, bot, site.upstream, discovered, alias_of, created)
+
     def alias(name: str, bot_id: int) -> Model:
         bot = by_id.get(bot_id)
-        return Model(
-            name, site.site, bot or Bot(id=bot_id, name=""), site.upstream, bot is not None, slugs.get(bot_id), created
-        )
+        return model(name, bot or Bot(id=bot_id, name=""), discovered=bot is not None, alias_of=slugs.get(bot_id))
 
     listed = {name: alias(name, bot_id) for name, bot_id in configured.items()}
     for bot in site.bots:
         name = slugs[bot.id]
-        listed.setdefault(name, Model(name, site.site, bot, site.upstream, True, None, created))
+        listed.setdefault(name, model(name, bot))
     if site.site.origin == DEFAULT_SITE or not site.bots:
         for name, bot_id in BUILT_IN.items():
             listed.setdefault(name, alias(name, bot_id))
-    yield from ((True, model) for model in listed.values())
+    yield from ((True, each) for each in listed.values())
     for bot in site.bots:  # of bots that share a name the first also answers to the bare name
-        yield False, Model(_slug(bot), site.site, bot, site.upstream, True, slugs[bot.id], created)
+        yield False, model(_slug(bot), bot, alias_of=slugs[bot.id])
 
 
-def _models_of_server(server: SiteBots, taken: Collection[str]) -> Iterator[Model]:
+def _models_of_server(server: UpstreamBots, taken: Collection[str]) -> Iterator[Model]:
     """The models of a server, as `server/model`, and by the bare name where that is not *taken*."""
     created = int(server.discovered_at)
     for bot in server.bots:
         bare = bot.name.removesuffix(_SUFFIX)
         full = f"{server.site.host}/{bare}"
-        yield Model(full, server.site, bot, server.upstream, True, None, created, is_server=True)
+        model = Model(full, server.site, bot, server.upstream, True, None, created, is_server=True)
+        yield model
         if bare.lower() not in taken:
-            yield Model(bare, server.site, bot, server.upstream, True, full, created, is_server=True)
+            yield replace(model, id=bare, alias_of=full)
 
 
 def _slugs(bots: Sequence[Bot]) -> dict[int, str]:

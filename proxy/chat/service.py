@@ -12,7 +12,7 @@ from proxy.chat.conversations import Conversations, check_capacity
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.history import MAX_TURN_CHARS, Plan, always_sent, is_empty, size_of, without_trailing_empty
 from proxy.chat.offload import offload
-from proxy.chat.upstream import Embedder, EmbeddingsResponse, Refusal, SiteBots, Upstream
+from proxy.chat.upstream import Embedder, EmbeddingsResponse, Refusal, Upstream, UpstreamBots
 from proxy.chat.upstream_copies import UpstreamCopies
 from shared.settings import Settings
 from shared.store import Store
@@ -28,7 +28,7 @@ class ChatService:
         self.copies = UpstreamCopies(store)
         self._upstreams = upstreams
         self._settings = settings
-        self._catalog: tuple[list[SiteBots], Catalog] | None = None
+        self._catalog: tuple[list[UpstreamBots], Catalog] | None = None
 
     @property
     def catalog(self) -> Catalog:

@@ -181,7 +181,7 @@ class RetryBudget:
 
 
 @dataclass(frozen=True, slots=True)
-class SiteBots:
+class UpstreamBots:
     """The models of one upstream. Of a site: the bots that its page showed (none before the first visit), and when
     (Unix seconds). With *is_server*: what a server lists; `site` holds its name and address, and its models are
     called `server/model`."""
@@ -263,7 +263,7 @@ class Upstream(Protocol):
     async def discover(self) -> None:
         """Wait a little until they are. Raises `ServiceError`."""
 
-    def bots(self) -> SiteBots:
+    def bots(self) -> UpstreamBots:
         """Return its models; the same object as long as they are the same."""
 
     def scope(self, bot: Bot, history: Sequence[Message], note: Note | None = None) -> tuple[str, ...] | None:

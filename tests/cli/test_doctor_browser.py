@@ -25,7 +25,7 @@ def test_a_program_that_is_no_browser_of_the_family_is_told(tmp_path: Path) -> N
 
     assert found.level is Level.WARN
     assert "Mozilla Firefox 128.3.1esr" in found.what
-    assert "FREEAICHAT_BROWSER" in found.mend
+    assert "FREEAICHAT_BROWSER" in found.advice
 
 
 def test_missing_shared_libraries_are_named(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_missing_shared_libraries_are_named(tmp_path: Path) -> None:
 
     assert found.level is Level.FAIL
     assert "libnss3.so" in found.what
-    assert "install" in found.mend
+    assert "install" in found.advice
 
 
 def test_no_browser_is_a_failure_that_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,14 +47,14 @@ def test_no_browser_is_a_failure_that_names_the_command(tmp_path: Path, monkeypa
 
     assert found.level is Level.FAIL
     assert "freeaichat browser install" in found.what
-    assert "install" in found.mend
+    assert "install" in found.advice
 
 
 def test_a_setting_that_names_no_program_is_to_be_mended_itself(tmp_path: Path) -> None:
     found = check_browser(str(tmp_path / "nowhere"))
 
     assert found.level is Level.FAIL
-    assert found.mend.startswith("mend FREEAICHAT_BROWSER")
+    assert found.advice.startswith("mend FREEAICHAT_BROWSER")
 
 
 def test_a_browser_that_crashes_is_a_failure_with_its_last_words(tmp_path: Path) -> None:

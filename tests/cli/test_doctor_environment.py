@@ -27,7 +27,7 @@ def test_a_proxy_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch) ->
 
     assert found.level is Level.FAIL
     assert "socks5" in found.what
-    assert "hush" not in found.what + found.mend
+    assert "hush" not in found.what + found.advice
 
 
 def test_authorities_that_are_not_there_are_told(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_store_files_that_others_can_read_are_named_with_the_mend(tmp_path: Path
     _, modes = check_store_files(f"sqlite:///{tmp_path}/my x.db")
 
     assert modes.level is Level.WARN
-    assert modes.mend == f"chmod 600 '{tmp_path}/my x.db-wal'"
+    assert modes.advice == f"chmod 600 '{tmp_path}/my x.db-wal'"
 
 
 def test_files_that_are_no_stores_keep_their_modes(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_without_any_temporary_directory_it_is_said_what_to_set(monkeypatch: pyt
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setattr("tempfile._candidate_tempdir_list", list)
 
-    assert "TMPDIR" in check_temporary_dir().mend
+    assert "TMPDIR" in check_temporary_dir().advice
 
 
 def test_a_full_temporary_directory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ def test_a_full_temporary_directory_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     found = check_temporary_dir()
 
     assert found.level is Level.WARN
-    assert "TMPDIR" in found.mend
+    assert "TMPDIR" in found.advice
 
 
 def test_a_free_port_is_fine(free_port: int) -> None:
@@ -77,7 +77,7 @@ def test_another_web_server_on_the_port_is_a_failure_with_a_mend(body: bytes) ->
         found = check_port(Settings(port=port), Gateway("127.0.0.1", port))
 
     assert found.level is Level.FAIL
-    assert "FREEAICHAT_PORT" in found.mend
+    assert "FREEAICHAT_PORT" in found.advice
 
 
 def test_a_silent_listener_on_the_port_is_a_failure() -> None:
@@ -101,9 +101,9 @@ def test_a_data_directory_open_to_others_is_a_warning_with_the_command(tmp_path:
     found = check_data_dir(tmp_path)
 
     assert found.level is Level.WARN
-    assert found.mend == f"chmod 700 {tmp_path}"
+    assert found.advice == f"chmod 700 {tmp_path}"
     (tmp_path / "others").touch()
-    assert "a directory of its own" in check_data_dir(tmp_path).mend
+    assert "a directory of its own" in check_data_dir(tmp_path).advice
 
 
 @pytest.mark.parametrize("name", ["file", "file/below"])
@@ -113,7 +113,7 @@ def test_a_data_directory_that_cannot_be_used_is_a_failure(tmp_path: Path, name:
     found = check_data_dir(tmp_path / name)
 
     assert found.level is Level.FAIL
-    assert "chown" not in found.mend
+    assert "chown" not in found.advice
 
 
 def test_without_a_key_a_loopback_bind_is_fine_and_an_open_one_a_warning(tmp_path: Path) -> None:
@@ -140,5 +140,5 @@ def test_a_kept_key_must_be_private(tmp_path: Path) -> None:
 
     assert private.level is Level.OK
     assert public.level is Level.FAIL
-    assert public.mend == f"chmod 600 {tmp_path / 'master.key'}"
+    assert public.advice == f"chmod 600 {tmp_path / 'master.key'}"
     assert key not in private.what + public.what

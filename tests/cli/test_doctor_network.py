@@ -25,7 +25,7 @@ async def told(url: str) -> Check:
     async with SiteClient() as client:
         (check,) = await check_site(client, site(url), 0.0)
     assert check.level is Level.FAIL
-    assert check.mend
+    assert check.advice
     return check
 
 
@@ -67,7 +67,7 @@ async def test_a_certificate_that_is_not_trusted(authorities: Authorities) -> No
         check = await told(f"https://127.0.0.1:{port}/")
 
     assert ": TLS: " in check.what
-    assert "SSL_CERT_FILE" in check.mend
+    assert "SSL_CERT_FILE" in check.advice
 
 
 async def test_a_connection_that_is_cut() -> None:
@@ -103,7 +103,7 @@ async def test_an_http_proxy_that_refuses_and_one_that_is_away(monkeypatch: pyte
 
     for check in (refused, away, of_another_kind):
         assert ": proxy: " in check.what
-        assert "HTTPS_PROXY" in check.mend
+        assert "HTTPS_PROXY" in check.advice
 
 
 def caused_by(cause: Exception) -> SiteUnreachable:

@@ -31,7 +31,7 @@ def test_unknown_names_are_told_with_the_nearest_right_one(tmp_path: Path, monke
 
     found = [check for check in check_settings(load()) if check.level is Level.WARN]
 
-    assert [check.mend for check in found] == ["write FREEAICHAT_API_KEY instead", "write FREEAICHAT_SITES instead"]
+    assert [check.advice for check in found] == ["write FREEAICHAT_API_KEY instead", "write FREEAICHAT_SITES instead"]
     assert "secret" not in str(found)
 
 
@@ -51,7 +51,7 @@ def test_values_by_hand_are_all_set_or_none() -> None:
     assert check_by_hand(Settings()).level is Level.OK
     assert partly.level is Level.FAIL
     assert "COOKIE, SESSION_ID, POST_ID" in partly.what
-    assert "all four" in partly.mend
+    assert "all four" in partly.advice
 
 
 def test_origins_that_no_browser_sends_are_told() -> None:
@@ -77,8 +77,8 @@ def test_a_key_in_quotes_or_too_short_is_told_without_showing_it(tmp_path: Path,
     found = check_key(Settings(data_dir=tmp_path, api_key=Secret(key)))
 
     assert found.level is level
-    assert "FREEAICHAT_API_KEY" in found.mend
-    assert key not in found.what + found.mend
+    assert "FREEAICHAT_API_KEY" in found.advice
+    assert key not in found.what + found.advice
 
 
 def test_without_a_proxy_no_key_is_refused(free_port: int) -> None:
@@ -90,7 +90,7 @@ def check_files(soft: int, hard: int, max_requests: int) -> list[str]:
     script = (
         "import resource; from shared.cli.doctor.limits import check_open_files;"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}));"
-        f"found = check_open_files({max_requests}); print(found.level.name, found.mend, sep='|')"
+        f"found = check_open_files({max_requests}); print(found.level.name, found.advice, sep='|')"
     )
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split("|")
 

@@ -47,7 +47,7 @@ def test_a_check_of_visitors_is_told_from_an_error() -> None:
     found = judge_page("https://chat.example/", 403, {"cf-mitigated": "challenge"}, page.encode())
 
     assert found.level is Level.WARN
-    assert "--headed" in found.mend
+    assert "--headed" in found.advice
     assert judge(503, page) is Level.WARN
 
 

@@ -93,7 +93,7 @@ async def checked(server: OpenAiPeer, **settings: str) -> tuple[Level, str]:
     read = load(servers=f"mine={server.base_url}", **settings)
     async with SiteClient() as client:
         found = await check_server(client, read.servers[0], read)
-    assert all(KEY not in check.what + check.mend for check in found)
+    assert all(KEY not in check.what + check.advice for check in found)
     return found[-1].level, found[-1].what
 
 

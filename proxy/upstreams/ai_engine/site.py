@@ -70,7 +70,7 @@ class AiEngineSite(PluginClient):
                 return End(usage=attempt.reader.usage)
             finally:
                 if attempt.new_nonce:
-                    self._keeper.hand_on(used, attempt.new_nonce)
+                    self._keeper.offer_nonce(used, attempt.new_nonce)
             if is_restarting:
                 async with permit.outside():
                     await asyncio.sleep(budget.pause)
@@ -83,7 +83,7 @@ class AiEngineSite(PluginClient):
             raise to_refusal(SiteRefusal(RefusalKind.BOT, "its page does not show it", logged=False))
         if found.custom_key and time() - state.current.captured_at > CUSTOM_SECONDS:
             why = "the site may have forgotten the settings of this chat, which its page shows it anew"
-            await self._keeper.ask(self.name, why)
+            await self._keeper.request_visit(self.name, why)
             raise to_refusal(SiteRefusal(RefusalKind.BUSY, f"{why}; a visit was asked for", logged=False))
         return found
 

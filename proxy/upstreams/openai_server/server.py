@@ -28,7 +28,7 @@ from proxy.chat.upstream import (
     Refusal,
     RefusalReason,
     RetryBudget,
-    SiteBots,
+    UpstreamBots,
     UpstreamCopy,
 )
 from proxy.upstreams.gate import Gate
@@ -70,7 +70,7 @@ class OpenAiServer:
         self._client = client
         self._idle_timeout = idle_timeout
         self._numbers: dict[str, int] = {}
-        self._bots = SiteBots(server.site, (), 0.0, self, is_server=True)
+        self._bots = UpstreamBots(server.site, (), 0.0, self, is_server=True)
         self._trouble: str | None = _UNKNOWN
         self._wanted, self._looked = asyncio.Event(), asyncio.Event()
         self._looked_at = -AWAY_PAUSE
@@ -93,7 +93,7 @@ class OpenAiServer:
         """As `Upstream.is_discovered`."""
         return bool(self._bots.discovered_at)
 
-    def bots(self) -> SiteBots:
+    def bots(self) -> UpstreamBots:
         """As `Upstream.bots`."""
         return self._bots
 
@@ -134,7 +134,7 @@ class OpenAiServer:
             self.gate.revived()
             if bots != self._bots.bots or not self.is_discovered:
                 at = self._bots.discovered_at or time()
-                self._bots = SiteBots(self._server.site, bots, at, self, is_server=True)
+                self._bots = UpstreamBots(self._server.site, bots, at, self, is_server=True)
         if self._trouble != before:
             log.info("server %s: %s", self.name, self._trouble or f"{len(self._bots.bots)} models")
 

@@ -26,7 +26,7 @@ NONCE_SECONDS = 15.0  # longest wait for the nonce action
 FIRST_CAPTURE_SECONDS = 5.0  # how long a request waits for the very first credentials
 RENEWAL_SECONDS = 20.0  # how long a request waits for a visit to bring new ones
 STORE_RETRY_SECONDS = 1.0
-PASSED_SECONDS = 60.0
+LATELY_SECONDS = 60.0  # after a success, no firewall or check can be in front of the site
 _NO_NONCE = "the site hands out no nonce to these credentials"
 
 log = logging.getLogger(__name__)
@@ -35,12 +35,12 @@ log = logging.getLogger(__name__)
 class NoCredentials(Exception):
     """There are no usable credentials for a site now; the text says why, for the client.
 
-    *gets_through*: the site itself was asked for new ones and answered, so that nothing stands before it.
+    *is_reachable*: the site itself was asked for new ones and answered, so that no firewall or check is in front of it.
     """
 
-    def __init__(self, reason: str, *, gets_through: bool = False) -> None:
+    def __init__(self, reason: str, *, is_reachable: bool = False) -> None:
         super().__init__(reason)
-        self.gets_through = gets_through
+        self.is_reachable = is_reachable
 
 
 class CredentialKeeper:
@@ -53,11 +53,11 @@ class CredentialKeeper:
         self._states: dict[str, SiteState] = {}
         self._changed = asyncio.Event()
         self._renewals: dict[str, tuple[Credentials, asyncio.Task[Credentials]]] = {}
-        self._notes: set[asyncio.Task[Any]] = set()  # what is being stored while no turn waits for it
+        self._writes: set[asyncio.Task[Any]] = set()  # to the store, for which no turn waits
         self.store_trouble: str | None = None  # why it could not be used when it was needed last
-        self._passed: dict[str, tuple[Credentials, float]] = {}  # with which ones a turn succeeded last, and when
+        self._last_good: dict[str, tuple[Credentials, float]] = {}  # with which ones a turn succeeded last, and when
         self._refused: dict[str, Credentials] = {}  # those that a site was last seen to refuse for good
-        self.on_newer: Callable[[str], None] = lambda site: None  # called when a site gave newer ones to anybody
+        self.on_renewed: Callable[[str], None] = lambda site: None  # called when anybody got newer ones for a site
 
     async def load(self) -> None:
         """Read what the store holds now."""
@@ -84,7 +84,7 @@ class CredentialKeeper:
         """The current credentials of *site*; waits a little for the first ones. Raises `NoCredentials`."""
         state = self._states.get(site) or await self._reload(site)
         if state is None:
-            await self.ask(site, "a request came before anything was captured")
+            await self.request_visit(site, "a request came before anything was captured")
             state = await self._wait_newer(site, None, FIRST_CAPTURE_SECONDS)
         if state is None:
             raise NoCredentials("no credentials were captured yet; `freeaichat status` shows what the visits meet")
@@ -101,61 +101,61 @@ class CredentialKeeper:
         running = self._renewals.get(refused.site)
         if running is None or is_newer(refused, running[0]) or running[1].done():
             task = asyncio.create_task(self._renew(refused))
-            task.add_done_callback(_look_at)
+            task.add_done_callback(_retrieve_exception)
             running = self._renewals[refused.site] = (refused, task)
         return await asyncio.shield(running[1])
 
-    async def replaced(self, refused: Credentials, reason: str) -> Credentials:
+    async def wait_for_visit(self, refused: Credentials, reason: str) -> Credentials:
         """Ask for a visit and wait for what it brings. Raises `NoCredentials` if nothing comes in time."""
-        passed = self._passed.get(refused.site)
-        await self.ask(refused.site, reason)
+        last_good = self._last_good.get(refused.site)
+        await self.request_visit(refused.site, reason)
         state = await self._wait_newer(refused.site, refused, RENEWAL_SECONDS)
         if state is None:
-            if self._passed.get(refused.site) == passed:  # no turn has succeeded meanwhile
+            if self._last_good.get(refused.site) == last_good:  # no turn has succeeded meanwhile
                 self._refused[refused.site] = refused
             raise NoCredentials("the site refuses the current credentials; a visit for new ones was asked for")
         return state.current
 
     def mark_good(self, used: Credentials) -> None:
         """A turn succeeded with *used*. Costs nothing after the first time."""
-        before = self._passed.get(used.site)
-        self._passed[used.site] = used, monotonic()
+        before = self._last_good.get(used.site)
+        self._last_good[used.site] = used, monotonic()
         self._refused.pop(used.site, None)
         if before is None or before[0] != used:  # of those that are no longer the current ones the store notes nothing
-            self._note(self._note_good(used))
+            self._store_later(self._store_good(used))
 
-    def passed_lately(self, used: Credentials) -> bool:
+    def worked_lately(self, used: Credentials) -> bool:
         """Whether a turn succeeded with *used* so short a while ago that nothing can stand before the site now."""
-        passed = self._passed.get(used.site)
-        return passed is not None and passed[0] == used and monotonic() - passed[1] < PASSED_SECONDS
+        last_good = self._last_good.get(used.site)
+        return last_good is not None and last_good[0] == used and monotonic() - last_good[1] < LATELY_SECONDS
 
-    def has_passed(self, used: Credentials) -> bool:
+    def has_worked(self, used: Credentials) -> bool:
         """Whether any turn has succeeded with *used*, be it in another process."""
-        passed, state = self._passed.get(used.site), self._states.get(used.site)
-        return used in (passed[0] if passed else None, state.last_good if state else None)
+        last_good, state = self._last_good.get(used.site), self._states.get(used.site)
+        return used in (last_good[0] if last_good else None, state.last_good if state else None)
 
-    async def _note_good(self, used: Credentials) -> None:
+    async def _store_good(self, used: Credentials) -> None:
         with suppress(StoreError):  # the next success with newer ones notes it again
             await self._store.mark_good(used.site, used.generation)
 
-    async def settle(self) -> None:
-        """Wait until everything that was learnt is noted, or could not be."""
-        if self._notes:
-            await asyncio.wait(self._notes)
+    async def finish_storing(self) -> None:
+        """Wait until all that was learnt is stored, or could not be."""
+        if self._writes:
+            await asyncio.wait(self._writes)
 
-    def hand_on(self, used: Credentials, nonce: str) -> None:
-        """An answer to *used* brought the nonce of now: later turns go on with it, before the old one is refused."""
+    def offer_nonce(self, used: Credentials, nonce: str) -> None:
+        """Store the *nonce* that came with an answer to *used*, if it is newer: later turns use it at once."""
         state = self._states.get(used.site)
         if nonce != used.nonce and state is not None and not is_newer(state.current, used):
-            self._note(self._keep(used, nonce))
+            self._store_later(self._store_nonce(used, nonce))
 
-    def _note(self, storing: Coroutine[Any, Any, Any]) -> None:
+    def _store_later(self, storing: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(storing)
-        self._notes.add(task)
-        task.add_done_callback(self._notes.discard)
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
 
     async def _renew(self, refused: Credentials) -> Credentials:
-        return await self._keep(refused, await self._fetch_nonce(refused))
+        return await self._store_nonce(refused, await self._fetch_nonce(refused))
 
     async def _fetch_nonce(self, credentials: Credentials) -> str:
         request = renewal_request(credentials)
@@ -172,9 +172,9 @@ class CredentialKeeper:
             raise NoCredentials(_NO_NONCE) from error
         if nonce := read_renewed(credentials, reply.status, reply.body):
             return nonce
-        raise NoCredentials(_NO_NONCE, gets_through=is_by_site(credentials, reply.status, reply.body))
+        raise NoCredentials(_NO_NONCE, is_reachable=is_by_site(credentials, reply.status, reply.body))
 
-    async def _keep(self, used: Credentials, nonce: str) -> Credentials:
+    async def _store_nonce(self, used: Credentials, nonce: str) -> Credentials:
         """Store a renewed nonce; what somebody else stored first is newer and wins."""
         kept = replace(used, nonce=nonce, nonce_checked_at=time())
         try:
@@ -208,7 +208,7 @@ class CredentialKeeper:
         self._changed.set()
         self._changed = asyncio.Event()
         if before is not None and is_newer(state.current, before.current):
-            self.on_newer(site)
+            self.on_renewed(site)
 
     async def _wait_newer(self, site: str, than: Credentials | None, timeout: float) -> SiteState | None:
         with suppress(TimeoutError):
@@ -220,7 +220,7 @@ class CredentialKeeper:
                     await self._changed.wait()
         return None
 
-    async def ask(self, site: str, reason: str) -> None:
+    async def request_visit(self, site: str, reason: str) -> None:
         """Ask for a visit of *site*; joins one that was asked for already."""
         try:
             await self._store.ask_visit(site, reason, at=time())
@@ -246,7 +246,7 @@ def is_newer(one: Credentials, other: Credentials) -> bool:
     return one.generation == other.generation and one.nonce != other.nonce
 
 
-def _look_at(task: asyncio.Task[Credentials]) -> None:
-    """The requests that wait for a renewal are told how it failed; if all of them left, nobody needs to know."""
+def _retrieve_exception(task: asyncio.Task[Credentials]) -> None:
+    """Mark the exception as seen: the waiting requests get it, and if all of them left, asyncio need not log it."""
     if not task.cancelled():
         task.exception()

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from proxy.chat.ask import Ask
-from proxy.chat.upstream import AnswerSink, End, Health, RetryBudget, SiteBots, UpstreamCopy
+from proxy.chat.upstream import AnswerSink, End, Health, RetryBudget, UpstreamBots, UpstreamCopy
 from proxy.upstreams.gate import Gate, Permit
 from proxy.upstreams.site.credentials import CredentialKeeper, NoCredentials
 from proxy.upstreams.site.recovery import Recovery, not_ready
@@ -69,7 +69,7 @@ class PluginSite:
         self._gate = gate
         self._keeper = keeper
         self._clients = clients
-        self._bots = SiteBots(site, (), 0.0, self)
+        self._bots = UpstreamBots(site, (), 0.0, self)
 
     @property
     def kind(self) -> str | None:
@@ -99,12 +99,12 @@ class PluginSite:
         except NoCredentials as error:
             raise not_ready(str(error)) from error
 
-    def bots(self) -> SiteBots:
+    def bots(self) -> UpstreamBots:
         """As `Upstream.bots`."""
         state = self._keeper.state(self.name)
         bots, at = (state.bots, state.current.captured_at) if state else ((), 0.0)
         if (self._bots.bots, self._bots.discovered_at) != (bots, at):
-            self._bots = SiteBots(self.site, bots, at, self)
+            self._bots = UpstreamBots(self.site, bots, at, self)
         return self._bots
 
     def scope(self, bot: Bot, history: Sequence[Message], note: Note | None = None) -> tuple[str, ...] | None:

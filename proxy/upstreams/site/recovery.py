@@ -39,7 +39,7 @@ class Recovery:
             else:
                 why = "the site refuses a fresh nonce"
             if has_alternative:
-                await self._keeper.ask(used.site, why)
+                await self._keeper.request_visit(used.site, why)
                 raise to_refusal(refusal)
             found = await self._visited(refusal, used, why, permit)
         if found.plugin != used.plugin:  # the next turn is asked of it in its own way
@@ -50,11 +50,11 @@ class Recovery:
         """Newer credentials, without a visit; None where one may help."""
         kind = refusal.kind
         # A check may be how a firewall answers what one message says, where others and a question for a nonce pass.
-        is_check = kind is RefusalKind.CHALLENGE and (refusal.by_plugin or not self._keeper.has_passed(used))
+        is_check = kind is RefusalKind.CHALLENGE and (refusal.by_plugin or not self._keeper.has_worked(used))
         if is_check or kind is RefusalKind.MOVED:
             return None
         # A firewall that lets other requests pass with the same cookie minds what the message says.
-        is_about_message = kind is RefusalKind.FIREWALL and self._keeper.passed_lately(used)
+        is_about_message = kind is RefusalKind.FIREWALL and self._keeper.worked_lately(used)
         if is_about_message or kind not in {
             RefusalKind.NONCE,
             RefusalKind.UNRECOGNISED,
@@ -67,7 +67,7 @@ class Recovery:
             renewed = await self._keeper.renew(used)
         except NoCredentials as error:
             is_in_front = kind in {RefusalKind.FIREWALL, RefusalKind.CHALLENGE}
-            may_help = kind is RefusalKind.NONCE or (is_in_front and not error.gets_through)
+            may_help = kind is RefusalKind.NONCE or (is_in_front and not error.is_reachable)
         else:
             if is_newer(renewed, used):
                 return renewed
@@ -91,7 +91,7 @@ class Recovery:
         """The credentials that a visit captures."""
         try:
             async with permit.outside():
-                return await self._keeper.replaced(used, why)
+                return await self._keeper.wait_for_visit(used, why)
         except NoCredentials as error:
             if refusal.kind is RefusalKind.CHALLENGE:
                 raise to_refusal(refusal) from None  # it says what a person can do

@@ -18,8 +18,8 @@ def check_browser(setting: str) -> Check:
         return fail("browser", str(error), _NAMED if setting else install.manual_command())
     problem, version = install.try_start([str(browser.path), "--version"])
     if problem:
-        mend = f"install what is missing, or another browser: {install.manual_command()}"
-        return fail("browser", f"{browser.path} does not start: {problem}", mend)
+        advice = f"install what is missing, or another browser: {install.manual_command()}"
+        return fail("browser", f"{browser.path} does not start: {problem}", advice)
     if not _VERSION.search(version):
         what = f"{browser.path} calls itself {version!r}, which is no version of a Chromium-family browser"
         return warn("browser", what, _NAMED if setting else install.manual_command())

@@ -21,17 +21,17 @@ _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding. `mend`: what to do; "" if nothing."""
+    """One finding. *advice*: what to do about it; "" for nothing."""
 
     name: str
     level: Level
     what: str
-    mend: str = ""
+    advice: str = ""
 
     def lines(self) -> list[str]:
         """The finding as lines for users."""
         first = f"{click.style(f'{self.level:<4}', fg=_COLOURS[self.level])}  {self.name:<12} {sanitized(self.what)}"
-        return [first, f"{'':<18} → {sanitized(self.mend)}"] if self.mend else [first]
+        return [first, f"{'':<18} → {sanitized(self.advice)}"] if self.advice else [first]
 
 
 def ok(name: str, what: str) -> Check:
@@ -39,11 +39,11 @@ def ok(name: str, what: str) -> Check:
     return Check(name, Level.OK, what)
 
 
-def warn(name: str, what: str, mend: str) -> Check:
+def warn(name: str, what: str, advice: str) -> Check:
     """A check that found something worth knowing."""
-    return Check(name, Level.WARN, what, mend)
+    return Check(name, Level.WARN, what, advice)
 
 
-def fail(name: str, what: str, mend: str) -> Check:
+def fail(name: str, what: str, advice: str) -> Check:
     """A check that found something to fix."""
-    return Check(name, Level.FAIL, what, mend)
+    return Check(name, Level.FAIL, what, advice)

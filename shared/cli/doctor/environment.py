@@ -53,8 +53,8 @@ def check_store_files(url: str, mounts: Path = MOUNTS) -> list[Check]:
 def _check_drive(file: Path, mounts: Path) -> Check:
     kind = _file_system(file.resolve(), mounts)
     if kind in _REMOTE:
-        mend = "put it on a disk of this machine (FREEAICHAT_STORE), or use FREEAICHAT_STORE=redis://…"
-        return warn("store drive", f"{file} lies on a network drive ({kind}), where SQLite may break", mend)
+        advice = "put it on a disk of this machine (FREEAICHAT_STORE), or use FREEAICHAT_STORE=redis://…"
+        return warn("store drive", f"{file} lies on a network drive ({kind}), where SQLite may break", advice)
     return ok("store drive", f"a disk of this machine{f' ({kind})' if kind else ''}")
 
 

@@ -20,8 +20,8 @@ def check_open_files(max_requests: int) -> Check:
     needed = max_requests * FILES_PER_REQUEST + OTHER_FILES
     if limit != resource.RLIM_INFINITY and limit < needed:
         fits = max((limit - OTHER_FILES) // FILES_PER_REQUEST, 1)
-        mend = f"raise the hard limit (ulimit -Hn) to {needed}, or FREEAICHAT_MAX_REQUESTS={fits}"
-        return warn("open files", f"{limit} allowed, {needed} needed for {max_requests} requests at once", mend)
+        advice = f"raise the hard limit (ulimit -Hn) to {needed}, or FREEAICHAT_MAX_REQUESTS={fits}"
+        return warn("open files", f"{limit} allowed, {needed} needed for {max_requests} requests at once", advice)
     return ok("open files", f"enough for {max_requests} requests at once")
 
 
@@ -38,8 +38,8 @@ def check_memory(file: Path = MEMORY_FILE, container_file: Path = CONTAINER_FILE
         allowed = free
     what = f"{free >> 20} MiB free" if free <= allowed else f"{allowed >> 20} MiB allowed to this container"
     if min(free, allowed) < MIN_MEMORY_BYTES:
-        mend = f"end other programs, or add memory or swap: a visit needs about {MIN_MEMORY_BYTES >> 20} MiB"
-        return warn("memory", what, mend)
+        advice = f"end other programs, or add memory or swap: a visit needs about {MIN_MEMORY_BYTES >> 20} MiB"
+        return warn("memory", what, advice)
     return ok("memory", what)
 
 

@@ -45,15 +45,15 @@ def check_data_dir(directory: Path) -> Check:
     except OSError as error:
         # Another error is that of a disk that is full, or may only be read.
         how = f": chown {os.geteuid()} {quote(str(directory))}" if isinstance(error, PermissionError) else ""
-        mend = f"mend that{how}, or set FREEAICHAT_DATA_DIR to another one"
-        return fail(name, f"{directory} cannot be written ({error.strerror})", mend)
+        advice = f"mend that{how}, or set FREEAICHAT_DATA_DIR to another one"
+        return fail(name, f"{directory} cannot be written ({error.strerror})", advice)
     if free < MIN_FREE_BYTES:
         return fail(name, f"{directory}: {free >> 20} MiB free", f"make room: {MIN_FREE_BYTES >> 20} MiB are needed")
     mode = directory.stat().st_mode & 0o777
     if mode & 0o077:
         own = "set FREEAICHAT_DATA_DIR to a directory of its own: this one holds other files"
-        mend = f"chmod 700 {quote(str(directory))}" if is_ours(directory) else own
-        return warn(name, f"{directory} can be entered by others (mode {mode:04o})", mend)
+        advice = f"chmod 700 {quote(str(directory))}" if is_ours(directory) else own
+        return warn(name, f"{directory} can be entered by others (mode {mode:04o})", advice)
     return ok(name, f"{directory}, mode {mode:04o}, {free >> 20} MiB free")
 
 
@@ -68,14 +68,14 @@ def _check_missing(name: str, directory: Path) -> Check:
 
 def check_temporary_dir() -> Check:
     """Whether there is a temporary directory for the browser's files."""
-    mend = "free some space, or set TMPDIR to another directory"
+    advice = "free some space, or set TMPDIR to another directory"
     try:
         place = tempfile.gettempdir()
     except FileNotFoundError:
-        return fail("temp dir", "no temporary directory can be written to", mend)
+        return fail("temp dir", "no temporary directory can be written to", advice)
     free = shutil.disk_usage(place).free
     if free < LEAST_TEMPORARY_BYTES:
-        return warn("temp dir", f"{place}: {free >> 20} MiB free, which a visit's browser may fill", mend)
+        return warn("temp dir", f"{place}: {free >> 20} MiB free, which a visit's browser may fill", advice)
     return ok("temp dir", place)
 
 
@@ -85,8 +85,8 @@ def check_key(settings: Settings) -> Check:
     try:
         key = find_key(settings)
     except OSError as error:
-        mend = f"chown {os.geteuid()} {quote(str(file))}, or delete that file"
-        return fail("key", f"the key file cannot be read ({error.strerror})", mend)
+        advice = f"chown {os.geteuid()} {quote(str(file))}, or delete that file"
+        return fail("key", f"the key file cannot be read ({error.strerror})", advice)
     if key is None and settings.is_loopback_bind:
         return ok("key", "none needed: only this machine can reach the proxy")
     if key is None:
@@ -104,11 +104,11 @@ def _check_key_file(file: Path, when: str) -> Check:
 
 def _check_characters(key: str) -> Check | None:
     """A finding on the characters or length of *key*, if any."""
-    mend = 'FREEAICHAT_API_KEY="$(openssl rand -hex 24)"'
+    advice = 'FREEAICHAT_API_KEY="$(openssl rand -hex 24)"'
     if key != key.strip() or key[:1] in _QUOTES or key[-1:] in _QUOTES:
-        return fail("key", "the key begins or ends with a blank or a quotation mark", f"remove it, or: {mend}")
+        return fail("key", "the key begins or ends with a blank or a quotation mark", f"remove it, or: {advice}")
     if len(key) < MIN_KEY_LENGTH:
-        return warn("key", f"the key has {len(key)} characters: it can be guessed", f"a longer one: {mend}")
+        return warn("key", f"the key has {len(key)} characters: it can be guessed", f"a longer one: {advice}")
     return None
 
 
@@ -119,8 +119,8 @@ def check_key_accepted(gateway: Gateway) -> Check:
     except GatewayUnreachable:
         return ok("proxy key", "no proxy runs that could refuse it")
     if status in {401, 403}:
-        mend = "set FREEAICHAT_API_KEY or FREEAICHAT_DATA_DIR here as for the proxy, or start the proxy again"
-        return fail("proxy key", f"the proxy at {gateway.base_url} refuses the key (HTTP {status})", mend)
+        advice = "set FREEAICHAT_API_KEY or FREEAICHAT_DATA_DIR here as for the proxy, or start the proxy again"
+        return fail("proxy key", f"the proxy at {gateway.base_url} refuses the key (HTTP {status})", advice)
     return ok("proxy key", f"the proxy at {gateway.base_url} does not refuse it")
 
 
@@ -134,8 +134,8 @@ def check_port(settings: Settings, gateway: Gateway) -> Check:
         return _check_bind(settings)
     if is_alive and body.get("status") in _READINESS:
         return ok("port", f"the proxy answers at {gateway.base_url}")
-    mend = "stop it, or set FREEAICHAT_PORT to a free port"
-    return fail("port", f"something else answers at {gateway.base_url} (HTTP {status})", mend)
+    advice = "stop it, or set FREEAICHAT_PORT to a free port"
+    return fail("port", f"something else answers at {gateway.base_url} (HTTP {status})", advice)
 
 
 def _check_bind(settings: Settings) -> Check:
@@ -143,5 +143,5 @@ def _check_bind(settings: Settings) -> Check:
     where = f"{settings.host} port {settings.port}"
     if problem is None:
         return ok("port", f"{where} is free")
-    mend = "FREEAICHAT_HOST names an address of this machine, FREEAICHAT_PORT a free port above 1023"
-    return fail("port", f"cannot listen on {where}: {problem.strerror}", f"stop what listens there; {mend}")
+    advice = "FREEAICHAT_HOST names an address of this machine, FREEAICHAT_PORT a free port above 1023"
+    return fail("port", f"cannot listen on {where}: {problem.strerror}", f"stop what listens there; {advice}")

@@ -36,9 +36,10 @@ def judge_listing(server: Server, reply: Response, fallback: str) -> Iterator[Ch
     names = _names(reply.body) if reply.status == 200 else None
     if names is None:
         is_down = reply.status == 429 or reply.status >= 500
-        mend = "FREEAICHAT_SERVERS takes the base URL, as a rule with /v1 at its end"
-        mend = "its own log or page says why; try again later" if is_down else mend
-        yield fail(NAME, f"{where} lists no models (HTTP {reply.status})", mend)
+        advice = "FREEAICHAT_SERVERS takes the base URL, as a rule with /v1 at its end"
+        if is_down:
+            advice = "its own log or page says why; try again later"
+        yield fail(NAME, f"{where} lists no models (HTTP {reply.status})", advice)
         return
     yield ok(NAME, f"{where} answers and lists {len(names)} models")
     owner, _, model = fallback.partition("/")
@@ -51,9 +52,9 @@ def judge_listing(server: Server, reply: Response, fallback: str) -> Iterator[Ch
 def check_keys(settings: Settings) -> list[Check]:
     """Whether each key belongs to a configured server; the keys themselves are not shown."""
     known = {server.name.lower() for server in settings.servers}
-    mend = "write the name as FREEAICHAT_SERVERS has it"
+    advice = "write the name as FREEAICHAT_SERVERS has it"
     return [
-        warn(NAME, f"FREEAICHAT_SERVER_KEYS has a key for {name!r}, which is no server", mend)
+        warn(NAME, f"FREEAICHAT_SERVER_KEYS has a key for {name!r}, which is no server", advice)
         for name in settings.server_keys
         if name.lower() not in known
     ]

@@ -62,9 +62,9 @@ def check_by_hand(settings: Settings) -> Check:
 
 def check_origins(origins: Iterable[str]) -> list[Check]:
     """Origins as no browser sends them: without a scheme, or with a path."""
-    mend = "write scheme://host[:port], as browsers send it: https://app.example, or chrome-extension://*"
+    advice = "write scheme://host[:port], as browsers send it: https://app.example, or chrome-extension://*"
     return [
-        warn("origins", f"FREEAICHAT_CORS_ORIGINS has {origin!r}, which is no origin", mend)
+        warn("origins", f"FREEAICHAT_CORS_ORIGINS has {origin!r}, which is no origin", advice)
         for origin in origins
         if origin not in ("*", "null") and not _is_origin(origin)
     ]
@@ -81,8 +81,8 @@ def check_aliases(settings: Settings, bots: Mapping[str, Collection[Bot]]) -> It
         host = name.partition("@")[2] or settings.sites[0].host
         site = next((site for site in settings.sites if site.host == host), None)
         if site is None:
-            mend = "write the host as FREEAICHAT_SITES has it"
-            yield warn("models", f"FREEAICHAT_MODELS has {name!r}, but there is no site {host!r}", mend)
+            advice = "write the host as FREEAICHAT_SITES has it"
+            yield warn("models", f"FREEAICHAT_MODELS has {name!r}, but there is no site {host!r}", advice)
         elif (shown := bots.get(site.origin)) and bot_id not in {bot.id for bot in shown}:
             what = f"FREEAICHAT_MODELS leads {name!r} to bot {bot_id}, which the page of {site.origin} does not show"
             yield warn("models", what, "`freeaichat status` lists the bots with their ids")
@@ -95,7 +95,7 @@ def check_default_model(settings: Settings, gateway: Gateway) -> list[Check]:
         status, _ = gateway.get(f"/v1/models/{quote(name, safe='/:@')}") if name else (0, {})
     except GatewayUnreachable:
         return []
-    mend = "`freeaichat models` lists the names"
+    advice = "`freeaichat models` lists the names"
     return (
-        [warn("models", f"FREEAICHAT_DEFAULT_MODEL names {name!r}, which no site has", mend)] if status == 404 else []
+        [warn("models", f"FREEAICHAT_DEFAULT_MODEL names {name!r}, which no site has", advice)] if status == 404 else []
     )

@@ -76,9 +76,9 @@ def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes, s
             return ok("site", f"{url} answers and carries the chat ({text.bots(found.bots)} of {text.plugin(kind)})")
     harvest = f"freeaichat harvest --site {site}"
     if is_challenge(status, headers, body):
-        mend = f"`{harvest} --headed` opens a window in which you may pass it yourself"
+        advice = f"`{harvest} --headed` opens a window in which you may pass it yourself"
         return warn(
-            "site", f"{url} shows a check of visitors (HTTP {status})", f"a browser may get through; else {mend}"
+            "site", f"{url} shows a check of visitors (HTTP {status})", f"a browser may get through; else {advice}"
         )
     if status != 200:
         is_forbidden = status == HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS
@@ -88,8 +88,8 @@ def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes, s
         )
     if len(body) >= MAX_PAGE_BYTES:
         return warn("site", f"{url} is too large to look through here", f"`{harvest}` looks with a browser")
-    mend = f"`{harvest}` looks with a browser, and on further pages; FREEAICHAT_SITES names the page"
-    return warn("site", f"{url} answers, but its markup holds no chat (it may come by script)", mend)
+    advice = f"`{harvest}` looks with a browser, and on further pages; FREEAICHAT_SITES names the page"
+    return warn("site", f"{url} answers, but its markup holds no chat (it may come by script)", advice)
 
 
 def is_challenge(status: int, headers: Mapping[str, str], body: bytes) -> bool:
@@ -103,8 +103,8 @@ def check_page(site: Site, found: Credentials | None) -> list[Check]:
         return []
     what = f"the chat in use is that of {found.page_url}, not of {site.url}, which the settings name"
     harvest = f"freeaichat harvest --site {site.origin}"
-    mend = f"name the page that you want in FREEAICHAT_SITES; `{harvest}` shows what a visit finds"
-    return [warn("page", what, mend)]
+    advice = f"name the page that you want in FREEAICHAT_SITES; `{harvest}` shows what a visit finds"
+    return [warn("page", what, advice)]
 
 
 def check_clock(headers: Mapping[str, str], now: float) -> Check:

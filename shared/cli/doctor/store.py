@@ -38,7 +38,7 @@ async def check_redis(settings: Settings) -> list[Check]:
         found = await check_redis_config(settings.store_url)
     except StoreError:
         return []  # `check_store` reports it
-    return [warn("redis", what, mend) for what, mend in found]
+    return [warn("redis", what, advice) for what, advice in found]
 
 
 async def check_credentials(client: SiteClient, site: str, found: Credentials | None, now: float) -> Check:
@@ -57,7 +57,7 @@ async def check_credentials(client: SiteClient, site: str, found: Credentials | 
     except SiteUnreachable as error:
         return fail(name, f"{what}; the nonce action fails: {error}", "see the site's own line")
     if nonce is None:
-        mend = f"`{harvest}` shows what a visit meets"
-        return fail(name, f"{what}; the site hands out no nonce (HTTP {status})", mend)
+        advice = f"`{harvest}` shows what a visit meets"
+        return fail(name, f"{what}; the site hands out no nonce (HTTP {status})", advice)
     fresh = "the nonce is current" if nonce == found.nonce else "a newer nonce is handed out and will be taken when due"
     return ok(name, f"{what}; {fresh}")

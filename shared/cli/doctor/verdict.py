@@ -32,7 +32,7 @@ def verdict(findings: Sequence[Check]) -> str:
     if failures:
         first = min(failures, key=_rank)
         summary = f"{len(failures)} of {len(findings)} checks fail ({_names(failures)}); begin with {first.name}"
-        return f"{click.style('verdict', fg='red', bold=True)}: {summary}: {first.mend}"
+        return f"{click.style('verdict', fg='red', bold=True)}: {summary}: {first.advice}"
     if warnings:
         summary = f"nothing fails; worth a look: {_names(warnings)}"
         return f"{click.style('verdict', fg='yellow', bold=True)}: {summary}"

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from proxy.chat.catalog import BUILT_IN, DEFAULT_SITE, Catalog, slug, unknown_model
-from proxy.chat.upstream import SiteBots, Upstream
+from proxy.chat.upstream import Upstream, UpstreamBots
 from shared.models import Bot
 from shared.parsing import Site, site
 
@@ -19,9 +19,9 @@ def bots(*named: tuple[int, str]) -> tuple[Bot, ...]:
     return tuple(Bot(id=number, name=name, provider="OpenAI") for number, name in named)
 
 
-def offered(where: Site, offered: tuple[Bot, ...] = (), at: float = 0.0) -> SiteBots:
+def offered(where: Site, offered: tuple[Bot, ...] = (), at: float = 0.0) -> UpstreamBots:
     upstream = SimpleNamespace(has_tools=False, kind=None, supported_parameters=frozenset())
-    return SiteBots(where, offered, at, cast(Upstream, upstream))  # names ask nobody
+    return UpstreamBots(where, offered, at, cast(Upstream, upstream))  # names ask nobody
 
 
 @pytest.mark.parametrize(

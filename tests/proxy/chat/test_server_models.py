@@ -4,19 +4,19 @@ from types import SimpleNamespace
 from typing import cast
 
 from proxy.chat.catalog import Catalog
-from proxy.chat.upstream import SiteBots, Upstream
+from proxy.chat.upstream import Upstream, UpstreamBots
 from shared.models import Bot
 from shared.parsing import Site
 from tests.proxy.chat.test_catalog import OTHER, bots, offered
 
 
-def served(name: str, *models: str) -> SiteBots:
+def served(name: str, *models: str) -> UpstreamBots:
     upstream = cast(
         Upstream,
         SimpleNamespace(has_tools=True, kind="openai_server", supported_parameters=frozenset({"seed", "max_tokens"})),
     )
     listed = tuple(Bot(id=number, name=model) for number, model in enumerate(models, 1))
-    return SiteBots(Site(name, "http://h/v1"), listed, 7.0, upstream, is_server=True)
+    return UpstreamBots(Site(name, "http://h/v1"), listed, 7.0, upstream, is_server=True)
 
 
 def test_models_of_servers_have_the_bare_name_where_no_site_has_it() -> None:

@@ -13,8 +13,8 @@ from proxy.chat.upstream import (
     Refusal,
     RefusalReason,
     RetryBudget,
-    SiteBots,
     StopReading,
+    UpstreamBots,
     UpstreamCopy,
 )
 from shared.conversations import Message, Note
@@ -75,7 +75,7 @@ class ListUpstream:
         self.supported_parameters: frozenset[str] = frozenset()
         self.is_discovered = True
         self._site = site(url)
-        self._bots = SiteBots(self._site, bots, 1000.0, self)
+        self._bots = UpstreamBots(self._site, bots, 1000.0, self)
         self._copies: dict[str, tuple[Message, ...]] = {}
 
     @property
@@ -97,9 +97,9 @@ class ListUpstream:
         """As `Upstream.discover`."""
         self.is_discovered = True
 
-    def bots(self) -> SiteBots:
+    def bots(self) -> UpstreamBots:
         """As `Upstream.bots`."""
-        return self._bots if self.is_discovered else SiteBots(self._site, (), 0.0, self)
+        return self._bots if self.is_discovered else UpstreamBots(self._site, (), 0.0, self)
 
     def scope(self, bot: Bot, history: Sequence[Message], note: Note | None = None) -> tuple[str, ...] | None:
         """As `Upstream.scope`."""

@@ -37,8 +37,8 @@ async def test_a_nonce_that_cannot_be_stored_does_not_replace_what_a_visit_broug
         raise StoreUnavailable("away")
 
     monkeypatch.setattr(store, "save_nonce", lost)
-    keeper.hand_on(await keeper.current(SITE), "cccccccccc")
-    await keeper.settle()
+    keeper.offer_nonce(await keeper.current(SITE), "cccccccccc")
+    await keeper.finish_storing()
 
     assert (await keeper.current(SITE)).nonce == "bbbbbbbbbb"
 
@@ -51,4 +51,4 @@ async def test_a_fault_in_what_is_noted_does_not_keep_the_proxy_from_ending_in_o
 
     monkeypatch.setattr(store, "mark_good", fails)
     keeper.mark_good(await keeper.current(SITE))
-    await keeper.settle()
+    await keeper.finish_storing()

@@ -35,7 +35,7 @@ async def test_a_message_that_is_blocked_is_told_so_at_once(
     lately: float | None,
     status: int,
 ) -> None:
-    monkeypatch.setattr("proxy.upstreams.site.credentials.PASSED_SECONDS", lately)
+    monkeypatch.setattr("proxy.upstreams.site.credentials.LATELY_SECONDS", lately)
     site.behaviour.firewall_status = status
     if lately is not None:
         assert (await proxy.chat("hi")).status == 200
