@@ -67,12 +67,12 @@ Media = Image | ContentPart
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request for one answer. `images` holds the pictures of all messages by the names that messages have for
-    them, and the parts that only servers take by names of the same kind."""
+    """One request for one answer. *media*: the pictures of all messages, and the parts that only servers take, by the
+    names in `Message.images`."""
 
     model: str
     messages: tuple[Message, ...]
-    images: Mapping[str, Media] = field(default_factory=dict, repr=False)
+    media: Mapping[str, Media] = field(default_factory=dict, repr=False)
     conversation_id: str | None = None
     web_search: bool = False
     search_word: str = "web_search"  # by which it was asked for
@@ -100,8 +100,8 @@ class Ask:
 
     @property
     def parts(self) -> Mapping[str, ContentPart]:
-        """The parts among `images` that only servers take."""
-        return {name: each for name, each in self.images.items() if isinstance(each, ContentPart)}
+        """The parts among `media` that only servers take."""
+        return {name: each for name, each in self.media.items() if isinstance(each, ContentPart)}
 
     def for_sites(self) -> "Ask":
         """A copy for sites: parts that only servers take become their text, or a placeholder. Slow for large files.
@@ -114,17 +114,17 @@ class Ask:
             if name in parts and name not in texts:
                 raise unsupported_part(parts[name].where)
         kinds = dict.fromkeys(str(part.raw["type"]) for name, part in parts.items() if name not in texts)
-        images = {name: each for name, each in self.images.items() if name not in parts}
+        media = {name: each for name, each in self.media.items() if name not in parts}
         replacements = dict.fromkeys(parts, OMITTED_FILE) | texts
         messages = tuple(replace_media(each, replacements) for each in self.messages)
-        return replace(self, images=images, messages=messages, ignored=(*self.ignored, *kinds))
+        return replace(self, media=media, messages=messages, ignored=(*self.ignored, *kinds))
 
     def pictures(self, messages: Sequence[Message], *, limit: int) -> tuple[tuple[Image, ...], int]:
         """The *limit* newest pictures of *messages*, oldest first, and how many are left out."""
-        if not self.images:
+        if not self.media:
             return (), 0
         newest = (name for message in reversed(messages) for name in reversed(message.images))
-        found = [image for name in newest if isinstance(image := self.images.get(name), Image)]
+        found = [image for name in newest if isinstance(image := self.media.get(name), Image)]
         return tuple(reversed(found[:limit])), len(found[limit:])
 
 

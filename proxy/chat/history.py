@@ -104,7 +104,7 @@ def is_empty(messages: Sequence[Message]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TurnPlan:
     """How a turn relates to the stored conversation."""
 
     messages: tuple[Message, ...]  # the whole text, the new messages last
@@ -113,7 +113,7 @@ class Plan:
     note: Note | None  # of the upstream's copy that `new` alone can continue
 
 
-def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
+def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> TurnPlan:
     """Compare what the client sent with what is stored.
 
     - It repeats all that is stored and adds to it: only the added part is new.
@@ -125,7 +125,7 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
     """
     sent = tuple(messages)
     if stored is None:
-        return Plan(messages=sent, new=sent, replaces=False, note=None)
+        return TurnPlan(messages=sent, new=sent, replaces=False, note=None)
     held = stored.messages
     if len(sent) > len(held) and all(map(_is_same, held, sent)):
         new = sent[len(held) :]
@@ -133,14 +133,14 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> Plan:
         system = _new_system(held, sent)
         new = _new_part(held, sent, under_new=bool(system))
         if new and system:
-            return Plan(messages=(*system, *_without_system(held), *new), new=new, replaces=True, note=None)
+            return TurnPlan(messages=(*system, *_without_system(held), *new), new=new, replaces=True, note=None)
     if not new and all(message.role != "user" for message in sent):
-        return Plan(messages=(*_last_question(held, sent), *sent), new=sent, replaces=True, note=None)
+        return TurnPlan(messages=(*_last_question(held, sent), *sent), new=sent, replaces=True, note=None)
     if not new:
-        return Plan(messages=sent, new=sent, replaces=True, note=None)
+        return TurnPlan(messages=sent, new=sent, replaces=True, note=None)
     # A turn that was never committed may have left its message in the site's copy.
     is_faithful = stored.pending_turn is None and all(message.role == "user" for message in new)
-    return Plan(messages=(*held, *new), new=new, replaces=False, note=stored.note if is_faithful else None)
+    return TurnPlan(messages=(*held, *new), new=new, replaces=False, note=stored.note if is_faithful else None)
 
 
 def _new_system(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...]:

@@ -10,7 +10,7 @@ from proxy.chat.catalog import Catalog, Model, unknown_model
 from proxy.chat.conversation_turn import ConversationTurn
 from proxy.chat.conversations import Conversations, check_capacity
 from proxy.chat.errors import ServiceError, bad_request
-from proxy.chat.history import MAX_TURN_CHARS, Plan, always_sent, is_empty, size_of, without_trailing_empty
+from proxy.chat.history import MAX_TURN_CHARS, TurnPlan, always_sent, is_empty, size_of, without_trailing_empty
 from proxy.chat.offload import offload
 from proxy.chat.upstream import Embedder, EmbeddingsResponse, Refusal, Upstream, UpstreamBots
 from proxy.chat.upstream_copies import UpstreamCopies
@@ -48,7 +48,7 @@ class ChatService:
         fallback = self._fallback(models[0], ask.allowed)
         if fallback is not None:
             candidates.append(fallback)
-        if ask.images and (parts := ask.parts):
+        if ask.media and (parts := ask.parts):
             ask, candidates = await _fit_to_parts(ask, parts, candidates)
         if not candidates:
             raise _consent_required(name, models[0].site.origin)
@@ -186,7 +186,7 @@ def _no_embeddings(name: str) -> ServiceError:
     )
 
 
-def _check_plan(plan: Plan) -> None:
+def _check_plan(plan: TurnPlan) -> None:
     """Raise `ServiceError` (400) for a turn that is empty, or too large to be sent."""
     if size_of(plan.messages) > MAX_TURN_CHARS and size_of(always_sent(plan.messages)) > MAX_TURN_CHARS:
         raise bad_request(

@@ -114,16 +114,16 @@ class SiteClient:
 class StreamContext:
     """Context manager of a streamed response. (As a generator it would cost several times as much.)"""
 
-    __slots__ = ("_body", "_connection", "_send")
+    __slots__ = ("_body", "_connection", "_pending")
 
     def __init__(self, pending: _PendingResponse) -> None:
-        self._send = pending
+        self._pending = pending
         self._body: Body
         self._connection: Connection
 
     async def __aenter__(self) -> StreamResponse:
         with _mapped_errors():
-            head, self._body, self._connection = await self._send
+            head, self._body, self._connection = await self._pending
         return StreamResponse(
             head.status, _content_type(head), CIMultiDict(head.headers), self._body, self._connection.is_repeat
         )

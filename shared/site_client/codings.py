@@ -15,11 +15,11 @@ MAX_PIECE_BYTES = 16 * 1024 * 1024  # output of one read: a few bytes may unpack
 
 def select_coding(head: Head) -> "tuple[Head, Coding | None]":
     """*head* without the coding, and the decompressor of the body; None for an unknown coding, or none."""
-    name = head.headers.get("content-encoding", "").strip().lower()
-    if name not in _CODINGS:
+    coding = _CODINGS.get(head.headers.get("content-encoding", "").strip().lower())
+    if coding is None:
         return head, None
     headers = {name: value for name, value in head.headers.items() if name != "content-encoding"}
-    return replace(head, headers=headers), _CODINGS[name]()
+    return replace(head, headers=headers), coding()
 
 
 class Gzip:

@@ -152,20 +152,28 @@ class Chunked:
         """The body's bytes in *data*. Raises `BadResponse`."""
         if self._is_between:
             line = _SIZE_LINES.get(len(data))
-            if line is not None and data.startswith(line) and data.endswith(b"\r\n"):
+            if line is not None and data.startswith(line) and data.endswith(b"\r\n"):  # one short chunk, as of an event
                 return data[len(line) : -2]
-            is_last = data.endswith(_LAST)
-            *lines, rest = (data[: -len(_LAST)] if is_last else data).split(b"\r\n")
-            payloads = lines[1::2]
-            sizes = list(map(_SIZES.get, lines[::2]))
-            if sizes and sizes[0] is None and (first := _CHUNK_SIZE.fullmatch(lines[0])):
-                sizes[0] = int(first[1], 16) or None  # the padding before all events; no size: the end
-            if not rest and sizes == list(map(len, payloads)):
-                self.finished, self._is_between = is_last, not is_last
-                return b"".join(payloads)
+            payload = self._whole_chunks(data)
+            if payload is not None:
+                return payload
         payload = self._feed(data)
         self._is_between = not (self._pending or self._in_chunk or self._in_trailers or self.finished)
         return payload
+
+    def _whole_chunks(self, data: bytes) -> bytes | None:
+        """The payload of *data* where that is short chunks without a line break, the end of the body behind them or
+        not; None for anything else. Only the first may be long: it has the padding that comes before all events."""
+        is_last = data.endswith(_LAST)
+        *lines, rest = (data[: -len(_LAST)] if is_last else data).split(b"\r\n")
+        payloads = lines[1::2]
+        sizes = list(map(_SIZES.get, lines[::2]))
+        if sizes and sizes[0] is None and (first := _CHUNK_SIZE.fullmatch(lines[0])):
+            sizes[0] = int(first[1], 16) or None  # a size of 0 ends the body: here it fits no payload
+        if rest or sizes != list(map(len, payloads)):
+            return None
+        self.finished, self._is_between = is_last, not is_last
+        return b"".join(payloads)
 
     def end(self) -> None:
         """The connection has ended."""

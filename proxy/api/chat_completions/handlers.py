@@ -81,6 +81,6 @@ async def read_chat(request: web.Request, parse: Callable[[Mapping[str, Any], Mo
     ask, caller = asking.ask, request[CALLER]
     if asking.pictures:
         messages, images = await request.app[PICTURES].fetch(ask.messages, asking.pictures)
-        ask = replace(ask, messages=messages, images=images)
+        ask = replace(ask, messages=messages, media=images)
     asking.ask = replace(ask, caller=caller.queue_key(request.remote), allowed=caller.models)
     return asking

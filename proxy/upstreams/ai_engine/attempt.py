@@ -7,7 +7,7 @@ from secrets import token_hex
 from proxy.chat.ask import Image
 from proxy.chat.upstream import Sink
 from proxy.upstreams.ai_engine.lines import LineDecoder
-from proxy.upstreams.ai_engine.planning import Planned
+from proxy.upstreams.ai_engine.planning import PlannedTurn
 from proxy.upstreams.ai_engine.reader import ReplyReader
 from proxy.upstreams.ai_engine.refusals import from_answer
 from proxy.upstreams.ai_engine.requests import submit_request, upload_request
@@ -33,7 +33,7 @@ class Attempt:
         self,
         client: SiteClient,
         credentials: Credentials,
-        planned: Planned,
+        planned: PlannedTurn,
         bot: Bot,
         *,
         files: list[str],

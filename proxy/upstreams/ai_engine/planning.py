@@ -22,7 +22,7 @@ _GO_ON = "Your last message is the beginning of your answer: write only what com
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedTurn:
     """A turn, and how many of the oldest messages and images it leaves out. *history*: roles and texts."""
 
     history: tuple[tuple[str, str], ...]
@@ -32,7 +32,7 @@ class Planned:
     dropped_images: int
 
 
-def plan_turn(ask: Ask, bot: Bot, *, max_transcript: int, counts_bytes: bool = False) -> Planned:
+def plan_turn(ask: Ask, bot: Bot, *, max_transcript: int, counts_bytes: bool = False) -> PlannedTurn:
     """The turn that *ask* makes. *max_transcript*: characters, all messages together. *counts_bytes*: so the site
     counts what its visitor types, as old versions do.
 
@@ -53,7 +53,7 @@ def plan_turn(ask: Ask, bot: Bot, *, max_transcript: int, counts_bytes: bool = F
         text = look_at(len(images))
     for typed in (*(said for role, said in history if role == "user"), text):
         _check_length(typed, bot, counts_bytes=counts_bytes)
-    return Planned(history, text, images, len(earlier) - len(kept), dropped_images)
+    return PlannedTurn(history, text, images, len(earlier) - len(kept), dropped_images)
 
 
 def _with_one_system(earlier: Sequence[Message], bot: Bot, *, counts_bytes: bool) -> Sequence[Message]:

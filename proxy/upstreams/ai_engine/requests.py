@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import orjson
 
 from proxy.chat.ask import Image
-from proxy.upstreams.ai_engine.planning import Planned
+from proxy.upstreams.ai_engine.planning import PlannedTurn
 from shared.models import Bot, Credentials
 from shared.plugins.ai_engine.routes import JSON, NONCE_HEADER, SUBMIT, UPLOAD
 from shared.plugins.requests import PluginRequest
@@ -19,7 +19,7 @@ _ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/
 
 
 def submit_request(
-    planned: Planned, bot: Bot, credentials: Credentials, *, chat_id: str, files: Sequence[str]
+    planned: PlannedTurn, bot: Bot, credentials: Credentials, *, chat_id: str, files: Sequence[str]
 ) -> PluginRequest:
     """A turn. *chat_id*: a new one for each turn, since the site is to put nothing together.
 

@@ -14,7 +14,7 @@ from proxy.chat.history import size_of
 from proxy.chat.offload import offload
 from proxy.chat.upstream import AnswerSink, End, Refusal, RetryBudget, UpstreamCopy
 from proxy.upstreams.ai_engine.attempt import Attempt
-from proxy.upstreams.ai_engine.planning import Planned, plan_turn
+from proxy.upstreams.ai_engine.planning import PlannedTurn, plan_turn
 from proxy.upstreams.gate import Permit
 from proxy.upstreams.site.plugin_site import PluginClient
 from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal, to_refusal
@@ -39,12 +39,14 @@ class AiEngineSite(PluginClient):
         async with self._gate.enter(shown.id, ask.caller) as permit:
             return await self._answer(planned, shown, permit, sink, budget)
 
-    def _plan(self, ask: Ask, bot: Bot) -> Planned:
+    def _plan(self, ask: Ask, bot: Bot) -> PlannedTurn:
         state = self._keeper.state(self.name)
         is_old = state is not None and not state.current.session_id  # it starts no sessions: before 2.4.4
         return plan_turn(ask, bot, max_transcript=self._limits.max_transcript, counts_bytes=is_old)
 
-    async def _answer(self, planned: Planned, bot: Bot, permit: Permit, sink: AnswerSink, budget: RetryBudget) -> End:
+    async def _answer(
+        self, planned: PlannedTurn, bot: Bot, permit: Permit, sink: AnswerSink, budget: RetryBudget
+    ) -> End:
         """Run the turn, tried again where that may help."""
         credentials = await self._keeper.current(self.name)
         self._tell_dropped(sink, planned.dropped_messages, planned.dropped_images)

@@ -22,7 +22,7 @@ _CONTROLS = tuple(map(chr, (*range(9), 0x0B, 0x0C, *range(0x0E, 0x20))))  # what
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class SiteCopy:
     """The site's copy of a conversation; all of these must match to continue it (PROTOCOL 6)."""
 
     site: str
@@ -46,10 +46,10 @@ class Copy:
         return Note(name=self.conversation_uuid, value=orjson.dumps(self).decode())
 
 
-def read_copy(note: Note) -> Copy | None:
+def read_copy(note: Note) -> SiteCopy | None:
     """Read the copy in *note*; None where that is another upstream's."""
     try:
-        return Copy(**orjson.loads(note.value))
+        return SiteCopy(**orjson.loads(note.value))
     except (orjson.JSONDecodeError, TypeError):
         return None
 
@@ -87,7 +87,7 @@ def _is_filtered(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedTurn:
     """A turn, and how many of the oldest messages and images it leaves out."""
 
     turn: SiteTurn
@@ -96,23 +96,23 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A turn to plan. Where *copy* is continued, only the *new* messages are sent."""
+class TurnPlanner:
+    """Plans one turn. Where *copy* is continued, only the *new* messages are sent."""
 
     ask: Ask
     bot: Bot
-    copy: Copy | None = None
+    copy: SiteCopy | None = None
     new: Sequence[Message] = ()
 
-    def turn(self, credentials: Credentials, *, max_transcript: int, max_images: int) -> Planned:
-        """The turn as the guest of these *credentials*. *max_transcript*: characters."""
+    def plan(self, credentials: Credentials, *, max_transcript: int, max_images: int) -> PlannedTurn:
+        """Plan the turn as the guest of these *credentials*. *max_transcript*: characters."""
         messages, dropped = self.new, 0
         copy = self.copy if self.copy is not None and self.copy.belongs_to(credentials, self.bot) else None
         if copy is None:
             messages = self.ask.messages
             if len(messages) > 1:  # the last one always stays
                 messages, dropped = shorten(messages, max_transcript)
-        images, dropped_images = self.ask.pictures(messages, limit=max_images) if self.ask.images else ((), 0)
+        images, dropped_images = self.ask.pictures(messages, limit=max_images) if self.ask.media else ((), 0)
         keeps_state = copy is not None and self.bot.keeps_state
         turn = SiteTurn(
             bot_id=self.bot.id,
@@ -126,4 +126,4 @@ class Plan:
             interaction_id=copy.interaction_id if copy and keeps_state else "",
             web_search=self.ask.web_search,
         )
-        return Planned(turn, dropped, dropped_images)
+        return PlannedTurn(turn, dropped, dropped_images)

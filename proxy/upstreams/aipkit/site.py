@@ -15,7 +15,7 @@ from proxy.chat.history import is_empty, size_of
 from proxy.chat.offload import LARGE_BYTES
 from proxy.chat.upstream import MAX_ATTEMPTS, AnswerSink, End, Refusal, RefusalReason, RetryBudget, UpstreamCopy
 from proxy.upstreams.aipkit.attempt import Attempt
-from proxy.upstreams.aipkit.planning import Copy, MemoryPolicy, Plan, Planned, read_copy
+from proxy.upstreams.aipkit.planning import MemoryPolicy, PlannedTurn, SiteCopy, TurnPlanner, read_copy
 from proxy.upstreams.aipkit.reader import OldBots, ReplyReader, sources
 from proxy.upstreams.gate import Gate
 from proxy.upstreams.site.credentials import CredentialKeeper
@@ -71,20 +71,20 @@ class AipkitSite(PluginClient):
             history, new = ask.messages[: held.messages], ask.messages[held.messages :]
             if not is_empty(new) and self._policy.trusts(bot, history, has_state=copy.has_state):
                 try:
-                    plan = Plan(ask, bot, copy, new)
-                    return await self._answer(plan, sink, budget)
+                    planner = TurnPlanner(ask, bot, copy, new)
+                    return await self._answer(planner, sink, budget)
                 except Refusal as refusal:
                     if refusal.reason is not RefusalReason.COPY or not budget.may_retry:
                         raise
-        return await self._answer(Plan(ask, bot), sink, budget)
+        return await self._answer(TurnPlanner(ask, bot), sink, budget)
 
-    async def _answer(self, plan: Plan, sink: AnswerSink, budget: RetryBudget) -> End:
+    async def _answer(self, planner: TurnPlanner, sink: AnswerSink, budget: RetryBudget) -> End:
         """Run the turn, tried again where that may help: before the site put the message into its history."""
-        async with self._gate.enter(plan.bot.id, plan.ask.caller) as permit:
+        async with self._gate.enter(planner.bot.id, planner.ask.caller) as permit:
             credentials = await self._keeper.current(self.name)
             while True:
                 budget.left -= 1
-                planned = await self._planned(plan, credentials, sink)
+                planned = await self._planned(planner, credentials, sink)
                 turn = planned.turn
                 reader = ReplyReader(turn.provider, needs_id=self._old_bots.needs_id(turn.bot_id))
                 attempt = Attempt(
@@ -108,29 +108,29 @@ class AipkitSite(PluginClient):
                     is_first_loss = refusal.kind is RefusalKind.CACHE_KEY and budget.left == MAX_ATTEMPTS - 1
                     has_alternative = budget.has_alternative and not is_first_loss
                     credentials = await self._recovery.recover(
-                        refusal, credentials, permit, bot_id=plan.bot.id, has_alternative=has_alternative
+                        refusal, credentials, permit, bot_id=planner.bot.id, has_alternative=has_alternative
                     )
                     log.info("turn refused by %s (%s), mended", self.name, refusal.kind.name.lower())
                 else:
                     if attempt.verdict is not None:
                         self._double_encodes = attempt.verdict
                     self._keeper.mark_good(credentials)
-                    is_held = attempt.is_logged or (plan.bot.keeps_state and reader.has_state)
+                    is_held = attempt.is_logged or (planner.bot.keeps_state and reader.has_state)
                     return _end(reader, planned, credentials, is_held=is_held)
                 if is_restarting:
                     async with permit.outside():
                         await asyncio.sleep(budget.pause)
 
-    async def _planned(self, plan: Plan, credentials: Credentials, sink: AnswerSink) -> Planned:
-        def planned_now() -> Planned:
+    async def _planned(self, planner: TurnPlanner, credentials: Credentials, sink: AnswerSink) -> PlannedTurn:
+        def plan_now() -> PlannedTurn:
             most = self._limits.max_transcript
-            return plan.turn(credentials, max_transcript=most, max_images=self._max_pictures)
+            return planner.plan(credentials, max_transcript=most, max_images=self._max_pictures)
 
-        is_large = size_of(plan.ask.messages) > LARGE_BYTES
-        planned = await asyncio.to_thread(planned_now) if is_large else planned_now()
+        is_large = size_of(planner.ask.messages) > LARGE_BYTES
+        planned = await asyncio.to_thread(plan_now) if is_large else plan_now()
         if len(planned.turn.images) + planned.dropped_images > 1:
             await self._learn_pictures(credentials)
-            planned = planned_now()
+            planned = plan_now()
         self._tell_dropped(sink, planned.dropped_messages, planned.dropped_images)
         return planned
 
@@ -145,11 +145,11 @@ class AipkitSite(PluginClient):
                 self._asked_of, self._max_pictures = credentials.captured_at, MAX_IMAGES if several else 1
 
 
-def _end(reader: ReplyReader, planned: Planned, credentials: Credentials, *, is_held: bool) -> End:
+def _end(reader: ReplyReader, planned: PlannedTurn, credentials: Credentials, *, is_held: bool) -> End:
     """*is_held*: the site, or the model's provider, has the answer."""
     note, turn = None, planned.turn
     if is_held and not planned.dropped_messages and not reader.warning:  # with one, it stands there in other words
-        note = Copy(
+        note = SiteCopy(
             site=credentials.site,
             bot_id=turn.bot_id,
             session_id=turn.session_id,

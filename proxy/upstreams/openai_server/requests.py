@@ -120,7 +120,7 @@ def _messages(ask: Ask, quirks: Quirks) -> Iterator[dict[str, Any]]:
                 open_calls = [
                     replace(each, id=_wire_id(each.id or f"call_{number}_{at}", quirks)) for at, each in named
                 ]
-            body = _message(message, open_calls, ask.images, quirks)
+            body = _message(message, open_calls, ask.media, quirks)
             if message.thoughts:
                 body[quirks.reasoning_field] = message.thoughts
             if message.id and ask.message_fields:
@@ -131,7 +131,7 @@ def _messages(ask: Ask, quirks: Quirks) -> Iterator[dict[str, Any]]:
         open_calls = [call for call in open_calls if call.id != call_id]
         if call_id:
             yield {"role": "tool", "tool_call_id": call_id, "content": message.text}
-            pictures += _pictures(message, ask.images)
+            pictures += _pictures(message, ask.media)
         else:  # of a call that nobody knows
             yield {"role": "user", "content": message.text}
     if pictures:
@@ -150,9 +150,7 @@ def _matching_call_id(name: str, calls: Sequence[ToolCall]) -> str:
     return next((call.id for call in calls if not name or call.name == name), "")
 
 
-def _message(
-    message: Message, calls: Sequence[ToolCall], images: Mapping[str, Media], quirks: Quirks
-) -> dict[str, Any]:
+def _message(message: Message, calls: Sequence[ToolCall], media: Mapping[str, Media], quirks: Quirks) -> dict[str, Any]:
     if message.role == "assistant" and calls:
         body: dict[str, Any] = {"role": "assistant", "content": message.text or None, "tool_calls": []}
         for number, call in enumerate(calls):
@@ -163,22 +161,22 @@ def _message(
                 signed = {**_UNSIGNED, **signed}
             body["tool_calls"].append({"id": call.id, "type": "function", "function": function, **signed})
         return body
-    pictures = _pictures(message, images) if message.images else []
+    pictures = _pictures(message, media) if message.images else []
     if not pictures:
         return {"role": message.role, "content": message.text}
     text = [{"type": "text", "text": message.text}] if message.text else []
     return {"role": message.role, "content": [*text, *pictures]}
 
 
-def _pictures(message: Message, images: Mapping[str, Media]) -> list[Mapping[str, Any]]:
+def _pictures(message: Message, media: Mapping[str, Media]) -> list[Mapping[str, Any]]:
     """The pictures and other parts of *message*."""
-    return [_part(found) for name in message.images if (found := images.get(name)) is not None]
+    return [_part(found) for name in message.images if (found := media.get(name)) is not None]
 
 
-def _part(media: Media) -> Mapping[str, Any]:
-    if isinstance(media, ContentPart):
-        return media.raw
-    return {"type": "image_url", "image_url": {"url": f"data:{media.mime_type};base64,{media.base64}"}}
+def _part(part: Media) -> Mapping[str, Any]:
+    if isinstance(part, ContentPart):
+        return part.raw
+    return {"type": "image_url", "image_url": {"url": f"data:{part.mime_type};base64,{part.base64}"}}
 
 
 def _tool_fields(offer: ToolConfig, quirks: Quirks, others: Sequence[Any]) -> dict[str, Any]:

@@ -151,7 +151,7 @@ class OpenAiServer:
             while True:
                 budget.left -= 1
                 quirks = self._quirks.get(bot.id, Quirks())
-                size = size_of(ask.messages) + sum(map(_size, ask.images.values()))
+                size = size_of(ask.messages) + sum(map(_size, ask.media.values()))
                 body = await offload(size, lambda: request_body(ask, bot.name, quirks))  # noqa: B023  (awaited here)
                 reader = self._reader(ask)
                 attempt = Attempt(self._client, self._server, self._key, reader=reader, sink=sink, permit=permit)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from proxy.upstreams.ai_engine.attempt import Attempt
-from proxy.upstreams.ai_engine.planning import Planned
+from proxy.upstreams.ai_engine.planning import PlannedTurn
 from proxy.upstreams.event_decoder import MAX_EVENT_BYTES
 from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
 from shared.site_client.errors import SiteUnreachable
@@ -54,7 +54,7 @@ async def test_nothing_behind_an_answers_end_is_of_it(
 
 async def read(engine: SimulatedAiEngine, client: CutReply, sink: Texts) -> None:
     """Read the answer as a turn does."""
-    told, planned = await captured(engine), Planned((), "hi", (), 0, 0)
+    told, planned = await captured(engine), PlannedTurn((), "hi", (), 0, 0)
     attempt = Attempt(client, told.credentials, planned, told.bots[0], files=[], sink=sink, begun=lambda: None)
     async with asyncio.timeout(5):
         await attempt.run(60.0)

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.chat.ask import Ask, Image
 from proxy.chat.upstream import Refusal, RefusalReason
-from proxy.upstreams.ai_engine.planning import MAX_HISTORY, Planned, plan_turn
+from proxy.upstreams.ai_engine.planning import MAX_HISTORY, PlannedTurn, plan_turn
 from shared.conversations import Message, Role, ToolResult
 from shared.models import Bot
 
@@ -23,7 +23,7 @@ def turns(count: int) -> list[Message]:
     return [said("assistant" if number % 2 else "user", f"m{number}") for number in range(count)]
 
 
-def planned(*messages: Message, bot: Bot = BOT, most: int = 1_000_000, images: tuple[str, ...] = ()) -> Planned:
+def planned(*messages: Message, bot: Bot = BOT, most: int = 1_000_000, images: tuple[str, ...] = ()) -> PlannedTurn:
     pictures = {name: Image("image/png", name) for name in images}
     return plan_turn(Ask("m", messages, pictures), bot, max_transcript=most)
 

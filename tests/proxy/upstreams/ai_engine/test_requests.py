@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from proxy.chat.ask import Image
-from proxy.upstreams.ai_engine.planning import Planned
+from proxy.upstreams.ai_engine.planning import PlannedTurn
 from proxy.upstreams.ai_engine.requests import submit_request, upload_request
 from shared.models import AI_ENGINE, Bot, Credentials
 from tests.site_checks.ai_engine.recordings import recording
@@ -25,7 +25,7 @@ CREDENTIALS = Credentials(
     captured_at=1.0,
     nonce_checked_at=1.0,
 )
-PLANNED = Planned((("user", "a"), ("assistant", "b")), "Hello 世界 😀 <b>x</b>", (), 0, 0)
+PLANNED = PlannedTurn((("user", "a"), ("assistant", "b")), "Hello 世界 😀 <b>x</b>", (), 0, 0)
 
 
 def test_the_body_has_the_recorded_keys_and_no_other() -> None:

@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 
 from proxy.chat.ask import Ask, Image
-from proxy.upstreams.aipkit.planning import Copy, Plan, read_copy
+from proxy.upstreams.aipkit.planning import SiteCopy, TurnPlanner, read_copy
 from proxy.upstreams.aipkit.requests import SiteTurn
 from shared.conversations import Message, Note
 from shared.models import Bot, Credentials
 
 BOT = Bot(id=5, name="a", keeps_state=True)
-COPY = Copy(site="https://a.example", bot_id=5, session_id="guest", conversation_uuid="uuid-1", response_id="resp_1")
+COPY = SiteCopy(
+    site="https://a.example", bot_id=5, session_id="guest", conversation_uuid="uuid-1", response_id="resp_1"
+)
 HERE = Credentials(
     site="https://a.example",
     ajax_url="https://a.example/wp-admin/admin-ajax.php",
@@ -28,11 +30,11 @@ HERE = Credentials(
 )
 HISTORY = (Message(role="user", text="hi"), Message(role="assistant", text="hello"))
 NEW = Message(role="user", text="more", images=("picture",))
-ASK = Ask(model="m", messages=(*HISTORY, NEW), images={"picture": Image("image/png", "QUJD")})
+ASK = Ask(model="m", messages=(*HISTORY, NEW), media={"picture": Image("image/png", "QUJD")})
 
 
-def turn(credentials: Credentials = HERE, bot: Bot = BOT, copy: Copy | None = COPY) -> SiteTurn:
-    planned = Plan(ASK, bot, copy, (NEW,) if copy else ()).turn(credentials, max_transcript=10_000, max_images=4)
+def turn(credentials: Credentials = HERE, bot: Bot = BOT, copy: SiteCopy | None = COPY) -> SiteTurn:
+    planned = TurnPlanner(ASK, bot, copy, (NEW,) if copy else ()).plan(credentials, max_transcript=10_000, max_images=4)
     assert (planned.dropped_messages, planned.dropped_images) == (0, 0)
     return planned.turn
 

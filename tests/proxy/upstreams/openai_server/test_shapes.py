@@ -64,7 +64,7 @@ def test_pictures_of_results_come_after_all_results() -> None:
         user("well?"),
     )
 
-    told = body_of(Ask("m", history, images={"x": Image("image/png", "AA==")}))["messages"]
+    told = body_of(Ask("m", history, media={"x": Image("image/png", "AA==")}))["messages"]
 
     assert [message["role"] for message in told] == ["assistant", "tool", "tool", "user", "user"]
     assert told[3]["content"] == [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]
