@@ -80,7 +80,7 @@ class Timer:
             log.exception("timed work failed")
             return
         if seconds is not None:
-            self._handle = self._loop.call_later(seconds, self._start)
+            self.restart(seconds)  # in place of a restart during the work, which `stop` would not find any more
 
 
 class _EventStream(web.StreamResponse):
