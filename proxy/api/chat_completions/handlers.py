@@ -11,7 +11,7 @@ from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import ChatRequest, includes_usage, parse_chat
 from proxy.api.responses.request import ResponseRequest, parse_response
 from proxy.api.sending import admit_turns, send
-from proxy.api.tools import Mode
+from proxy.api.tools import ToolsMode
 from proxy.chat.errors import bad_request
 from proxy.server.bodies import parse_json, read_body
 
@@ -33,9 +33,9 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     return await send(request, answers, reply, stream=chat.stream)
 
 
-def _tools_mode(request: web.Request, body: Mapping[str, Any]) -> Mode:
+def _tools_mode(request: web.Request, body: Mapping[str, Any]) -> ToolsMode:
     """What is done with the tools and the form of the answer that *body* asks for."""
-    mode: Mode = request.app[SETTINGS].tools
+    mode: ToolsMode = request.app[SETTINGS].tools
     name = body.get("model")
     if mode == "emulate" and not body.get("tools"):  # most requests
         return mode
@@ -44,7 +44,7 @@ def _tools_mode(request: web.Request, body: Mapping[str, Any]) -> Mode:
     return "native" if request.app[CHAT].has_tools(name.strip(), request[CALLER].models) else mode
 
 
-def _parse(fields: Mapping[str, Any], tools: Mode) -> ChatRequest:
+def _parse(fields: Mapping[str, Any], tools: ToolsMode) -> ChatRequest:
     """A chat, also in the shape of a response: so Cursor sends its agents' here, and expects a chat's answer."""
     if "messages" in fields or "input" not in fields:
         return parse_chat(fields, tools)
@@ -64,7 +64,7 @@ def _parse(fields: Mapping[str, Any], tools: Mode) -> ChatRequest:
     )
 
 
-def by_fields(request: web.Request, parse: Callable[[Mapping[str, Any], Mode], T]) -> Callable[[bytes], T]:
+def by_fields(request: web.Request, parse: Callable[[Mapping[str, Any], ToolsMode], T]) -> Callable[[bytes], T]:
     """What reads a body (see `read_body`) by its fields, and by what is done with the tools in them."""
 
     def read(body: bytes) -> T:
@@ -74,7 +74,7 @@ def by_fields(request: web.Request, parse: Callable[[Mapping[str, Any], Mode], T
     return read
 
 
-async def read_chat(request: web.Request, parse: Callable[[Mapping[str, Any], Mode], Asking]) -> Asking:
+async def read_chat(request: web.Request, parse: Callable[[Mapping[str, Any], ToolsMode], Asking]) -> Asking:
     """A request to a model as *parse*, a pure function, reads it, with who asks and the pictures that are named by
     address. Raises what *parse* raises, and `ServiceError`."""
     asking = await read_body(request, by_fields(request, parse))

@@ -18,7 +18,7 @@ from proxy.api.parameters import (
     read_text,
     read_whole,
 )
-from proxy.api.tools import OURS, Mode, read_calls, read_offer, text_or_empty, unsupported
+from proxy.api.tools import CLIENT_KINDS, ToolsMode, read_calls, read_tool_options, text_or_empty, unsupported
 from proxy.chat.ask import SAMPLING, Ask
 from proxy.chat.conversations import new_item_id
 from proxy.chat.errors import bad_request, unsupported_part
@@ -82,7 +82,7 @@ class ChatRequest:
     is_flat: bool = False  # it offers custom tools as Cursor does, and expects their text as a function's arguments
 
 
-def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
+def parse_chat(body: Mapping[str, Any], tools: ToolsMode = "emulate") -> ChatRequest:
     """Read a chat/completions body. *tools*: what is done with them. Raises `ServiceError` (400) with the field."""
     model = read_model(body)
     messages, pictures, fields = _read_chat(body.get("messages"))
@@ -93,7 +93,7 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
             stream=read_flag(body, "stream"),
         )
     _refuse_unsupported(body)
-    options = read_offer(body, tools)
+    options = read_tool_options(body, tools)
     read_metadata(body.get("metadata"))
     parameters = read_known(body, _IGNORED)
     ask = Ask(
@@ -220,7 +220,7 @@ def includes_usage(body: Mapping[str, Any]) -> bool:
 def _extras(body: Mapping[str, Any]) -> dict[str, Any]:
     """All other fields: a server may know them."""
     extras = {name: value for name, value in body.items() if name not in _READ and value is not None}
-    others = [tool for tool in body.get("tools") or () if tool.get("type", OURS[0]) not in OURS]
+    others = [tool for tool in body.get("tools") or () if tool.get("type", "function") not in CLIENT_KINDS]
     if others:  # they were read: the model's upstream has tools
         extras["tools"] = others
         if (choice := body.get("tool_choice")) is not None:

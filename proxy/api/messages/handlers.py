@@ -11,7 +11,7 @@ from proxy.api.messages.reply import MessageReply
 from proxy.api.messages.request import parse_messages
 from proxy.api.rendering import json_response
 from proxy.api.sending import send
-from proxy.api.tools import Mode
+from proxy.api.tools import ToolsMode
 from proxy.chat.memory import count_tokens
 from proxy.server.bodies import read_body
 
@@ -33,7 +33,7 @@ async def create_message(request: web.Request) -> web.StreamResponse:
 async def count_message_tokens(request: web.Request) -> web.Response:
     """About as many tokens as a request would be; no site is asked."""
 
-    def count(fields: Mapping[str, Any], tools: Mode) -> int:
+    def count(fields: Mapping[str, Any], tools: ToolsMode) -> int:
         ask = parse_messages(fields, tools, counts_only=True).ask
         return count_tokens(ask.messages, ask.tool_config)
 

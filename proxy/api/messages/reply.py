@@ -8,7 +8,7 @@ import orjson
 
 from proxy.api.messages.blocks import to_client_id
 from proxy.api.messages.errors import error_body
-from proxy.api.tools import sealed
+from proxy.api.opaque import encode_signature
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
@@ -166,7 +166,7 @@ def _thinking_block(thought: str, signature: str) -> dict[str, Any]:
 
 def _signed_block(call: ToolCall) -> dict[str, Any]:
     """What a server signed of *call*: clients cannot read it, and send it back before the call."""
-    return {"type": "redacted_thinking", "data": sealed(call)}
+    return {"type": "redacted_thinking", "data": encode_signature(call)}
 
 
 def _tool_block(call: ToolCall, given: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from proxy.api.responses.compaction import CompactedReply, CompactionReply, is_a
 from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import ResponseRequest, parse_response
 from proxy.api.sending import send
-from proxy.api.tools import Mode, unsupported
+from proxy.api.tools import ToolsMode, unsupported
 from proxy.server.bodies import read_body
 
 
@@ -67,5 +67,5 @@ async def list_input_items(request: web.Request) -> web.Response:
     return json_response(page_of(items, page))
 
 
-def _parse(fields: Mapping[str, Any], tools: Mode) -> ResponseRequest:
+def _parse(fields: Mapping[str, Any], tools: ToolsMode) -> ResponseRequest:
     return (parse_compaction if is_asked_within(fields) else parse_response)(fields, tools)

@@ -8,8 +8,9 @@ from typing import Any
 from proxy.api.chat_completions.request import read_messages
 from proxy.api.conversations.items import message_of
 from proxy.api.images.reading import Picture, without_unusable
+from proxy.api.opaque import decode_signature, decode_summary, decode_thought
 from proxy.api.responses.tools import found_in, is_by_client
-from proxy.api.tools import as_json, text_or_empty, unsealed, unsealed_summary, unsealed_thought
+from proxy.api.tools import as_json, text_or_empty
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.prompts import found_tools_text
 from shared.conversations import Message, ToolCall, ToolKind, ToolResult
@@ -66,13 +67,13 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
         where = f"{name}.{index}"
         kind = _kind(item)
         if kind == "reasoning":
-            gathered.think(_thought(item), unsealed(item.get("encrypted_content")))
+            gathered.think(_thought(item), decode_signature(item.get("encrypted_content")))
         elif _is_unread(kind, item):
             continue
         elif kind == "message":
             gathered.say(item)
         elif kind == "agent_message" or kind in _COMPACTIONS:
-            summary = unsealed_summary(item.get("encrypted_content"))
+            summary = decode_summary(item.get("encrypted_content"))
             gathered.say({"role": "user", "content": SUMMARY + summary if summary else _readable(item.get("content"))})
         elif kind == "item_reference" and may_refer:
             gathered.refer(_reference(item, f"{where}.id"))
@@ -108,7 +109,7 @@ def _thought(item: Mapping[str, Any]) -> str:
     """The text of a reasoning item; summaries of others are no thoughts."""
     parts = item.get("content") or (item.get("summary") if _OWN_ID.fullmatch(text_or_empty(item.get("id"))) else None)
     texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
-    return "".join(text for text in texts if isinstance(text, str)) or unsealed_thought(item.get("encrypted_content"))
+    return "".join(text for text in texts if isinstance(text, str)) or decode_thought(item.get("encrypted_content"))
 
 
 def _is_unread(kind: str, item: Any) -> bool:
@@ -116,7 +117,7 @@ def _is_unread(kind: str, item: Any) -> bool:
     if kind == "configuration_update":  # of how hard to think, which is read with the request's own fields
         return not item.get("text")
     if kind in _COMPACTIONS:  # those of others are read by their servers alone
-        return not unsealed_summary(item.get("encrypted_content"))
+        return not decode_summary(item.get("encrypted_content"))
     is_extension = ":" in kind  # `vendor:kind`: somebody's own, as Open Responses has them named
     return is_extension or kind in _UNREAD or (kind in _SEARCHES and not is_by_client(item))
 

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 
 from proxy.api.conversations.items import call_item, call_items
+from proxy.api.opaque import encode_signature, encode_thought
 from proxy.api.responses.objects import blank, content, logprobs_of, reasoning_item, reasoning_part, text_part, usage
 from proxy.api.responses.request import ResponseRequest
-from proxy.api.tools import sealed, sealed_thought
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
@@ -60,7 +60,9 @@ class ResponseReply:
         """The events of a call; the message is whole before it begins."""
         events = self._close(End()) if self._is_open else self._stop_thinking()
         if call.signed:
-            events += self._begin_item(self._reasoning("")) + self._end_item(self._reasoning("", sealed(call)))
+            events += self._begin_item(self._reasoning("")) + self._end_item(
+                self._reasoning("", encode_signature(call))
+            )
         item = call_item(call, self._message_id, sum(each["type"] not in _NO_CALLS for each in self._done))
         if call.kind == "tool_search":
             events += self._begin_item({**item, "arguments": {}, "status": "in_progress"})
@@ -121,7 +123,7 @@ class ResponseReply:
             output.append(self._message(status, content(answer.text, end, logprobs_of(extra))))
         for call, item in zip(answer.calls, call_items(answer), strict=True):
             if call.signed:
-                output.append(reasoning_item(self._message_id, _thoughts_in(output), "", sealed(call)))
+                output.append(reasoning_item(self._message_id, _thoughts_in(output), "", encode_signature(call)))
             output.append(item)
         return self._whole(output, end, used)
 
@@ -204,7 +206,7 @@ class ResponseReply:
 
     def _reasoning(self, text: str, signed: str = "") -> dict[str, Any]:
         if text and self._seals:
-            signed = sealed_thought(text)
+            signed = encode_thought(text)
         return reasoning_item(self._message_id, _thoughts_in(self._done), text, signed, as_summary=self._sums_up)
 
     def _message(self, status: str, content: list[dict[str, Any]]) -> dict[str, Any]:

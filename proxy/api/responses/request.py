@@ -17,8 +17,8 @@ from proxy.api.parameters import (
     wrong_type,
 )
 from proxy.api.responses.input_items import Read, read_items
-from proxy.api.responses.tools import read_offer
-from proxy.api.tools import Mode, unsupported
+from proxy.api.responses.tools import read_tool_options
+from proxy.api.tools import ToolsMode, unsupported
 from proxy.chat.ask import Ask
 from proxy.chat.errors import bad_request
 from proxy.chat.tools.schema import is_too_deep
@@ -72,7 +72,7 @@ class ResponseRequest:
         return replace(self.ask, messages=(*instructions, *history, *new))
 
 
-def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> ResponseRequest:
+def parse_response(body: Mapping[str, Any], tools: ToolsMode = "emulate") -> ResponseRequest:
     """Read a body of `POST /v1/responses`. *tools*: what is done with them. Raises `ServiceError` (400)."""
     model = read_model(body)
     for name, why in _REFUSED.items():
@@ -87,7 +87,7 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
         )
     body = _updated(body)
     messages, pictures = _read_input(body.get("input"), may_be_empty=bool(previous or conversation))
-    asked = read_offer(body, tools)
+    asked = read_tool_options(body, tools)
     ask = Ask(
         model=model,
         messages=messages,
