@@ -5,12 +5,13 @@ from typing import Any
 
 from aiohttp import web
 
+from proxy.api.admission import admit_turns
 from proxy.api.app_keys import CALLER, CHAT
 from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import ChatRequest, includes_usage, parse_chat
 from proxy.api.reading import read_request
 from proxy.api.responses.request import parse_response
-from proxy.api.sending import admit_turns, send
+from proxy.api.sending import send
 from proxy.api.tools import ToolsMode
 from proxy.chat.errors import bad_request
 
