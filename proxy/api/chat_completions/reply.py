@@ -80,7 +80,7 @@ class ChatReply:
 
     def text_of(self, answer: int) -> Callable[[str], bytes]:
         """Return the function that makes a chunk of a piece of that answer's text."""
-        # Everything of a text chunk but its text is the same each time: the hot path only encodes the text.
+        # Only the text differs from one text chunk to the next: the hot path encodes nothing else.
         before, _, after = self._chunk(answer, {"content": ""}, None).rpartition(b'""')
         dumps = orjson.dumps
 

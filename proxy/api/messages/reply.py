@@ -37,9 +37,9 @@ class MessageReply:
         self._request_id = request_id
         self._of_json = of_json
         self._number = 0  # of the block that is open or comes next
-        self._is_open = False  # a text block is
-        self._is_thinking = False  # a block of thoughts is open
-        self._before = b""  # a text of it
+        self._is_text_open = False
+        self._is_thinking_open = False
+        self._delta_start = b""  # of a text event, up to its text
 
     def opening(self) -> bytes:
         """The first event; what blocks there are is not known yet."""
@@ -66,9 +66,9 @@ class MessageReply:
         """The deltas of thoughts, and of a text; of log probabilities this API knows nothing."""
         events = b""
         if extra.reasoning_text:
-            if not self._is_thinking:
+            if not self._is_thinking_open:
                 events = self._close()
-                self._is_thinking = True
+                self._is_thinking_open = True
                 events += _event("content_block_start", index=self._number, content_block=_thinking_block("", ""))
             delta = {"type": "thinking_delta", "thinking": extra.reasoning_text}
             events += _event("content_block_delta", index=self._number, delta=delta)
@@ -110,31 +110,31 @@ class MessageReply:
         return {**self._base, "content": content, **_stopped(end), **unused, "usage": usage}
 
     def _delta(self, text: str) -> bytes:
-        begun = b"" if self._is_open else self._open()
-        return b"".join((begun, self._before, orjson.dumps(text), b"}}\n\n"))
+        begun = b"" if self._is_text_open else self._open_text()
+        return b"".join((begun, self._delta_start, orjson.dumps(text), b"}}\n\n"))
 
-    def _open(self) -> bytes:
+    def _open_text(self) -> bytes:
         ended = self._close()
-        self._is_open = True
-        # All of a text event but its text is the same each time.
+        self._is_text_open = True
+        # Only the text differs from one text event to the next: the hot path encodes nothing else.
         event = _event("content_block_delta", index=self._number, delta={"type": "text_delta", "text": ""})
-        self._before = event.rpartition(b'""')[0]
+        self._delta_start = event.rpartition(b'""')[0]
         return ended + _event("content_block_start", index=self._number, content_block=_text_block(""))
 
     def _close(self, sources: Sequence[Citation] = ()) -> bytes:
         """The events that end the block that is open, if one is."""
-        if self._is_thinking:
-            self._is_thinking = False
+        if self._is_thinking_open:
+            self._is_thinking_open = False
             signed = {"type": "signature_delta", "signature": SIGNATURE}
             return _event("content_block_delta", index=self._number, delta=signed) + self._stop()
-        if not self._is_open:
+        if not self._is_text_open:
             return b""
         events = [
             _event("content_block_delta", index=self._number, delta={"type": "citations_delta", "citation": citation})
             for citation in _citations(sources)
         ]
         events.append(self._stop())
-        self._is_open = False
+        self._is_text_open = False
         return b"".join(events)
 
     def _stop(self) -> bytes:

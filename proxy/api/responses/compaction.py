@@ -59,12 +59,12 @@ def parse_compaction(body: Mapping[str, Any], tools: ToolsMode) -> ResponseReque
         web_search=False,
         max_tokens=None,
     )
-    request.kept = tuple(filter(None, map(_kept, sent)))
+    request.user_items = tuple(filter(None, map(_user_item, sent)))
     request.store = False
     return request
 
 
-def _kept(item: Any) -> dict[str, Any] | None:
+def _user_item(item: Any) -> dict[str, Any] | None:
     """A message of the user as it was sent; None for any other item."""
     if not isinstance(item, dict) or item.get("type") not in (None, "message") or item.get("role") != "user":
         return None
@@ -135,6 +135,6 @@ class CompactedReply(CompactionReply):
             "id": self._base["id"],
             "object": "response.compaction",
             "created_at": self._base["created_at"],
-            "output": [*self._kept, self._summary(answers[0].text, ends[0])],
+            "output": [*self._user_items, self._summary(answers[0].text, ends[0])],
             "usage": usage(used),
         }

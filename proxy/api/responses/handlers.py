@@ -21,7 +21,7 @@ from proxy.server.bodies import read_body
 async def create_response(request: web.Request) -> web.StreamResponse:
     """Answer, streamed or whole; with a summary alone, where that is asked for."""
     parsed = await read_request(request, _parse)
-    return await _answer(request, parsed, ResponseReply if parsed.kept is None else CompactionReply)
+    return await _answer(request, parsed, ResponseReply if parsed.user_items is None else CompactionReply)
 
 
 async def compact_response(request: web.Request) -> web.StreamResponse:

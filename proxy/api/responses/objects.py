@@ -102,7 +102,7 @@ def blank(request: ResponseRequest, *, id: str, created: int, model: str) -> dic
         "presence_penalty": 0.0,
         "previous_response_id": request.previous_response_id,
         "prompt_cache_key": None,
-        "reasoning": {"effort": None, "summary": request.summary},
+        "reasoning": {"effort": None, "summary": request.reasoning_summary},
         "safety_identifier": None,
         "service_tier": "default",
         "store": request.store,

@@ -42,8 +42,9 @@ _ECHOED: Mapping[str, type | tuple[type, ...]] = {  # what the response object r
     "tools": list,
     "text": dict,
 }
-_LOGPROBS = "message.output_text.logprobs"  # among what is to be included
-_SEALED = "reasoning.encrypted_content"  # likewise
+# Values of the parameter `include`.
+_LOGPROBS = "message.output_text.logprobs"
+_ENCRYPTED_REASONING = "reasoning.encrypted_content"
 
 
 @dataclass(slots=True)
@@ -62,9 +63,9 @@ class ResponseRequest:
     store: bool
     metadata: dict[str, str]
     echoed: Mapping[str, Any]  # parameters that the response object repeats
-    summary: str | None = None  # what kind of a summary of the model's thoughts is asked for
-    seals: bool = False  # thoughts are to be told so, too, that clients send them back as they are
-    kept: Sequence[Mapping[str, Any]] | None = None  # what the user said, where all is summed up; else None
+    reasoning_summary: str | None = None  # its kind; None: thoughts are not to be shown as a summary
+    encrypts_reasoning: bool = False  # thoughts are to be in `encrypted_content` too, which clients send back
+    user_items: Sequence[Mapping[str, Any]] | None = None  # of a compaction: what the user said, as items; else None
 
     def to_ask(self, history: Sequence[Message], new: Sequence[Message]) -> Ask:
         """All that is asked: *new* in place of the messages of `ask`, after what was said before."""
@@ -108,8 +109,8 @@ def parse_response(body: Mapping[str, Any], tools: ToolsMode = "emulate") -> Res
         store=read_flag(body, "store", default=True),
         metadata=read_metadata(body.get("metadata")),
         echoed=_echoed(body),
-        summary=_summary(body),
-        seals=_includes(body, _SEALED),
+        reasoning_summary=_reasoning_summary(body),
+        encrypts_reasoning=_includes(body, _ENCRYPTED_REASONING),
     )
 
 
@@ -137,7 +138,7 @@ def _updated(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return body
 
 
-def _summary(body: Mapping[str, Any]) -> str | None:
+def _reasoning_summary(body: Mapping[str, Any]) -> str | None:
     reasoning = read_object(body, "reasoning")
     kind = reasoning.get("summary") or reasoning.get("generate_summary")  # its older name
     return kind if isinstance(kind, str) else None
