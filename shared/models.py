@@ -149,9 +149,8 @@ class Cause(StrEnum):
     OTHER_PAGE = "other_page"  # captured, but not on the page of the settings
 
 
-VISIT_IN_PROGRESS = (
-    "harvester.visit: {site}"  # key of the store's note of a visit in progress (JSON); empty after its end
-)
+# The key of the store's note of a visit in progress (JSON), which is empty after its end.
+VISIT_IN_PROGRESS = "harvester.visit: {site}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,9 +22,8 @@ _TRANSIENT = frozenset(
 )
 _NO_PAGE = frozenset({"TOO_MANY_REDIRECTS", "ABORTED", "UNSAFE_PORT"})  # the site may well be reached
 _NO_SANDBOX = ("No usable sandbox", "Failed to move to new namespace", "SUID sandbox helper")
-_OUTPUT_LINE = re.compile(
-    r"\[err\] (?:\[[^\]]*\] )?(.+)"
-)  # one line of the browser's error output, as Playwright quotes it
+# One line of the browser's error output, as Playwright quotes it.
+_OUTPUT_LINE = re.compile(r"\[err\] (?:\[[^\]]*\] )?(.+)")
 _KILLED = re.compile(r"signal=SIG(KILL|TERM)|exitCode=(137|143)\b")  # the latter from a shell around the browser
 _RELEVANT = re.compile(
     r"error while loading shared|cannot open shared|No usable sandbox|FATAL|not found|denied|requires"

@@ -21,11 +21,11 @@ MAX_MOVES = 2  # redirects by script, each of which restarts the time
 
 @dataclass(slots=True)
 class _TimeBudget:
-    """The time limit for a page, from `begun`; *withheld*: the limit if scripts of other hosts were blocked."""
+    """The time limit for a page."""
 
     seconds: float
-    withheld: float
-    started: float
+    withheld: float  # the limit instead of `seconds` if scripts of other hosts were blocked
+    started: float  # monotonic
     url: str = ""  # of the current page
     moves: int = 0
 

@@ -47,9 +47,7 @@ class Plugin(ABC):
     kind: str  # its name in `Credentials.plugin`
     mark: str  # a word in the classes or ids of its HTML, which other plugins do not have
     attributes: tuple[str, ...]  # attributes that hold its configuration
-    removed_attributes: tuple[
-        str, ...
-    ] = ()  # those of them that a script may remove, so that only the received HTML has them
+    removed_attributes: tuple[str, ...] = ()  # those that a script may remove: only the received HTML has them
     storage_prefix: str  # of its local storage keys
     request_mark: str  # a substring of the URLs of its requests
     older_plugin: tuple[str, str] = ("", "")  # a selector of an older plugin's chat, and that plugin's name
@@ -83,7 +81,7 @@ async def post_with_retry(tab: Tab, request: PluginRequest) -> tuple[int, bytes]
 async def is_nonce_accepted(
     tab: Tab, probe: PluginRequest, accepts_nonce: Callable[[bytes], bool | None]
 ) -> bool | None:
-    """Whether the site accepts the nonce in *probe*, as *takes_nonce* reads from the body; None: unknown."""
+    """Whether the site accepts the nonce in *probe*, as *accepts_nonce* reads from the body; None: unknown."""
     try:
         _, body = await post_with_retry(tab, probe)
     except (PageFailed, TimeoutError):

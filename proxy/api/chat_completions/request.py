@@ -49,13 +49,8 @@ _READ = (_PLAIN | frozenset(_IGNORED)) | {
     "tools",
     "web_search",
 }
-REASONING_TEXTS = (
-    "thinking",
-    "redacted_thinking",
-    "reasoning",
-    "reasoning_text",
-    "summary_text",
-)  # parts no model is told
+# Parts of no use to a model.
+REASONING_TEXTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text")
 _SEARCH = "web_search_options"
 _EXTRA_FIELDS = frozenset({"name", *THOUGHT_NAMES, DETAILS})  # of a message, and of no use to a site
 FOR_SERVERS = ("input_audio", "file", "audio_url", "video_url")  # parts, as chat completions of servers know them
