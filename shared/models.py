@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from shared.parsing import is_other_page
+from shared.urls import is_other_page
 
 AIPKIT, AI_ENGINE = "aipkit", "ai_engine"  # the kinds of chat plugin
 PLUGIN_NAMES = {AIPKIT: "AIPKit", AI_ENGINE: "AI Engine"}

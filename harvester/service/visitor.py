@@ -17,9 +17,10 @@ from harvester.service.worker import MARGIN_SECONDS, VisitProcesses
 from harvester.service.workspace import Claim, Workspace, WorkspaceError
 from shared.browsers import BrowserNotFound, find_browser, has_display
 from shared.models import AIPKIT, VISIT_IN_PROGRESS, Cause, Credentials, Outcome, Visit
-from shared.parsing import Site, is_same_site
+from shared.parsing import Site
 from shared.serialization import from_json, to_json, to_plain
 from shared.store import Store, StoreError
+from shared.urls import is_same_site
 
 CLAIM_MARGIN_SECONDS = 30.0  # more than a visit can take, for starting, storing and cleaning up
 ATTEMPTS = 3  # with a browser that is killed or crashes

@@ -18,9 +18,9 @@ from harvester.visit.playwright_calls import call, ignore_errors, ignore_errors_
 from harvester.visit.plugins import PLUGINS
 from harvester.visit.requests import Request as Seen
 from harvester.visit.tab import PageDetails, Snapshot
-from shared.parsing import is_same_site
 from shared.plugins.markup import elements_in
 from shared.plugins.requests import PluginRequest
+from shared.urls import is_same_site
 
 SCREENSHOT_SECONDS = 3.0
 MAX_SCREENSHOT_BYTES = 4 * 1024 * 1024

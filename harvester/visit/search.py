@@ -12,7 +12,7 @@ from harvester.visit.plugins.interface import Plugin
 from harvester.visit.tab import PageDetails, Snapshot, Tab
 from harvester.visit.watch import challenge, watch
 from shared.models import Cause, Outcome
-from shared.parsing import is_other_page
+from shared.urls import is_other_page
 
 RESTLESS_LOADS = 3  # a page may redirect by script once; with more loads it never settles
 
