@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from proxy.access.rules import Caller
 from proxy.chat.errors import LimitExceeded
-from shared.admin.keys import AHEAD_SECONDS, DAY_SECONDS, WINDOW_SECONDS, ApiKey, KeyCounts
-from shared.admin.usage import day_of
+from shared.admin.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, KeyCounts
+from shared.admin.usage import DAY_SECONDS, day_of
 from shared.store import Store, StoreError
 
 PATIENCE_SECONDS = 1.0  # longest wait for the store; then this process counts alone

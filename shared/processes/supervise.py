@@ -65,8 +65,8 @@ def grace_period(shutdown_timeout: float) -> float:
     return max(GRACE_SECONDS, shutdown_timeout + ENDING_SECONDS)
 
 
-def tell_log_format(style: str) -> None:
-    """Who is to become a supervisor tells it the setting, which may stand in a file that it does not read."""
+def export_log_format(style: str) -> None:
+    """Put the setting into the environment, where the supervisor finds it: it does not read `.env`."""
     os.environ[LOG_FORMAT] = style
 
 

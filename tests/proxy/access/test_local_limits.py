@@ -7,8 +7,8 @@ import pytest
 
 from proxy.access.rate_limits import RateLimiter, rate_limit_error
 from proxy.access.rules import Caller
-from shared.admin.keys import DAY_SECONDS, ApiKey, KeyCounts
-from shared.admin.usage import UsageBatch, day_of
+from shared.admin.keys import ApiKey, KeyCounts
+from shared.admin.usage import DAY_SECONDS, UsageBatch, day_of
 from shared.store import open_store
 
 NOW = 1_000_000.0
