@@ -1,8 +1,8 @@
 """Directories and locks of visits, by which the next start cleans up after a killed one.
 
 All are in one private directory below the system's temporary directory, named after the user and the store. Each visit
-has a directory of its own there, with the browser's temporary profile. The lock of a site is the
-system's own (flock), and is released when the process that holds it ends.
+has a directory of its own there, with the browser's temporary profile. A site's lock is the system's own (flock), which
+is released when the process that holds it ends.
 """
 
 import fcntl

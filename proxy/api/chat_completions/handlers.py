@@ -31,7 +31,10 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
 
 
 def _parse(fields: Mapping[str, Any], tools: ToolsMode) -> ChatRequest:
-    """A chat, also in the shape of a response: so Cursor sends its agents' here, and expects a chat's answer."""
+    """Read a chat request, or one of the Responses API, as Cursor sends those of its agents: both get a chat's answer.
+
+    Raises `ServiceError` (400).
+    """
     if "messages" in fields or "input" not in fields:
         return parse_chat(fields, tools)
     response = parse_response(fields, tools)
