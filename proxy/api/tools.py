@@ -40,7 +40,7 @@ def read_tool_options(body: Mapping[str, Any], mode: ToolsMode) -> ToolOptions:
     parallel = read_flag(body, "parallel_tool_calls", default=True)
     # Both are read, so that what is wrong with either is told; the newer one holds.
     functions, tools = (
-        tuple(_chat_tools(body, names.tools, is_old=names is FUNCTIONS, passes_others=mode == "native"))
+        tuple(_chat_tools(body, names.tools, is_functions=names is FUNCTIONS, passes_others=mode == "native"))
         for names in (FUNCTIONS, CHAT)
     )
     choices = {names: read_choice(body.get(names.choice), names.choice, nested=True) for names in (FUNCTIONS, CHAT)}
@@ -93,21 +93,21 @@ def apply_mode(
     return ToolOptions(ToolConfig(tools, choice if tools else ToolChoice(), parallel, output_format, fields))
 
 
-def _chat_tools(body: Mapping[str, Any], name: str, *, is_old: bool, passes_others: bool) -> Iterator[Tool]:
+def _chat_tools(body: Mapping[str, Any], name: str, *, is_functions: bool, passes_others: bool) -> Iterator[Tool]:
     """The tools in the parameter *name* that the client runs itself.
 
-    *is_old*: it is `functions`. *passes_others*: tools of other types are left to the upstream, and not refused.
+    *is_functions*: it is `functions`. *passes_others*: tools of other types are left to the upstream, and not refused.
     """
     for index, item in enumerate(read_list(body, name)):
         where = f"{name}[{index}]"
         if not isinstance(item, dict):
             raise wrong_type(where, "an object")
-        kind = "function" if is_old or "input_schema" in item else item.get("type", "function")
+        kind = "function" if is_functions or "input_schema" in item else item.get("type", "function")
         if passes_others and isinstance(kind, str) and kind not in CLIENT_KINDS:
             continue
         if kind not in CLIENT_KINDS:
             raise bad_request(f"'{where}' must be a function or a custom tool.", param=where, code="invalid_value")
-        is_flat = is_old or (kind not in item and "name" in item)  # as Cursor sends some
+        is_flat = is_functions or (kind not in item and "name" in item)  # as Cursor sends some
         definition = item if is_flat else item.get(kind)
         if not isinstance(definition, dict):
             raise wrong_type(f"{where}.{kind}", "an object")

@@ -49,5 +49,5 @@ def _parse(fields: Mapping[str, Any], tools: ToolsMode) -> ChatRequest:
         response.pictures,
         stream=response.stream,
         include_usage=includes_usage(fields),
-        is_flat=True,
+        custom_as_functions=True,
     )

@@ -73,8 +73,8 @@ class ChatRequest:
     stream: bool = False
     include_usage: bool = False
     choices: int = 1
-    is_old: bool = False  # it offers `functions`, and expects their one `function_call`
-    is_flat: bool = False  # it offers custom tools as Cursor does, and expects their text as a function's arguments
+    uses_functions: bool = False  # the older parameter, to which the answer is one `function_call`
+    custom_as_functions: bool = False  # its custom tools are as Cursor writes them, which expects calls of functions
 
 
 def parse_chat(body: Mapping[str, Any], tools: ToolsMode = "emulate") -> ChatRequest:
@@ -112,8 +112,10 @@ def parse_chat(body: Mapping[str, Any], tools: ToolsMode = "emulate") -> ChatReq
         stream=read_flag(body, "stream"),
         include_usage=includes_usage(body),
         choices=_choices(body),
-        is_old=options.tool_config is not None and not body.get("tools") and bool(body.get("functions")),
-        is_flat=any(tool.get("type") == "custom" and "custom" not in tool for tool in body.get("tools") or ()),
+        uses_functions=options.tool_config is not None and not body.get("tools") and bool(body.get("functions")),
+        custom_as_functions=any(
+            tool.get("type") == "custom" and "custom" not in tool for tool in body.get("tools") or ()
+        ),
     )
 
 
