@@ -1,6 +1,7 @@
 """Print the progress of `freeaichat up`, how to send a request, and the results of late visits.
 
-A process of its own (`python -m shared.cli.up_progress STARTED [--live]`), so that what it needs does not stay in memory.
+A process of its own (`python -m shared.cli.up_progress STARTED [--live]`), so that what it imports does not stay in
+memory.
 """
 
 import asyncio
