@@ -32,7 +32,7 @@ class ResponseReply:
     def __init__(self, request: ResponseRequest, *, id: str, message_id: str, created: int, model: str) -> None:
         self.completed_at: int | None = None
         self.is_stored = request.store
-        self._kept = request.kept or ()
+        self._kept, self._streams = request.kept or (), request.stream
         self._message_id = message_id
         self._sums_up, self._seals = request.summary is not None, request.seals
         self._base = blank(request, id=id, created=created, model=model)
@@ -45,6 +45,7 @@ class ResponseReply:
         self._done: list[dict[str, Any]] = []  # items
         self._numbers = count(2)  # behind the opening
         self._place: dict[str, Any] = {}  # of the text, or of the thoughts, of the item that is open
+        self._closed_place: dict[str, Any] | None = None  # of the text, once the message is whole
         self._before = b""  # a text of the message
 
     def opening(self) -> bytes:
@@ -96,9 +97,9 @@ class ResponseReply:
             last = self._open() if end.refusal is None else self._refuse(end, end.refusal)
         if self._is_open:
             last += self._close(end)
-        message = self._message(self._status, content("".join(self._texts), end, self._logprobs))
-        output = [message if item["type"] == "message" else item for item in self._done]
-        done = self._whole(output, end, used)
+        elif self._closed_place is not None:  # a call came before them
+            last += self._annotate(self._closed_place, text_part("", end.sources, [])["annotations"])
+        done = self._whole(self._output(end), end, used)
         return last + self._event(f"response.{done['status']}", response=done)
 
     def failure(self, error: ServiceError) -> bytes:
@@ -124,6 +125,26 @@ class ResponseReply:
                 output.append(reasoning_item(self._message_id, _thoughts_in(output), "", sealed(call)))
             output.append(item)
         return self._whole(output, end, used)
+
+    def stored(self, answer: Message, end: End, used: Usage) -> dict[str, Any]:
+        """The finished response object, as the client gets it, before the last events of a stream are made."""
+        if self._streams:
+            return self._whole(self._output(end), end, used)
+        return self.whole([answer], [end], used)
+
+    def _output(self, end: End) -> list[dict[str, Any]]:
+        """The items of a stream that ends so, also of those that its last events are still to tell."""
+        items = list(self._done)
+        if self._thoughts:
+            items.append(self._reasoning("".join(self._thoughts)))
+        status = self._status
+        if self._is_open or all(item["type"] == "reasoning" for item in items):
+            status = _status(end)
+            items.append(self._message(status, []))
+        if self._late:
+            items.append(self._reasoning("".join(self._late)))
+        message = self._message(status, content("".join(self._texts), end, self._logprobs))
+        return [message if item["type"] == "message" else item for item in items]
 
     def _whole(self, output: Sequence[Mapping[str, Any]], end: End, used: Usage) -> dict[str, Any]:
         reason, status = _INCOMPLETE.get(end.reason), _status(end)
@@ -151,11 +172,9 @@ class ResponseReply:
         """The events that end the message."""
         self._is_open, self._status = False, _status(end)
         text, place = "".join(self._texts), self._place
+        self._closed_place = place
         part = text_part(text, end.sources, self._logprobs)
-        events = [
-            self._event("response.output_text.annotation.added", **place, annotation_index=index, annotation=annotation)
-            for index, annotation in enumerate(part["annotations"])
-        ]
+        events = [self._annotate(place, part["annotations"])]
         events.append(self._event("response.output_text.done", **place, text=text, logprobs=self._logprobs))
         events.append(self._event("response.content_part.done", **place, part=part))
         if end.refusal is not None:
@@ -167,6 +186,11 @@ class ResponseReply:
             events.append(self._think(late))
             events.append(self._stop_thinking())
         return b"".join(events)
+
+    def _annotate(self, place: Mapping[str, Any], annotations: Sequence[Mapping[str, Any]]) -> bytes:
+        kind = "response.output_text.annotation.added"
+        told = enumerate(annotations)
+        return b"".join(self._event(kind, **place, annotation_index=index, annotation=each) for index, each in told)
 
     def _delta(self, text: str) -> bytes:
         begun = b"" if self._is_open else self._open()
