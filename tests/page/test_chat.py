@@ -155,14 +155,19 @@ async def test_answering_again_takes_the_place_of_the_last_answer(opened: Opened
     assert items[3]["content"][0]["text"].count("My name is Ada") == 1
 
 
-PASTED = """(png) => {
+GIVEN = """(png) => {
   const given = new DataTransfer();
-  given.items.add(new File([new Uint8Array(png), new Uint8Array(4e6)], "dot.png", { type: "image/png" }));
+  given.items.add(new File([new Uint8Array(png), new Uint8Array(4e6)], "dot.png", { type: "image/png" }));"""
+PASTED = f"""{GIVEN}
   const field = document.querySelector("#message");
   field.value = "And this?";
-  field.dispatchEvent(new ClipboardEvent("paste", { clipboardData: given, cancelable: true }));
-  field.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", cancelable: true }));
-}"""
+  field.dispatchEvent(new ClipboardEvent("paste", {{ clipboardData: given, cancelable: true }}));
+  field.dispatchEvent(new KeyboardEvent("keydown", {{ key: "Enter", cancelable: true }}));
+}}"""
+DROPPED = f"""{GIVEN}
+  const dropped = new DragEvent("drop", {{ dataTransfer: given, bubbles: true, cancelable: true }});
+  return !document.querySelector("main").dispatchEvent(dropped);
+}}"""
 
 
 async def test_pictures_go_along_with_a_message(opened: Opened) -> None:
@@ -180,6 +185,13 @@ async def test_pictures_go_along_with_a_message(opened: Opened) -> None:
     await expect(await opened.reaches("done", 1)).to_contain_text("images=1")
     await page.reload()
     await expect(page.get_by_text("A picture was sent here")).to_have_count(2)
+
+    assert await page.evaluate(DROPPED, list(PNG)), "the browser shows it in place of the page"
+    await expect(page.locator(".thumb img")).to_be_visible()
+    await opened.go("Dashboard")
+    assert await page.evaluate(DROPPED, list(PNG))
+    await opened.go("Chat")
+    await expect(page.locator(".thumb img")).to_have_count(1)
 
 
 async def test_web_search_is_asked_for_where_the_model_has_it(opened: Opened) -> None:
@@ -218,8 +230,10 @@ async def test_an_input_methods_enter_sends_nothing_and_shift_enter_starts_a_lin
         await field.dispatch_event("keydown", {"key": "Enter", **own})
     await field.press("Shift+Enter")
     await field.press_sequentially("two")
+    await opened.page.evaluate("matchMedia = (query) => ({ matches: query === '(pointer: coarse)' })")  # a phone
+    await field.press("Enter")
 
-    assert await field.input_value() == "one\ntwo"
+    assert await field.input_value() == "one\ntwo\n"
     assert await opened.page.locator(".turn").count() == 0
 
 
