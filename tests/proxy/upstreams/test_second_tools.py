@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 import proxy.chat.answer
-from proxy.chat.upstream import Citation, End, RefusalReason
+from proxy.chat.upstream import End, RefusalReason
+from shared.conversations import Citation
 from tests.proxy.api.test_described_calls import wrong
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.list_upstream import ListUpstream, Told, answered, refusal
