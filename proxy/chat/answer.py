@@ -121,7 +121,7 @@ class Answer:
                 self.end = replace(self.end, reason="length", note=None)
         finally:
             del self._sink  # which leads back here: garbage that only the collector would find
-        self.end = replace(self.end, extra=self.extras and self.extras.whole())
+        self.end = replace(self.end, extra=self.extras.whole() if self.extras else None)
         await memory.commit(self._model, self.end, self.message, self._raw_text)
         if self._on_complete is not None:
             await self._on_complete(self)

@@ -146,13 +146,13 @@ async def test_citations_come_back_as_annotations(proxy: RunningProxy) -> None:
 
 async def test_citations_are_kept_in_a_conversation_which_goes_on(proxy: RunningProxy, site: SimulatedSite) -> None:
     name = (await proxy.openai.conversations.create()).id
-    for text in ("search it", "go on"):
-        told = await proxy.chat(text, model="web-search-bot", web_search=True, conversation_id=name)
-    (answer, *_) = [item async for item in proxy.openai.conversations.items.list(name)]
+    fields: dict[str, Any] = {"model": "web-search-bot", "web_search": True, "conversation_id": name}
+    await proxy.chat("search it", **fields)
+    told = (await proxy.chat("go on", **fields)).body["choices"][0]["message"]["annotations"]
+    items: list[Any] = [item async for item in proxy.openai.conversations.items.list(name)]
 
-    nested = [each["url_citation"] for each in told.body["choices"][0]["message"]["annotations"]]
-    kept = [each.model_dump(exclude={"type"}) for each in answer.content[0].annotations]  # type: ignore[union-attr]
-    assert kept == nested != []
+    kept = [each.model_dump(exclude={"type"}) for each in items[0].content[0].annotations]
+    assert kept == [each["url_citation"] for each in told] != []
     assert len({call.conversation_uuid for call in site.model_calls}) == 1
 
 
