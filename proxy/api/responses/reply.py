@@ -1,6 +1,7 @@
 """OpenAI's response objects, and the typed, numbered events they are streamed as."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -99,7 +100,7 @@ class ResponseReply:
             last += self._close(end)
         elif self._closed_place is not None:  # a call came before them
             last += self._annotate(self._closed_place, text_part("", end.sources, [])["annotations"])
-        done = self._whole(self._output(end), end, used)
+        done = self._whole(self._output(end, self._logprobs), end, used)
         return last + self._event(f"response.{done['status']}", response=done)
 
     def failure(self, error: ServiceError) -> bytes:
@@ -127,12 +128,14 @@ class ResponseReply:
         return self._whole(output, end, used)
 
     def stored(self, answer: Message, end: End, used: Usage) -> dict[str, Any]:
-        """The finished response object, as the client gets it, before the last events of a stream are made."""
+        """The finished response object, as the client gets it but for log probabilities, which are large; also before
+        the last events of a stream are made."""
         if self._streams:
-            return self._whole(self._output(end), end, used)
-        return self.whole([answer], [end], used)
+            return self._whole(self._output(end, ()), end, used)
+        extra = replace(end.extra, logprobs=None) if end.extra else None
+        return self.whole([answer], [replace(end, extra=extra)], used)
 
-    def _output(self, end: End) -> list[dict[str, Any]]:
+    def _output(self, end: End, logprobs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The items of a stream that ends so, also of those that its last events are still to tell."""
         items = list(self._done)
         if self._thoughts:
@@ -143,7 +146,7 @@ class ResponseReply:
             items.append(self._message(status, []))
         if self._late:
             items.append(self._reasoning("".join(self._late)))
-        message = self._message(status, content("".join(self._texts), end, self._logprobs))
+        message = self._message(status, content("".join(self._texts), end, logprobs))
         return [message if item["type"] == "message" else item for item in items]
 
     def _whole(self, output: Sequence[Mapping[str, Any]], end: End, used: Usage) -> dict[str, Any]:

@@ -216,6 +216,9 @@ async def test_log_probabilities_come_with_a_responses_text(
     )
     assert (whole.output_text, whole.top_logprobs) == ("one two", 2)
     assert "x-ignored-params" not in raw.headers
+    for name in (whole.id, streamed["id"]):  # they are not stored
+        stored: Any = await served.openai.responses.retrieve(name)
+        assert (stored.output[-1].content[0].logprobs, stored.output_text) == ([], "one two")
 
 
 async def test_log_probabilities_that_nobody_asked_for_are_not_asked_of_the_server(
