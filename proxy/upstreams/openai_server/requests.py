@@ -40,6 +40,10 @@ class Quirks:
     ids: bool = True  # takes call ids of any form
     formless: bool = True  # takes `json_object`, a format without a schema
 
+    def after_thoughts(self, name: str) -> "Quirks":
+        """The quirks after an answer with thoughts under *name*; some servers refuse what they send themselves."""
+        return self if not self.thoughts and name == REASONING_TEXTS[0] else replace(self, thoughts=name)
+
     def after_complaint(self, complaint: str, ask: Ask) -> "Quirks | None":
         """The quirks to try again with after a *complaint* of the server; None: it is about something else."""
         is_told = self.effort and _effort(ask.parameters) is not None

@@ -166,7 +166,7 @@ async def test_thoughts_in_parts_of_the_content_are_told_as_such_and_go_back_so(
 async def test_they_are_left_out_for_a_server_that_refuses_them(served: RunningProxy, server: OpenAiPeer) -> None:
     place = ["body", "messages", 1, "assistant", "reasoning_content"]
     detail = [{"type": "extra_forbidden", "loc": place, "msg": "Extra inputs are not permitted", "input": "hm"}]
-    server.answers = [Refused(422, {"object": "error", "message": {"detail": detail}}), Said(["done"])]
+    server.answers = [Refused(422, {"object": "error", "message": {"detail": detail}}), Said(["done"], thoughts="so")]
     said = {"role": "assistant", "content": "so", "reasoning_content": "hm"}
 
     assert [(await served.chat(USER, said, USER, model=MODEL)).text for _ in range(2)] == ["done", "done"]
