@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -52,14 +51,15 @@ async def send(
     turn.set_answers(answers)
     if stream:
         return await _stream(request, answers, reply, has_pings=has_pings)
-    sinks = [_Whole() for _ in answers]
+    for answer in answers:
+        answer.extras = Extras()
     if len(answers) == 1:
-        await answers[0].run(sinks[0])
+        await answers[0].run(_Whole())
     else:
-        await _run(answers, sinks)
+        await _run(answers, [_Whole() for _ in answers])
     turn.usage = used = total_usage([answer.usage for answer in answers])
     messages = [answer.message for answer in answers]
-    ends = [sink.all_of(answer.end) for sink, answer in zip(sinks, answers, strict=True)]
+    ends = [answer.end for answer in answers]
     headers = {**answers[0].headers, "Cache-Control": "no-store"}
     return json_response(reply.whole(messages, ends, used), headers=headers)
 
@@ -123,13 +123,7 @@ class _Streamed:
 
 
 class _Whole:
-    """For answers that are sent whole: they keep their text themselves, but not what was told beside it."""
-
-    _extras: Extras | None = None
-
-    def all_of(self, end: End) -> End:
-        """*end* with what was told beside the text."""
-        return end if self._extras is None else replace(end, extra=self._extras.whole())
+    """For answers that are sent whole: they keep all of it themselves."""
 
     def text(self, text: str) -> bool:
         """As `Sink.text`."""
@@ -141,9 +135,6 @@ class _Whole:
 
     def text_with_extra(self, extra: Extra) -> bool:
         """As `Sink.text_with_extra`."""
-        if self._extras is None:
-            self._extras = Extras()
-        self._extras.add(extra)
         return True
 
     async def ready(self) -> None:

@@ -12,7 +12,7 @@ from proxy.chat.ask import Ask
 from proxy.chat.catalog import Model
 from proxy.chat.emulation import Emulation, invalid_output
 from proxy.chat.errors import ServiceError, drop_tracebacks
-from proxy.chat.extras import Extra
+from proxy.chat.extras import Extra, Extras
 from proxy.chat.history import size_of
 from proxy.chat.memory import Memory, count_tokens
 from proxy.chat.offload import LARGE_BYTES
@@ -64,9 +64,9 @@ class Answer:
         self.conversation_id = memory.conversation_id  # the stored conversation that the answer belongs to
         self.end = End()
         self.first_text_at: float | None = None  # by `perf_counter`
+        self.extras: Extras | None = None  # set before `run` where they are to be part of the end, joined
         self.headers: dict[str, str] = {}  # for the response: how the answer was made
-        self._ask = ask
-        self._memory = memory
+        self._ask, self._memory = ask, memory
         self._models, self._model = models, models[0]  # answers now, or was tried last
         self._fallback, self._on_complete, self._retries = fallback, on_complete, retries
         self.stands_in = False  # for a model that was asked for and is not known
@@ -121,6 +121,7 @@ class Answer:
                 self.end = replace(self.end, reason="length", note=None)
         finally:
             del self._sink  # which leads back here: garbage that only the collector would find
+        self.end = replace(self.end, extra=self.extras.whole() if self.extras else None)
         await memory.commit(self._model, self.end, self.message, self._raw_text)
         if self._on_complete is not None:
             await self._on_complete(self)
@@ -142,8 +143,7 @@ class Answer:
     def call(self, call: ToolCall) -> bool:
         """As `Sink.call`."""
         self._release_held()
-        if self.first_text_at is None:
-            self.first_text_at = perf_counter()
+        self.first_text_at = self.first_text_at or perf_counter()
         self.calls.append(call)
         return self._sink.call(call)
 
@@ -154,6 +154,8 @@ class Answer:
         self._chunks += 1
         if self._length > MAX_ANSWER_CHARS or self._chunks > MAX_ANSWER_CHUNKS:
             raise _answer_too_long()
+        if self.extras is not None:
+            self.extras.add(extra)
         if self._truncator is not None:
             wants_more = self._sink.text_with_extra(replace(extra, text=""))
             return self._show(extra.text) and wants_more
@@ -228,9 +230,7 @@ class Answer:
                     if not self._was_delivered:
                         await self._memory.abandon()
                     raise error from failure
-            log.info(
-                "answer %s: %s failed (%s), going on to the next", self.id, self.upstream, error.code or error.type
-            )
+            log.info("answer %s: %s failed (%s), trying the next", self.id, self.upstream, error.code or error.type)
             if not self._was_delivered:
                 self._memory.put_back()
 

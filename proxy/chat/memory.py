@@ -215,7 +215,7 @@ class Memory:
         """Store the *answer*. *end* has the upstream's note, if its copy holds the whole history and the answer.
         *raw*: the answer as that copy holds it, where that differs from its text."""
         original, answer = answer, end.kept(answer)
-        note = end.note if answer is original else None
+        note = end.note if answer.text == original.text else None
         instructions_digest = "" if self.is_plain else self._instructions_digest
         history = seen = (*self.plan.messages, answer)
         if not self.is_plain:

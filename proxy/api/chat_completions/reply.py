@@ -12,8 +12,8 @@ from proxy.api.chat_completions.request import ChatRequest
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import CALL_SIGNATURE, Extra
 from proxy.chat.tokens import Usage
-from proxy.chat.upstream import Citation, End
-from shared.conversations import Message, ToolCall
+from proxy.chat.upstream import End
+from shared.conversations import Citation, Message, ToolCall
 
 DONE = b"data: [DONE]\n\n"
 

@@ -13,8 +13,8 @@ from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extra
 from proxy.chat.tokens import Usage
 from proxy.chat.tools.schema import is_too_deep
-from proxy.chat.upstream import Citation, End
-from shared.conversations import Message, ToolCall
+from proxy.chat.upstream import End
+from shared.conversations import Citation, Message, ToolCall
 from shared.plugins.lenient_json import read_json
 
 # Clients want one that is not empty, and send it back with the thoughts; nobody checks this one.

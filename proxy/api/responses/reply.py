@@ -1,6 +1,7 @@
 """OpenAI's response objects, and the typed, numbered events they are streamed as."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -32,7 +33,7 @@ class ResponseReply:
     def __init__(self, request: ResponseRequest, *, id: str, message_id: str, created: int, model: str) -> None:
         self.completed_at: int | None = None
         self.is_stored = request.store
-        self._user_items = request.user_items or ()
+        self._user_items, self._streams = request.user_items or (), request.stream
         self._message_id = message_id
         self._as_summary = request.reasoning_summary is not None  # how thoughts are shown
         self._encrypts_reasoning = request.encrypts_reasoning
@@ -46,6 +47,7 @@ class ResponseReply:
         self._done_items: list[dict[str, Any]] = []
         self._numbers = count(2)  # of the events; the opening has two
         self._place: dict[str, Any] = {}  # fields of the events of the open item: its id and index, and its part's
+        self._closed_place: dict[str, Any] | None = None  # of the text, once the message is whole
         self._delta_start = b""  # of a text event, up to its number
 
     def opening(self) -> bytes:
@@ -99,9 +101,9 @@ class ResponseReply:
             last = self._open_message() if end.refusal is None else self._refuse(end, end.refusal)
         if self._is_message_open:
             last += self._close_message(end)
-        message = self._message(self._status, content("".join(self._texts), end, self._logprobs))
-        output = [message if item["type"] == "message" else item for item in self._done_items]
-        done = self._whole(output, end, used)
+        elif self._closed_place is not None:  # a call came before them
+            last += self._annotate(self._closed_place, text_part("", end.sources, [])["annotations"])
+        done = self._whole(self._output(end, self._logprobs), end, used)
         return last + self._event(f"response.{done['status']}", response=done)
 
     def failure(self, error: ServiceError) -> bytes:
@@ -127,6 +129,28 @@ class ResponseReply:
                 output.append(reasoning_item(self._message_id, _thoughts_in(output), "", encode_signature(call)))
             output.append(item)
         return self._whole(output, end, used)
+
+    def stored(self, answer: Message, end: End, used: Usage) -> dict[str, Any]:
+        """The finished response object, as the client gets it but for log probabilities, which are large; also before
+        the last events of a stream are made."""
+        if self._streams:
+            return self._whole(self._output(end, ()), end, used)
+        extra = replace(end.extra, logprobs=None) if end.extra else None
+        return self.whole([answer], [replace(end, extra=extra)], used)
+
+    def _output(self, end: End, logprobs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The items of a stream that ends so, also of those that its last events are still to tell."""
+        items = list(self._done_items)
+        if self._thoughts:
+            items.append(self._reasoning("".join(self._thoughts)))
+        status = self._status
+        if self._is_message_open or all(item["type"] == "reasoning" for item in items):
+            status = _status(end)
+            items.append(self._message(status, []))
+        if self._late_thoughts:
+            items.append(self._reasoning("".join(self._late_thoughts)))
+        message = self._message(status, content("".join(self._texts), end, logprobs))
+        return [message if item["type"] == "message" else item for item in items]
 
     def _whole(self, output: Sequence[Mapping[str, Any]], end: End, used: Usage) -> dict[str, Any]:
         reason, status = _INCOMPLETE.get(end.reason), _status(end)
@@ -154,11 +178,9 @@ class ResponseReply:
         """The events that end the message."""
         self._is_message_open, self._status = False, _status(end)
         text, place = "".join(self._texts), self._place
+        self._closed_place = place
         part = text_part(text, end.sources, self._logprobs)
-        events = [
-            self._event("response.output_text.annotation.added", **place, annotation_index=index, annotation=annotation)
-            for index, annotation in enumerate(part["annotations"])
-        ]
+        events = [self._annotate(place, part["annotations"])]
         events.append(self._event("response.output_text.done", **place, text=text, logprobs=self._logprobs))
         events.append(self._event("response.content_part.done", **place, part=part))
         if end.refusal is not None:
@@ -170,6 +192,11 @@ class ResponseReply:
             events.append(self._think(late))
             events.append(self._stop_thinking())
         return b"".join(events)
+
+    def _annotate(self, place: Mapping[str, Any], annotations: Sequence[Mapping[str, Any]]) -> bytes:
+        kind = "response.output_text.annotation.added"
+        told = enumerate(annotations)
+        return b"".join(self._event(kind, **place, annotation_index=index, annotation=each) for index, each in told)
 
     def _delta(self, text: str) -> bytes:
         begun = b"" if self._is_message_open else self._open_message()

@@ -96,7 +96,7 @@ def parse_response(body: Mapping[str, Any], tools: ToolsMode = "emulate") -> Res
         max_tokens=read_limit(body, "max_output_tokens"),
         parameters=read_known(body, _IGNORED) | _verbosity(body) | _logprobs(body),
         wants_extras=True,
-        ignored=asked.left_out,
+        ignored=(*asked.left_out, *(["context_management"] if body.get("context_management") else ())),
         tool_config=asked.tool_config,
     )
     return ResponseRequest(

@@ -152,7 +152,7 @@ class Responses:
             added = await self._conversations.append(request.conversation_id, added)
         if not request.store:
             return
-        whole = reply.whole([answer.message], [answer.end], answer.usage)
+        whole = reply.stored(answer.message, answer.end, answer.usage)
         stored = Conversation(
             id=whole["id"],
             owner=owner,

@@ -8,11 +8,12 @@ from typing import Any, NoReturn
 
 import orjson
 
-from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS, Extra, Extras, read_extra, signed
+from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS, THINKING, Extra, Extras, read_extra, signed
 from proxy.chat.tokens import Usage
 from proxy.chat.tools.definitions import ToolConfig
 from proxy.chat.tools.loose_json import MalformedJson, dump_json
 from proxy.chat.upstream import End, FinishReason, Refusal
+from proxy.upstreams.openai_server.content_parts import text_of, thoughts_of
 from proxy.upstreams.openai_server.refusals import cut_off, from_event, read_value
 from proxy.upstreams.openai_server.template import Template
 from shared.conversations import ToolCall
@@ -97,7 +98,7 @@ class ChunkReader:
         self._template = Template()
         self.plain = self._template.plain  # as `Template.plain`; there is a text in the events before it
         self.extra: Extra | None = None  # that the last event told, with its text
-        self.thinks_in = ""  # the name under which thoughts have come, where they are given out
+        self.thinks_in = ""  # the name under which thoughts have come, where they are given out; or `THINKING`
         self.finished = False  # the end mark has come
         self.has_begun = False  # the model has: something of its answer has come
 
@@ -148,7 +149,7 @@ class ChunkReader:
         if isinstance(refusal := delta.get("refusal"), str):
             self._refusal.append(refusal)
         content = delta.get("content")
-        text = content if isinstance(content, str) else _text_of(content)
+        text, delta = (content, delta) if isinstance(content, str) else self._from_parts(content, delta)
         self._has_pieces = self._has_pieces or bool("delta" in choice and (text or calls))
         if self._logprobs or not _THOUGHTS.isdisjoint(delta):
             self._has_text = self._has_text or bool(text)
@@ -199,6 +200,13 @@ class ChunkReader:
         body = read_value(error, self._key)
         has_begun = self._has_pieces or self._has_extras  # a role may come before the model is asked
         return from_event(self._server, body, _status(error), has_begun=has_begun)
+
+    def _from_parts(self, content: Any, delta: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The text of such *content*, and *delta* with its thoughts as other servers send them."""
+        if thoughts := thoughts_of(content):
+            self.thinks_in = THINKING
+            delta = {**delta, REASONING_TEXTS[0]: delta.get(REASONING_TEXTS[0]) or thoughts}
+        return text_of(content), delta
 
     def _read_calls(self, calls: Any) -> None:
         for position, piece in enumerate(calls if isinstance(calls, list) else ()):
@@ -264,14 +272,6 @@ def _is_object(text: str) -> bool:
         return isinstance(orjson.loads(text), dict)
     except orjson.JSONDecodeError:
         return False
-
-
-def _text_of(content: Any) -> str:
-    """The text in content that comes as parts; thoughts are others of them."""
-    if not isinstance(content, list):
-        return ""
-    parts = [part for part in content if isinstance(part, dict) and part.get("type") in ("text", "output_text")]
-    return "".join(text for part in parts if isinstance(text := part.get("text"), str))
 
 
 def _usage(usage: Any) -> Usage | None:

@@ -9,7 +9,6 @@ import logging
 import struct
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from time import monotonic, time
 from typing import Any
 
@@ -160,7 +159,7 @@ class OpenAiServer:
                     end = reader.end()
                     if reader.thinks_in and reader.thinks_in != quirks.thoughts:
                         known = self._quirks.get(bot.id, quirks)  # others may have learnt more meanwhile
-                        self._quirks[bot.id] = replace(known, thoughts=reader.thinks_in)
+                        self._quirks[bot.id] = known.after_thoughts(reader.thinks_in)
                 except Refusal as refusal:
                     if not budget.may_retry:
                         raise

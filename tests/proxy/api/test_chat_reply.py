@@ -10,8 +10,8 @@ from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import ChatRequest
 from proxy.chat.ask import Ask
 from proxy.chat.tokens import Usage
-from proxy.chat.upstream import Citation, End
-from shared.conversations import Message, ToolCall
+from proxy.chat.upstream import End
+from shared.conversations import Citation, Message, ToolCall
 
 USED = Usage(3, 4)
 PLAIN = [End()]
