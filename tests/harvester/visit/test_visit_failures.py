@@ -33,6 +33,7 @@ LACKING = "error while loading shared libraries: {}: cannot open shared object f
     ("page", "outcome", "reason"),
     [
         ("challenge", Outcome.CHALLENGE, "Cloudflare"),
+        ("blocked", Outcome.SITE_ERROR, "firewall (Cloudflare) blocks this address"),
         ("captcha", Outcome.CHALLENGE, "hCaptcha"),
         ("blank", Outcome.NO_CHAT, "FREEAICHAT_SITES"),
         ("endless_blank", Outcome.TIMEOUT, "never finished"),
@@ -111,8 +112,9 @@ async def test_a_failure_leaves_credentials_and_identity_as_they_were(visits: Vi
     identity = await visits.store.identity(site.origin)
     site.behaviour.page = "challenge"
 
-    await visits.make()
+    visit = await visits.make()
 
+    assert f"`freeaichat harvest --headed --site {site.origin}`" in visit.reason
     assert (await visits.state()).current == found
     assert await visits.store.identity(site.origin) == identity
 
