@@ -83,7 +83,7 @@ async def post_with_retry(tab: Tab, request: PluginRequest) -> tuple[int, bytes]
 async def is_nonce_accepted(
     tab: Tab, probe: PluginRequest, accepts_nonce: Callable[[bytes], bool | None]
 ) -> bool | None:
-    """Whether the site accepts the nonce in *probe*, as *takes_nonce* reads from the body; None: unknown."""
+    """Whether the site accepts the nonce in *probe*, as *accepts_nonce* reads from the body; None: unknown."""
     try:
         _, body = await post_with_retry(tab, probe)
     except (PageFailed, TimeoutError):
