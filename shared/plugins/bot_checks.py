@@ -59,7 +59,7 @@ def by_page(status: int, body: bytes) -> bool:
     """Whether a page fetched without a browser is a bot check, by its HTTP status and HTML."""
     html = body[:_LOOKED_AT].decode("utf-8", "replace")
     title, lowered = _TITLE.search(html), html.lower()
-    if BLOCKED_ELEMENT in lowered or _BLOCKED_TITLE in lowered:
+    if blocking_firewall(html):
         return False
     is_refusal = status in _REFUSED_STATUSES and any(mark in lowered for mark in _REFUSED_MARKUP)
     return bool((title and by_title(unescape(title[1]))) or by_scripts([lowered]) or is_refusal)
@@ -71,14 +71,15 @@ def by_title(title: str) -> str | None:
     return next((vendor for beginning, vendor in _TITLES if plain.startswith(beginning)), None)
 
 
-def blocking_firewall(title: str, *, has_element: bool) -> str | None:
+def blocking_firewall(text: str, *, has_element: bool = False) -> str | None:
     """The vendor of the firewall whose page of refusal this is; None: it is none.
 
-    *has_element*: the page has an element with `BLOCKED_ELEMENT`.
+    *text*: its HTML, or its title and by *has_element* whether it has an element with `BLOCKED_ELEMENT`.
     """
-    if has_element:
+    lowered = text.lower()
+    if has_element or BLOCKED_ELEMENT in lowered:
         return "Cloudflare"
-    return "Sucuri" if _BLOCKED_TITLE in title.lower() else None
+    return "Sucuri" if _BLOCKED_TITLE in lowered else None
 
 
 def by_scripts(texts: Iterable[str]) -> str | None:
