@@ -16,6 +16,7 @@ from shared.models import Cause, Outcome
 from shared.retry_after import retry_after
 
 BUSY_SECONDS = 2.0  # extra time for a busy page
+BLOCKED_SECONDS = 60.0  # least pause after a firewall's refusal, which does not pass as quickly as an error
 MAX_MOVES = 2  # redirects by script, each of which restarts the time
 
 
@@ -95,7 +96,9 @@ def _refuse(page: Snapshot) -> None:
         return
     refused = refusal(page.status)
     if vendor := firewall(page):
-        refused = Cause.REFUSED, f"the site's firewall ({vendor}) blocks this address; only its operator can allow it"
+        reason = f"the site's firewall ({vendor}) blocks this address; only its operator can allow it"
+        pause = max(_retry_after(page), BLOCKED_SECONDS)
+        raise VisitFailed(Outcome.SITE_ERROR, Cause.REFUSED, reason, retry_after=pause, is_final=True)
     if check := bot_check(page) or (widget(page) if refused else None):
         raise challenge(check, page)
     if refused is None:
