@@ -2,7 +2,7 @@
 
 import re
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from urllib.parse import SplitResult, quote, urlsplit
 
@@ -18,10 +18,14 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One configured site: its origin, and the page of it that is visited first."""
+    """One configured site: its origin, and the page of it that is visited first.
+
+    `unused_urls`: further pages of it that the settings name, too.
+    """
 
     origin: str
     url: str
+    unused_urls: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def host(self) -> str:
@@ -65,7 +69,9 @@ def sites(text: str) -> tuple[Site, ...]:
     found: dict[str, Site] = {}
     for word in words(text):
         one = site(word)
-        found.setdefault(one.origin, one)
+        first = found.setdefault(one.origin, one)
+        if one.url not in (first.url, *first.unused_urls):
+            found[one.origin] = replace(first, unused_urls=(*first.unused_urls, one.url))
     if not found:
         raise ValueError("names no page; write for example https://chatgptfree.ai/")
     return tuple(found.values())

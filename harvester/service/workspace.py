@@ -120,6 +120,9 @@ class Workspace:
                 return None
             except FileNotFoundError:  # its holder removed it; a lock on it would lock nothing
                 pass
+            except OSError as error:  # some file systems have no locks
+                os.close(descriptor)
+                raise WorkspaceError(f"{path} cannot be locked: {error.strerror}") from error
             os.close(descriptor)
         raise WorkspaceError(f"{self.path} keeps disappearing; something removes it")
 

@@ -2,6 +2,7 @@
 
 import re
 
+from harvester.visit.errors import BY_HAND
 from shared.models import Cause
 
 _NET_ERRORS = {  # Chromium's names, without `net::ERR_`
@@ -53,8 +54,8 @@ def action_failure(message: str) -> str:
     covering = _COVERING.search(message)
     if covering:
         return (
-            f"{covering[1][:_MAX_QUOTED]} lies over it; a person may put it away with `freeaichat harvest --headed`, "
-            "and what the page remembers of that is kept"
+            f"{covering[1][:_MAX_QUOTED]} lies over it; a person may put it away with {BY_HAND}, and what "
+            "the page remembers of that is kept"
         )
     return next((reason for pattern, reason in _UNUSABLE if pattern in message), "it does not react")
 

@@ -18,6 +18,7 @@ from harvester.visit.playwright_calls import call, ignore_errors, ignore_errors_
 from harvester.visit.plugins import PLUGINS
 from harvester.visit.requests import Request as Seen
 from harvester.visit.tab import PageDetails, Snapshot
+from shared.plugins.bot_checks import BLOCKED_ELEMENT
 from shared.plugins.markup import elements_in
 from shared.plugins.requests import PluginRequest
 from shared.urls import is_same_site
@@ -31,6 +32,7 @@ MAX_SCREENS = 30  # of a page that is scrolled down
 _SNAPSHOT_ARGUMENTS = {
     "fields": [[plugin.mark, page_script.message_field_selector(plugin.mark)] for plugin in PLUGINS],
     "attributes": [name for plugin in PLUGINS for name in plugin.attributes],
+    "blocked": f"[{BLOCKED_ELEMENT}]",
     "prefixes": [plugin.storage_prefix for plugin in PLUGINS],
 }
 WRITTEN_FRAMES = frozenset({"about:srcdoc", "about:blank"})

@@ -9,7 +9,7 @@ from typing import Protocol
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from harvester.job import Job
-from harvester.visit.errors import PageFailed, VisitFailed
+from harvester.visit.errors import BY_HAND, PageFailed, VisitFailed
 from harvester.visit.tab import RETRY_SECONDS, Snapshot, Tab
 from shared.models import Bot, Cause, Outcome
 from shared.plugins import bot_checks
@@ -112,7 +112,7 @@ async def fresh_nonce(
 def raise_for_bot_check(status: int, body: bytes, what: str) -> None:
     """Raise `VisitFailed` if a response is a bot check. *what*: the part of the site, for the message."""
     if bot_checks.by_page(status, body):
-        reason = f"a bot check stands before the site's {what}; a person may pass it with `freeaichat harvest --headed`"
+        reason = f"a bot check stands before the site's {what}; a person may pass it with {BY_HAND}"
         raise VisitFailed(Outcome.CHALLENGE, Cause.CHECK, reason, is_final=True)
 
 

@@ -75,8 +75,10 @@ class Administration:
         At last why neither is known where the store is away.
         """
         try:
-            beat_at = await heartbeat.last_beat(self._store)
-            age = None if beat_at is None else max(time() - beat_at, 0.0)
+            last = await heartbeat.last_beat(self._store)
+            # By its age alone it is told whether the harvester runs.
+            least = heartbeat.FRESH_SECONDS + 1 if last and last.is_last else 0.0
+            age = None if last is None else max(time() - last.at, least)
             return {site: await self._store.visits(site, limit=VISITS_SHOWN) for site in sites}, age, None
         except StoreError as error:
             return {}, None, str(error)
