@@ -74,9 +74,7 @@ class Attempt:
             async with self._client.stream(self._url, headers, idle_timeout=idle_timeout, body=body) as reply:
                 if reply.status // 100 != 2:
                     error_body = read_body(await read_bounded(reply.body), self._key)
-                    raise from_status(
-                        self._server, reply.status, reply.headers, error_body, is_listed=self._is_listed
-                    )
+                    raise from_status(self._server, reply.status, reply.headers, error_body, is_listed=self._is_listed)
                 while await reply.body.consume(self._take) and not reader.finished:
                     await self._sink.ready()
                 if not reader.has_begun and not self._take_whole(reply.content_type):
