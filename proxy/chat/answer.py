@@ -16,7 +16,7 @@ from proxy.chat.extras import Extra, Extras
 from proxy.chat.history import size_of
 from proxy.chat.memory import Memory, count_tokens
 from proxy.chat.offload import LARGE_BYTES
-from proxy.chat.tokens import Usage
+from proxy.chat.tokens import Usage, estimate_tokens
 from proxy.chat.tools.call_reader import Verdict
 from proxy.chat.tools.prompts import retry_prompt
 from proxy.chat.truncation import Truncator
@@ -63,7 +63,7 @@ class Answer:
         self.message_id = f"msg_{random_hex}"
         self.conversation_id = memory.conversation_id  # the stored conversation that the answer belongs to
         self.end = End()
-        self.first_text_at: float | None = None  # by `perf_counter`
+        self.first_text_at: float | None = None  # by `perf_counter`; of its reasoning, where that is shown
         self.extras: Extras | None = None  # set before `run` where they are to be part of the end, joined
         self.headers: dict[str, str] = {}  # for the response: how the answer was made
         self._ask, self._memory = ask, memory
@@ -101,7 +101,8 @@ class Answer:
         if self.end.usage is not None:
             return self.end.usage
         self._prompt_tokens = self._prompt_tokens or self._memory.count_tokens()
-        return Usage(self._prompt_tokens, count_tokens([self.message], None) or 1)  # cut before its first character
+        count = count_tokens([self.message], None) + estimate_tokens("".join(self._thoughts))
+        return Usage(self._prompt_tokens, count or 1)  # 1: cut before its first character
 
     async def run(self, sink: Sink) -> None:
         """Stream the answer to *sink*, and commit it at its end. Raises `ServiceError`."""
@@ -154,13 +155,13 @@ class Answer:
         self._chunks += 1
         if self._length > MAX_ANSWER_CHARS or self._chunks > MAX_ANSWER_CHUNKS:
             raise _answer_too_long()
+        self.first_text_at = self.first_text_at or perf_counter()
         if self.extras is not None:
             self.extras.add(extra)
         if self._truncator is not None:
             wants_more = self._sink.text_with_extra(replace(extra, text=""))
             return self._show(extra.text) and wants_more
         if extra.text:
-            self.first_text_at = self.first_text_at or perf_counter()
             self._parts.append(extra.text)
         return self._sink.text_with_extra(extra)
 

@@ -79,7 +79,7 @@ export default {
   "unsupported_item": "The conversation holds something that is not supported.",
   "unsupported_parameter": "The request asks for something that is not supported.",
   "upgrade_not_supported": "WebSockets are not served here.",
-  "upstream_blocked_message": "A firewall of the site minds something in the text (HTML, SQL or the like).",
+  "upstream_blocked_message": "A firewall of the site or server minds something in the text (HTML, SQL or the like).",
   "upstream_empty_response": "The site's answer holds no text. Try again.",
   "upstream_error": "The site failed to answer. Try again, or another model.",
   "upstream_refused": "The site refused the request.",

@@ -79,7 +79,7 @@ export default {
   "unsupported_item": "对话中有不支持的内容。",
   "unsupported_parameter": "请求中有不支持的参数。",
   "upgrade_not_supported": "不支持 WebSocket。",
-  "upstream_blocked_message": "站点的防火墙因文字内容（HTML、SQL 等）挡住了这条消息。",
+  "upstream_blocked_message": "站点或服务器的防火墙因文字内容（HTML、SQL 等）挡住了这条消息。",
   "upstream_empty_response": "站点的回答里没有文字，请重试。",
   "upstream_error": "站点未能回答。请重试，或换一个模型。",
   "upstream_refused": "站点拒绝了请求。",

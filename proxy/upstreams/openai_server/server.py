@@ -153,7 +153,13 @@ class OpenAiServer:
                 size = size_of(ask.messages) + sum(map(_size, ask.images.values()))
                 body = await offload(size, lambda: request_body(ask, bot.name, quirks))  # noqa: B023  (awaited here)
                 reader = self._reader(ask)
-                attempt = Attempt(self._client, self._server, self._key, reader=reader, sink=sink, permit=permit)
+                attempt = Attempt(
+                    *(self._client, self._server, self._key),
+                    reader=reader,
+                    sink=sink,
+                    permit=permit,
+                    is_listed=self._trouble is None,
+                )
                 try:
                     await attempt.run(body, self._headers(), self._idle_timeout)
                     end = reader.end()
@@ -195,7 +201,8 @@ class OpenAiServer:
             if len(answer) > MAX_EMBEDDING_BYTES:
                 raise cut_off(name, f"it is larger than {MAX_EMBEDDING_BYTES} bytes", has_begun=False)
             if reply.status // 100 != 2:
-                raise from_status(name, reply.status, reply.headers, read_body(answer, self._key))
+                error = read_body(answer, self._key)
+                raise from_status(name, reply.status, reply.headers, error, is_listed=self._trouble is None)
             fields = await offload(len(answer), lambda: read_object(answer))
             if not fields or fields.get("error"):
                 raise from_status(name, 0, {}, read_body(answer, self._key))
