@@ -14,7 +14,7 @@ from proxy.chat.ask import Ask
 from proxy.chat.catalog import Model
 from proxy.chat.conversations import call_store, unknown_conversation, with_ids
 from proxy.chat.history import history_digest, plan_turn, size_of
-from proxy.chat.offload import offload
+from proxy.chat.offload import LARGE_BYTES, offload
 from proxy.chat.tokens import estimate_tokens
 from proxy.chat.tools.cache import Cache
 from proxy.chat.tools.definitions import ToolConfig
@@ -229,6 +229,8 @@ class Memory:
             self._branches.keep(
                 await _digest((*scope, instructions_digest) if instructions_digest else scope, history), note
             )
+        if len(original.text) > LARGE_BYTES:
+            await asyncio.to_thread(_cached_estimate, original.text)  # for the usage that is told after this
 
     async def _commit_turn(self, conversation_id: str, answer: Message, note: Note | None) -> None:
         plan = self.plan

@@ -121,7 +121,7 @@ class KeyStore(RedisMixin):
         return sorted(found, key=lambda each: (-each.created_at, each.id))
 
     async def keys_version(self) -> str:
-        return str(await self._run(_VERSION, [schema.key("api-keys-version")]) or b"", "utf-8")
+        return str(await self._run(_VERSION, [schema.key("api-keys-version")]) or b"", "utf-8", "replace")
 
     async def revoke_key(self, key_id: str, *, at: float) -> bool:
         return await self._change(key_id, {"revoked_at": at})
