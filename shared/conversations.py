@@ -42,6 +42,16 @@ class ToolResult:
     kind: ToolKind = "function"
 
 
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A web page that the answer cites. *start* and *end*: the citing part of the text, in characters."""
+
+    url: str
+    title: str
+    start: int = 0
+    end: int = 0
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
     """One message, normalised: plain text, digests of its images, and its tool calls or the call that it answers."""
@@ -53,6 +63,7 @@ class Message:
     calls: tuple[ToolCall, ...] = ()  # of an assistant
     thoughts: str = field(default="", repr=False)  # before its calls: some servers want them back with the results
     result: ToolResult | None = None  # of a user
+    sources: tuple[Citation, ...] = field(default=(), repr=False)  # of an assistant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +128,7 @@ def stored_bytes(messages: Iterable[Message]) -> int:
         + _bytes(message.text)
         + _bytes(message.thoughts)
         + sum(MESSAGE_BYTES + sum(map(_bytes, (call.name, call.arguments, call.signed))) for call in message.calls)
+        + sum(MESSAGE_BYTES + _bytes(source.url) + _bytes(source.title) for source in message.sources)
         for message in messages
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from shared.parsing import is_other_page
+from shared.urls import is_other_page
 
 AIPKIT, AI_ENGINE = "aipkit", "ai_engine"  # the kinds of chat plugin
 PLUGIN_NAMES = {AIPKIT: "AIPKit", AI_ENGINE: "AI Engine"}
@@ -149,9 +149,8 @@ class Cause(StrEnum):
     OTHER_PAGE = "other_page"  # captured, but not on the page of the settings
 
 
-VISIT_IN_PROGRESS = (
-    "harvester.visit: {site}"  # key of the store's note of a visit in progress (JSON); empty after its end
-)
+# The key of the store's note of a visit in progress (JSON), which is empty after its end.
+VISIT_IN_PROGRESS = "harvester.visit: {site}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,10 +2,11 @@
 
 import re
 import string
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
+
+from shared.urls import ascii_host
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])", re.IGNORECASE)
@@ -17,10 +18,14 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One configured site: its origin, and the page of it that is visited first."""
+    """One configured site: its origin, and the page of it that is visited first.
+
+    `unused_urls`: further pages of it that the settings name, too.
+    """
 
     origin: str
     url: str
+    unused_urls: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def host(self) -> str:
@@ -64,7 +69,9 @@ def sites(text: str) -> tuple[Site, ...]:
     found: dict[str, Site] = {}
     for word in words(text):
         one = site(word)
-        found.setdefault(one.origin, one)
+        first = found.setdefault(one.origin, one)
+        if one.url not in (first.url, *first.unused_urls):
+            found[one.origin] = replace(first, unused_urls=(*first.unused_urls, one.url))
     if not found:
         raise ValueError("names no page; write for example https://chatgptfree.ai/")
     return tuple(found.values())
@@ -100,56 +107,10 @@ def _host(name: str) -> str:
     """The host *name* as it stands in a URL. Raises ValueError."""
     if ":" in name:
         return f"[{ip_address(name)}]"
-    name = _ascii_name(name)
+    name = ascii_host(name)
     if not _HOST.fullmatch(name):
         raise ValueError(f"{name!r} is no host")
     return name
-
-
-def is_other_page(named: str, found: str) -> bool:
-    """Whether two addresses are different pages; the scheme, `www.` and a last slash make no difference."""
-    return _page(named) != _page(found)
-
-
-def is_same_host(host: str, other: str) -> bool:
-    """Whether two host names are the same; a leading `www.` does not count."""
-    return _bare(host) == _bare(other)
-
-
-def is_same_site(host: str, other: str) -> bool:
-    """Whether two host names are one site: equal, or one below the other; a leading `www.` does not count."""
-    host, other = _bare(host), _bare(other)
-    return host == other or other.endswith(f".{host}") or ("." in other and host.endswith(f".{other}"))
-
-
-def as_ascii(url: str) -> str:
-    """*url* as browsers send it: a name of other letters in punycode, other characters percent-encoded. Raises
-    ValueError. What is ASCII stays as it is."""
-    if url.isascii():
-        return url
-    from yarl import URL
-
-    return str(URL(url))
-
-
-def _ascii_name(host: str) -> str:
-    """*host* as browsers ask for it, in punycode where it has other letters. Raises ValueError."""
-    if host.isascii():
-        return host
-    from yarl import URL  # it takes long to import, and hardly any name needs it
-
-    return URL.build(scheme="https", host=host).raw_host or ""
-
-
-def _bare(host: str) -> str:
-    with suppress(ValueError):
-        host = _ascii_name(host)
-    return host.lower().removeprefix("www.")
-
-
-def _page(url: str) -> tuple[str, int | None, str, str]:
-    parts = urlsplit(url)
-    return _bare(parts.hostname or ""), parts.port, unquote(parts.path).rstrip("/"), unquote(parts.query)
 
 
 def servers(text: str) -> tuple[Server, ...]:

@@ -63,7 +63,7 @@ PURE = (
     *(f"proxy/upstreams/aipkit/{name}.py" for name in _AIPKIT),
     *(f"proxy/upstreams/site/{name}.py" for name in ("refusals", "texts", "wordings")),
     *(f"proxy/upstreams/ai_engine/{name}.py" for name in ("lines", "planning", "reader", "refusals", "requests")),
-    *(f"proxy/upstreams/openai_server/{name}.py" for name in ("requests", "reader", "refusals", "listing")),
+    *(f"proxy/upstreams/openai_server/{name}.py" for name in ("requests", "reader", "refusals", "listing", "usage")),
     *(
         "proxy/api/chat_completions/request.py",
         "proxy/api/chat_completions/reply.py",

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from shared.processes.heartbeat import is_fresh, last_beat
+from shared.processes.heartbeat import Heartbeat, last_beat
 from shared.processes.services import EXIT_FAILED
 from shared.settings import Settings
 from shared.store import StoreError, open_store
@@ -12,19 +12,19 @@ from shared.store import StoreError, open_store
 def run_health(settings: Settings) -> int:
     """Print one line; returns 0 while the heartbeat is fresh, else 1."""
     try:
-        beat_at = asyncio.run(_read(settings))
+        last = asyncio.run(_read(settings))
     except StoreError as error:
         return _print_result(f"the heartbeat cannot be read: {error}", EXIT_FAILED)
-    if beat_at is None:
+    if last is None:
         return _print_result("no harvester has run with this store yet", EXIT_FAILED)
     now = time.time()
-    age = f"last heartbeat {max(now - beat_at, 0.0):.0f} s ago"
-    if is_fresh(beat_at, now):
+    age = f"last heartbeat {max(now - last.at, 0.0):.0f} s ago"
+    if last.is_fresh(now):
         return _print_result(f"the harvester runs ({age})", 0)
     return _print_result(f"the harvester does not run, or cannot write to its store ({age})", EXIT_FAILED)
 
 
-async def _read(settings: Settings) -> float | None:
+async def _read(settings: Settings) -> Heartbeat | None:
     async with open_store(settings.store_url) as store:
         return await last_beat(store)
 

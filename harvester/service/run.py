@@ -83,6 +83,9 @@ async def _serve(settings: Settings, prestarted: Child | None) -> int:
 async def _visit_for_ever(settings: Settings, store: Store, prestarted: Child | None) -> None:
     visitor = await _visitor(settings, store, prestarted, is_headed=False)
     await _recover(visitor, settings.sites)
+    for one in settings.sites:
+        if one.unused_urls:
+            log.warning("FREEAICHAT_SITES has %s after %s, which alone is used", ", ".join(one.unused_urls), one.url)
     log.info("visiting %s", ", ".join(one.url for one in settings.sites))
     await Schedule(settings.sites, store, visitor, interval=settings.harvest_interval).run()
 

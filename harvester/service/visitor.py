@@ -17,9 +17,10 @@ from harvester.service.worker import MARGIN_SECONDS, VisitProcesses
 from harvester.service.workspace import Claim, Workspace, WorkspaceError
 from shared.browsers import BrowserNotFound, find_browser, has_display
 from shared.models import AIPKIT, VISIT_IN_PROGRESS, Cause, Credentials, Outcome, Visit
-from shared.parsing import Site, is_same_site
+from shared.parsing import Site
 from shared.serialization import from_json, to_json, to_plain
 from shared.store import Store, StoreError
+from shared.urls import is_same_site
 
 CLAIM_MARGIN_SECONDS = 30.0  # more than a visit can take, for starting, storing and cleaning up
 ATTEMPTS = 3  # with a browser that is killed or crashes
@@ -140,17 +141,7 @@ class Visitor:
             return
         state = await self._store.site_state(site.origin)
         current = state.current if state else None
-        job = Job(
-            site=site.origin,
-            page_url=site.url,
-            named_url=site.url if not is_page_given else current.named_url if current else "",
-            remembered_url="" if is_page_given else _remembered(site, current),
-            browser=str(browser.path),
-            is_headed=self._is_headed,
-            identity=await self._store.identity(site.origin),
-            session_id=_guest_id(current),
-            limits=self._limits,
-        )
+        job = await self._job(site, current, str(browser.path), is_page_given=is_page_given)
         retrying = AsyncRetrying(
             retry=retry_if_result(lambda report: report.is_transient),
             stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(ATTEMPT_WITHIN_SECONDS),
@@ -158,6 +149,24 @@ class Visitor:
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
         await retrying(self._attempt, job, claim, current, reports)
+
+    async def _job(self, site: Site, current: Credentials | None, browser: str, *, is_page_given: bool) -> Job:
+        """The job for a visit by the guest with the *current* credentials, if there are any."""
+        if is_page_given:  # it is not the page of the settings
+            named_url, remembered_url = current.named_url if current else "", ""
+        else:
+            named_url, remembered_url = site.url, _remembered(site, current)
+        return Job(
+            site=site.origin,
+            page_url=site.url,
+            named_url=named_url,
+            remembered_url=remembered_url,
+            browser=browser,
+            is_headed=self._is_headed,
+            identity=await self._store.identity(site.origin),
+            session_id=_guest_id(current),
+            limits=self._limits,
+        )
 
     async def _attempt(self, job: Job, claim: Claim, base: Credentials | None, reports: list[Report]) -> Report:
         count_before = len(reports)

@@ -83,9 +83,8 @@ async def _wait_for_report(child: Child, job: Job, claim: Claim, stderr_task: as
         if exchange.done():
             return await _parse_report(exchange.result(), child, stderr_task)
         if memory_watch.done():
-            await asyncio.to_thread(
-                kill_process_tree, claim.directory, root=child.system
-            )  # at once: it goes on growing
+            # At once: it goes on growing.
+            await asyncio.to_thread(kill_process_tree, claim.directory, root=child.system)
             return Report(outcome=Outcome.SITE_ERROR, cause=Cause.MEMORY, reason=_memory_reason(memory_watch.result()))
         reason = f"the visit hung, and was ended after {deadline:.0f} s"
         return Report(outcome=Outcome.TIMEOUT, cause=Cause.SLOW, reason=reason)

@@ -1,8 +1,8 @@
 """Directories and locks of visits, by which the next start cleans up after a killed one.
 
 All are in one private directory below the system's temporary directory, named after the user and the store. Each visit
-has a directory of its own there, with the browser's temporary profile. The lock of a site is the
-system's own (flock), and is released when the process that holds it ends.
+has a directory of its own there, with the browser's temporary profile. A site's lock is the system's own (flock), which
+is released when the process that holds it ends.
 """
 
 import fcntl
@@ -120,6 +120,9 @@ class Workspace:
                 return None
             except FileNotFoundError:  # its holder removed it; a lock on it would lock nothing
                 pass
+            except OSError as error:  # some file systems have no locks
+                os.close(descriptor)
+                raise WorkspaceError(f"{path} cannot be locked: {error.strerror}") from error
             os.close(descriptor)
         raise WorkspaceError(f"{self.path} keeps disappearing; something removes it")
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
-from shared.parsing import as_ascii, is_same_host, is_same_site
+from shared.urls import as_ascii, is_same_host, is_same_site
 
 MAX_CANDIDATES = 3
 _SKIPPED_KINDS = frozenset({"image", "media", "font"})

@@ -2,6 +2,7 @@
 
 import re
 
+from harvester.visit.errors import BY_HAND
 from shared.models import Cause
 
 _NET_ERRORS = {  # Chromium's names, without `net::ERR_`
@@ -22,9 +23,8 @@ _TRANSIENT = frozenset(
 )
 _NO_PAGE = frozenset({"TOO_MANY_REDIRECTS", "ABORTED", "UNSAFE_PORT"})  # the site may well be reached
 _NO_SANDBOX = ("No usable sandbox", "Failed to move to new namespace", "SUID sandbox helper")
-_OUTPUT_LINE = re.compile(
-    r"\[err\] (?:\[[^\]]*\] )?(.+)"
-)  # one line of the browser's error output, as Playwright quotes it
+# One line of the browser's error output, as Playwright quotes it.
+_OUTPUT_LINE = re.compile(r"\[err\] (?:\[[^\]]*\] )?(.+)")
 _KILLED = re.compile(r"signal=SIG(KILL|TERM)|exitCode=(137|143)\b")  # the latter from a shell around the browser
 _RELEVANT = re.compile(
     r"error while loading shared|cannot open shared|No usable sandbox|FATAL|not found|denied|requires"
@@ -54,8 +54,8 @@ def action_failure(message: str) -> str:
     covering = _COVERING.search(message)
     if covering:
         return (
-            f"{covering[1][:_MAX_QUOTED]} lies over it; a person may put it away with `freeaichat harvest --headed`, "
-            "and what the page remembers of that is kept"
+            f"{covering[1][:_MAX_QUOTED]} lies over it; a person may put it away with {BY_HAND}, and what "
+            "the page remembers of that is kept"
         )
     return next((reason for pattern, reason in _UNUSABLE if pattern in message), "it does not react")
 

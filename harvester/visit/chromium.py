@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,9 +18,10 @@ from harvester.visit.playwright_calls import call, ignore_errors, ignore_errors_
 from harvester.visit.plugins import PLUGINS
 from harvester.visit.requests import Request as Seen
 from harvester.visit.tab import PageDetails, Snapshot
-from shared.parsing import is_same_site
+from shared.plugins.bot_checks import BLOCKED_ELEMENT
 from shared.plugins.markup import elements_in
 from shared.plugins.requests import PluginRequest
+from shared.urls import is_same_site
 
 SCREENSHOT_SECONDS = 3.0
 MAX_SCREENSHOT_BYTES = 4 * 1024 * 1024
@@ -31,6 +32,7 @@ MAX_SCREENS = 30  # of a page that is scrolled down
 _SNAPSHOT_ARGUMENTS = {
     "fields": [[plugin.mark, page_script.message_field_selector(plugin.mark)] for plugin in PLUGINS],
     "attributes": [name for plugin in PLUGINS for name in plugin.attributes],
+    "blocked": f"[{BLOCKED_ELEMENT}]",
     "prefixes": [plugin.storage_prefix for plugin in PLUGINS],
 }
 WRITTEN_FRAMES = frozenset({"about:srcdoc", "about:blank"})
@@ -45,14 +47,14 @@ class ChromiumTab:
         self._context = context
         self._page = page
         self._hosts = {host}  # of the pages shown: a site may have moved to another domain
-        self._is_wide = self._is_withheld = False
+        self._allows_third_party = self._is_withheld = False
         self._screens = 0  # that it was scrolled down
         self._is_at_end = False
         self._document: Response | None = None
         self._loads = 0
         self._requests: dict[Request, int] = {}
-        self._fleeting = [name for plugin in PLUGINS for name in plugin.removed_attributes]
-        self._documents = Documents(self._fleeting)
+        self._removed_attributes = [name for plugin in PLUGINS for name in plugin.removed_attributes]
+        self._documents = Documents(self._removed_attributes)
         context.on("requestfinished", ignore_errors_async(self._documents.on_request_finished))
         context.on("request", ignore_errors(self._on_request))
         context.on("response", ignore_errors(self._on_response))
@@ -76,9 +78,7 @@ class ChromiumTab:
             seen["stored"] = inside["stored"] | seen["stored"]
         seen["links"] = [Link(*link) for link in seen["links"]]
         seen["configs"] = [dict(pairs) for pairs in seen["configs"]]
-        came = [self._documents.elements(frame) for frame in (self._page.main_frame, *self._site_frames())]
-        came += [elements_in(html, self._fleeting) for html in seen.pop("written")]  # by no request of its own
-        for elements in came:
+        for elements in self._received_elements(seen.pop("written")):
             seen["configs"] += [one for one in elements if one not in seen["configs"]]
         status = self._document.status if self._document else 0
         headers = dict(self._document.headers) if self._document else {}
@@ -108,7 +108,7 @@ class ChromiumTab:
         return True
 
     def allow_third_party(self) -> None:
-        self._is_wide = True
+        self._allows_third_party = True
 
     async def user_agent(self) -> str:
         return str(await call(self._page.evaluate("navigator.userAgent")))
@@ -175,11 +175,19 @@ class ChromiumTab:
     async def _on_route(self, route: Route) -> None:
         request = route.request
         is_document = self._is_document(request)
-        if is_document or should_load(request.resource_type, request.url, self._hosts, is_wide=self._is_wide):
+        is_wide = self._allows_third_party
+        if is_document or should_load(request.resource_type, request.url, self._hosts, is_wide=is_wide):
             await route.continue_()
             return
         self._is_withheld |= request.resource_type == "script"
         await route.abort()
+
+    def _received_elements(self, written: Iterable[str]) -> Iterator[list[dict[str, str]]]:
+        """The elements of each document as it was received, and of each that the page has *written* itself."""
+        for frame in (self._page.main_frame, *self._site_frames()):
+            yield self._documents.elements(frame)
+        for html in written:
+            yield elements_in(html, self._removed_attributes)
 
     async def _snapshot_frame(self, frame: Frame) -> dict[str, Any]:
         seen: dict[str, Any] = await call(frame.evaluate(page_script.SNAPSHOT, _SNAPSHOT_ARGUMENTS))

@@ -2,6 +2,8 @@
 
 from shared.models import Cause, Outcome
 
+BY_HAND = "`freeaichat harvest --headed`"  # in a reason; the report names the site in it
+
 
 class PageFailed(Exception):
     """A URL cannot be loaded. `is_transient`: retrying at once may help."""

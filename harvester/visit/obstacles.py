@@ -5,13 +5,12 @@ from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
 from harvester.visit.addresses import mentions_chat
+from harvester.visit.errors import BY_HAND
 from harvester.visit.tab import PageDetails, Snapshot
 from shared.models import Cause
 from shared.plugins import bot_checks
 
-_ATTENDED_HINT = (
-    "which only a person may do: `freeaichat harvest --headed` opens a window for it, and the answer is kept"
-)
+_ATTENDED_HINT = f"which only a person may do: {BY_HAND} opens a window for it, and the answer is kept"
 _AGE = re.compile(
     r"\b(over|least|under|am|are|be) (you )?(already )?(over |at least )?(16|18|19|21)\b"
     r"|\b(16|18|19|21)\+? (years( of age| old)?|or (older|over|above))\b"
@@ -38,9 +37,13 @@ _REFUSALS = {
 
 def bot_check(page: Snapshot) -> str | None:
     """The vendor of the bot check that a page certainly is; None: it is none."""
-    return (
-        bot_checks.by_scripts(page.resources) or bot_checks.by_headers(page.headers) or bot_checks.by_title(page.title)
-    )
+    found = bot_checks.by_scripts(page.resources) or bot_checks.by_headers(page.headers)
+    return found or (None if firewall(page) else bot_checks.by_title(page.title))
+
+
+def firewall(page: Snapshot) -> str | None:
+    """The vendor of the firewall that lets this visitor not pass, without a check to pass; None: none."""
+    return bot_checks.blocking_firewall(page.title, has_element=page.is_blocked)
 
 
 def widget(page: Snapshot) -> str | None:
@@ -100,5 +103,5 @@ def click_hint(details: PageDetails) -> str | None:
         return None
     return (
         f'its button "{text[:_MAX_SHOWN]}" may open one, but a chat that comes only after a click is not found; name a '
-        "page that shows the chat at once in FREEAICHAT_SITES, or click yourself with `freeaichat harvest --headed`"
+        f"page that shows the chat at once in FREEAICHAT_SITES, or click yourself with {BY_HAND}"
     )

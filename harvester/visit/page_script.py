@@ -32,7 +32,7 @@ _OWN = """
 # Gives most of what `tab.Snapshot` holds, and the HTML of frames that the page wrote itself, where that is of interest.
 # Local storage may be forbidden to the page: then it counts as empty.
 SNAPSHOT = f"""
-({{ fields, attributes, prefixes }}) => {{
+({{ fields, attributes, prefixes, blocked }}) => {{
   {_OWN}
   const stored = {{}};
   try {{
@@ -59,6 +59,7 @@ SNAPSHOT = f"""
     refreshes: some('meta[http-equiv="refresh" i]', 5).map((meta) => attribute(meta, "content").slice(0, 2000)),
     scripts: value(Document, "scripts", document).length,
     stored,
+    is_blocked: some(blocked, 1).length > 0,
     fields: fields.filter(([, selector]) => some(selector, 1).length).map(([mark]) => mark),
   }};
 }}

@@ -11,7 +11,7 @@ from playwright.async_api import Playwright
 
 from harvester.job import Job, Report
 from harvester.visit.browser import open_tab
-from harvester.visit.errors import BrowserFailed, Navigating, PageFailed, VisitFailed
+from harvester.visit.errors import BY_HAND, BrowserFailed, Navigating, PageFailed, VisitFailed
 from harvester.visit.run import StepTimer, visit
 from harvester.visit.tab import Tab
 from shared.models import Cause, Outcome, Step
@@ -63,14 +63,15 @@ async def _visit_in(tab: Tab, job: Job, steps: StepTimer, deadline: float) -> Re
         async with asyncio.timeout_at(deadline):
             capture, note = await visit(job, tab, steps)
     except VisitFailed as failure:
-        return await _failed(tab, steps, failure)
+        return await _failed(tab, job, steps, failure)
     except (PageFailed, Navigating) as error:
         cause = error.cause if isinstance(error, PageFailed) else Cause.RESTLESS
-        return await _failed(tab, steps, VisitFailed(Outcome.SITE_ERROR, cause, f"the page cannot be used: {error}"))
+        unusable = VisitFailed(Outcome.SITE_ERROR, cause, f"the page cannot be used: {error}")
+        return await _failed(tab, job, steps, unusable)
     except TimeoutError:
         seconds = steps.seconds.get(steps.current, 0.0)
         reason = f"the step '{steps.current}' was not over after {seconds:.0f} s"
-        return await _failed(tab, steps, VisitFailed(Outcome.TIMEOUT, Cause.SLOW, reason))
+        return await _failed(tab, job, steps, VisitFailed(Outcome.TIMEOUT, Cause.SLOW, reason))
     except BrowserFailed as error:
         reason = f"the window was closed, or {error}" if job.is_headed else str(error)
         return _browser_error(steps, error.cause, reason, is_transient=not job.is_headed)
@@ -84,12 +85,12 @@ def _browser_error(steps: StepTimer, cause: Cause, reason: str, *, is_transient:
     )
 
 
-async def _failed(tab: Tab, steps: StepTimer, failure: VisitFailed) -> Report:
+async def _failed(tab: Tab, job: Job, steps: StepTimer, failure: VisitFailed) -> Report:
     screenshot = await tab.screenshot()
     return Report(
         outcome=failure.outcome,
         cause=failure.cause,
-        reason=failure.reason,
+        reason=failure.reason.replace(BY_HAND, f"`freeaichat harvest --headed --site {job.site}`"),
         retry_after=failure.retry_after,
         steps=steps.seconds,
         screenshot=base64.b64encode(screenshot).decode() if screenshot else "",

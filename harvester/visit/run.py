@@ -47,9 +47,8 @@ async def visit(job: Job, tab: Tab, steps: StepTimer) -> tuple[Capture, str]:
 
 
 async def _capture(job: Job, tab: Tab, found: FoundChat, config: ChatConfig) -> Capture:
-    await tab.set_storage(
-        found.plugin.guest_storage(config.session_id)
-    )  # before the identity is read, which is to hold it
+    # Before the identity is read, which is to hold it.
+    await tab.set_storage(found.plugin.guest_storage(config.session_id))
     now = time.time()
     return Capture(
         credentials=Credentials(

@@ -12,7 +12,7 @@ from harvester.visit.plugins.interface import Plugin
 from harvester.visit.tab import PageDetails, Snapshot, Tab
 from harvester.visit.watch import challenge, watch
 from shared.models import Cause, Outcome
-from shared.parsing import is_other_page
+from shared.urls import is_other_page
 
 RESTLESS_LOADS = 3  # a page may redirect by script once; with more loads it never settles
 
@@ -83,7 +83,8 @@ async def _watch_optional(watching: Awaitable[Snapshot]) -> Snapshot | None:
 def _note(job: Job, page: Snapshot, why: str) -> str:
     if not is_other_page(job.page_url, page.url):
         return ""
-    return f"this is the chat of {page.url}, not of {job.page_url}, which the settings name: it was taken {why}"
+    by = "which the settings name" if job.named_url == job.page_url else "which was asked for"
+    return f"this is the chat of {page.url}, not of {job.page_url}, {by}: it was taken {why}"
 
 
 async def _page_details(tab: Tab) -> PageDetails:

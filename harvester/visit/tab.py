@@ -31,6 +31,7 @@ class Snapshot:
     scripts: int
     stored: dict[str, str]  # the plugins' part of the local storage
     fields: list[str]  # the marks of the plugins whose message field the page has
+    is_blocked: bool  # there is an element of a firewall's page of refusal
     withheld: bool  # scripts of other hosts were not loaded
 
 

@@ -8,24 +8,25 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 
 from harvester.job import Job
 from harvester.visit.addresses import find_refresh
-from harvester.visit.errors import Navigating, PageFailed, VisitFailed
-from harvester.visit.obstacles import bot_check, refusal, widget
+from harvester.visit.errors import BY_HAND, Navigating, PageFailed, VisitFailed
+from harvester.visit.obstacles import bot_check, firewall, refusal, widget
 from harvester.visit.plugins import find_plugin, find_readable_plugin
 from harvester.visit.tab import POLL_SECONDS, RETRY_SECONDS, Snapshot, Tab
 from shared.models import Cause, Outcome
 from shared.retry_after import retry_after
 
 BUSY_SECONDS = 2.0  # extra time for a busy page
+BLOCKED_SECONDS = 60.0  # least pause after a firewall's refusal, which does not pass as quickly as an error
 MAX_MOVES = 2  # redirects by script, each of which restarts the time
 
 
 @dataclass(slots=True)
 class _TimeBudget:
-    """The time limit for a page, from `begun`; *withheld*: the limit if scripts of other hosts were blocked."""
+    """The time limit for a page."""
 
     seconds: float
-    withheld: float
-    started: float
+    withheld: float  # the limit instead of `seconds` if scripts of other hosts were blocked
+    started: float  # monotonic
     url: str = ""  # of the current page
     moves: int = 0
 
@@ -94,6 +95,10 @@ def _refuse(page: Snapshot) -> None:
     if find_plugin(page):
         return
     refused = refusal(page.status)
+    if vendor := firewall(page):
+        reason = f"the site's firewall ({vendor}) blocks this address; only its operator can allow it"
+        pause = max(_retry_after(page), BLOCKED_SECONDS)
+        raise VisitFailed(Outcome.SITE_ERROR, Cause.REFUSED, reason, retry_after=pause, is_final=True)
     if check := bot_check(page) or (widget(page) if refused else None):
         raise challenge(check, page)
     if refused is None:
@@ -111,7 +116,7 @@ def challenge(check: str, page: Snapshot) -> VisitFailed:
     return VisitFailed(
         Outcome.CHALLENGE,
         Cause.CHECK,
-        f"a bot check ({check}) stands before the page; a person may pass it with `freeaichat harvest --headed`",
+        f"a bot check ({check}) stands before the page; a person may pass it with {BY_HAND}",
         retry_after=_retry_after(page),
         is_final=True,
     )

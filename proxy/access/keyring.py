@@ -48,7 +48,7 @@ class Keyring:
     def find(self, secret: str) -> ApiKey | None:
         """The key with this secret, whether it is still valid or not.
 
-        It is looked up by its keyed hash, of which nobody can make a near miss; the comparison takes constant time.
+        It is looked up by its keyed hash, so that the time of the look-up tells nothing about the keys.
         """
         if not self._by_digest:
             return None

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from proxy.access.rules import Caller
 from proxy.chat.errors import LimitExceeded
-from shared.admin.keys import AHEAD_SECONDS, DAY_SECONDS, WINDOW_SECONDS, ApiKey, KeyCounts
-from shared.admin.usage import day_of
+from shared.admin.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, KeyCounts
+from shared.admin.usage import DAY_SECONDS, day_of
 from shared.store import Store, StoreError
 
 PATIENCE_SECONDS = 1.0  # longest wait for the store; then this process counts alone
@@ -53,7 +53,7 @@ class RateLimiter:
 
     async def admit(self, caller: Caller, count: int = 1, *, counted_before: int = 0) -> Admission:
         """Count *count* requests of *caller*, or refuse them all. *counted_before*: those of the same HTTP request that
-        were counted before."""
+        were counted before; if it is refused, they count no more."""
         key = caller.key
         if key is None or not key.is_limited:
             return UNLIMITED
@@ -69,6 +69,10 @@ class RateLimiter:
             counts = counts._replace(tokens=counts.tokens + unwritten)
             if counts.is_admitted:
                 local.add(now, count)
+        if counted_before and not counts.is_admitted:
+            await self._query(self._store.admit_requests(key.id, at=now, rpm=None, tpd=None, count=-counted_before))
+            local.add(now, -counted_before)
+            counts = counts._replace(requests=counts.requests - counted_before)
         headers = limit_headers(key, counts, now)
         return Admission(
             headers, None if counts.is_admitted else rate_limit_error(key, counts, now, counted_before + count)

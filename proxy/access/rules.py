@@ -23,9 +23,8 @@ from shared.store import StoreError
 
 STALE_RETRY_SECONDS = 5.0
 DOCKER_HOST = "host.docker.internal"  # how containers of Docker Desktop reach this machine's loopback; no DNS has it
-APP_SCHEMES = frozenset(
-    {"app", "file", "tauri", "vscode-file", "vscode-webview"}
-)  # of desktop apps, which no web page has
+# The schemes of desktop apps' origins, which no web page has.
+APP_SCHEMES = frozenset({"app", "file", "tauri", "vscode-file", "vscode-webview"})
 FORWARDED = (  # headers that reverse proxies add
     *("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Server"),
     *("X-Real-IP", "CF-Connecting-IP", "True-Client-IP"),

@@ -46,9 +46,9 @@ class Encoder(Protocol):
 
 
 class Timer:
-    """Awaits *work* after some seconds, and again after as many as it returns (None: never). Runs from its making.
+    """Awaits *work* after some seconds, and again after as many as it returns (None: never). It starts when created.
 
-    Being called off is the usual end, which therefore costs no task.
+    Most timers are stopped before that, so that only work that is due costs a task.
     """
 
     def __init__(self, seconds: float, work: Callable[[], Awaitable[float | None]]) -> None:
@@ -63,7 +63,7 @@ class Timer:
         self._handle = self._loop.call_later(seconds, self._start)
 
     async def stop(self) -> None:
-        """Call it off, and end work under way."""
+        """Stop it, and cancel work that is running."""
         self._handle.cancel()
         if self._task is not None:
             self._task.cancel()
@@ -80,10 +80,10 @@ class Timer:
             log.exception("timed work failed")
             return
         if seconds is not None:
-            self._handle = self._loop.call_later(seconds, self._start)
+            self.restart(seconds)  # in place of a restart during the work, which `stop` would not find any more
 
 
-class _EventStream(web.StreamResponse):
+class _Response(web.StreamResponse):
     _send_headers_immediately = False  # but with the first text, in one packet
 
 
@@ -98,29 +98,29 @@ class EventStream:
         self._encoder = encoder
         self._keepalive = keepalive
         self._headers = headers
-        self.response = _EventStream(headers=SSE_HEADERS)
-        self._opening = asyncio.Lock()
-        self._waiting = bytearray()  # events that came before the stream was open
-        self._transport: asyncio.Transport | None = None  # of the open stream
+        self.response = _Response(headers=SSE_HEADERS)
+        self._open_lock = asyncio.Lock()
+        self._unsent = bytearray()  # events that came before the stream was open
+        self._transport: asyncio.Transport | None = None  # of the open stream, to which events go directly
         self._is_chunked = True
-        self.has_begun = False
-        self._is_open = False  # the headers are sent, or on their way: a failure can only be an event
+        self.has_begun = False  # the opening was made
+        self._is_prepared = False  # the headers are sent, or on their way: a failure can only be an event
         self._has_written = False  # since the last look for silence
         self._timer: Timer | None = Timer(HOLD_SECONDS, self._break_silence)
         self.failure: ServiceError | None = None  # that ended it after its headers were sent
         self.has_lost_client = False  # it was gone before all was written
 
     def begin(self) -> None:
-        """The opening comes before all other events, and is made before them: some APIs number theirs."""
+        """Make the opening, unless that was done already. Call this before any event is made: some APIs number them."""
         if not self.has_begun:
             self.has_begun = True
-            self._waiting += self._encoder.opening()
+            self._unsent += self._encoder.opening()
 
     def write(self, event: bytes) -> bool:
-        """Send *event*, now where the stream is open; an empty one is none. False: await `ready` before the next."""
+        """Send *event*, or keep it until the stream is open; nothing if empty. False: await `ready` before the next."""
         transport = self._transport
         if transport is None:
-            self._waiting += event
+            self._unsent += event
             return False
         if not event:  # an empty chunk would end the body
             return True
@@ -133,7 +133,7 @@ class EventStream:
         return transport.get_write_buffer_size() <= MAX_UNSENT_BYTES
 
     async def ready(self) -> None:
-        """Open the stream where it is not, else wait until the client has read enough. Raises where it has left."""
+        """Open the stream, or wait until the client has read enough. Raises `ClientConnectionResetError` if it left."""
         if self._transport is None:
             await self._open()
             if self._timer is not None:
@@ -158,7 +158,7 @@ class EventStream:
             self.has_lost_client = True
             drop_tracebacks(error)
             return True
-        if not self._is_open and not self._waiting:
+        if not self._is_prepared and not self._unsent:
             return False
         if isinstance(error, asyncio.CancelledError) and not self._request.app[IN_FLIGHT].is_over:
             return False  # the client left
@@ -175,28 +175,28 @@ class EventStream:
         return True
 
     async def _stop_timer(self) -> None:
-        timer, self._timer = self._timer, None  # they lead to each other: garbage that only the collector would find
+        timer, self._timer = self._timer, None  # a reference cycle, which only the garbage collector would free
         if timer is not None:
             await timer.stop()
 
     async def _end(self, last: bytes) -> None:
-        """Send *last*, behind what waits: all of it, where it came at once."""
-        if not self._is_open:
+        """Send what is unsent and *last*, and end the body; for a short answer this sends the headers too."""
+        if not self._is_prepared:
             await self._prepare()
-        await self.response.write_eof(bytes(self._waiting) + last)
+        await self.response.write_eof(bytes(self._unsent) + last)
 
     async def _open(self) -> None:
-        """Send the headers, the opening and what waits, unless that was done already."""
-        async with self._opening:
+        """Send the headers, the opening and what is unsent, unless that was done already."""
+        async with self._open_lock:
             if self._transport is not None:
                 return
-            if not self._is_open:
+            if not self._is_prepared:
                 await self._prepare()
             while True:
-                begun = bytes(self._waiting)
-                self._waiting.clear()
+                begun = bytes(self._unsent)
+                self._unsent.clear()
                 await self.response.write(begun)  # the headers go out with the first, even an empty one
-                if not self._waiting:
+                if not self._unsent:
                     break
             if self._request.transport is None:
                 raise ClientConnectionResetError("the client has left")
@@ -204,7 +204,7 @@ class EventStream:
 
     async def _prepare(self) -> None:
         """Make the headers; they go out with the first bytes of the body."""
-        self._is_open = True
+        self._is_prepared = True
         self.response.headers.update(self._headers)
         if self._request.version >= HttpVersion11:
             self.response.enable_chunked_encoding()

@@ -11,7 +11,8 @@ from aiohttp.typedefs import Handler
 
 from proxy.access.rules import check_admin
 from proxy.api.admin import handlers as admin
-from proxy.api.admin.requests import SPAN, check_query
+from proxy.api.admin.requests import USAGE_PARAMETERS, check_query
+from proxy.api.admission import admitted
 from proxy.api.app_keys import CALLER, ORIGIN
 from proxy.api.chat_completions import handlers as chat
 from proxy.api.completions import handlers as completions
@@ -21,7 +22,6 @@ from proxy.api.health import handlers as health
 from proxy.api.messages import handlers as messages
 from proxy.api.models import handlers as models
 from proxy.api.responses import handlers as responses
-from proxy.api.sending import counted
 from proxy.page import handlers as page
 from proxy.server.connection import expect
 
@@ -30,15 +30,15 @@ _RESPONSE_ID = r"{id:(?!(?:compact|input_tokens)(?!\w))[^\x2f]+}"  # OpenAI's se
 
 _Routes = Mapping[str, Mapping[str, Handler]]
 _API: _Routes = {
-    "/chat/completions": {"POST": counted(chat.create_chat_completion)},
-    "/completions": {"POST": counted(completions.create_completion)},
-    "/embeddings": {"POST": counted(embeddings.create_embeddings)},
-    "/responses": {"POST": counted(responses.create_response)},
-    "/responses/compact": {"POST": counted(responses.compact_response)},
+    "/chat/completions": {"POST": admitted(chat.create_chat_completion)},
+    "/completions": {"POST": admitted(completions.create_completion)},
+    "/embeddings": {"POST": admitted(embeddings.create_embeddings)},
+    "/responses": {"POST": admitted(responses.create_response)},
+    "/responses/compact": {"POST": admitted(responses.compact_response)},
     "/responses/input_tokens": {"POST": responses.count_input_tokens},
     f"/responses/{_RESPONSE_ID}": {"GET": responses.retrieve_response, "DELETE": responses.delete_response},
     "/responses/{id}/input_items": {"GET": responses.list_input_items},
-    "/messages": {"POST": counted(messages.create_message)},
+    "/messages": {"POST": admitted(messages.create_message)},
     "/messages/count_tokens": {"POST": messages.count_message_tokens},
     "/models": {"GET": models.list_models},
     r"/models/{id:.*[^\x2f]}": {"GET": models.retrieve_model},
@@ -78,7 +78,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/metrics", health.metrics)
     app.router.add_get("/openapi.json", health.openapi)
     for path, handlers in _ADMIN.items():
-        known = SPAN if path == "/admin/usage" else ()
+        known = USAGE_PARAMETERS if path == "/admin/usage" else ()
         guarded = {method: _for_admin(handler, known) for method, handler in handlers.items()}
         _add(app, path, {"HEAD": guarded["GET"], **guarded} if "GET" in guarded else guarded)
     _add(app, "/admin/session", _SESSION)

@@ -1,27 +1,18 @@
-"""Around every request to a model: it is admitted or refused, counted once, however it ends, and answered as an event
-stream or as one object."""
+"""Sending the answers to a request to a model, in the shape of one API: as an event stream, or as one object."""
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import wraps
 from typing import Any, Protocol
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
-from proxy.access.rate_limits import Admission
-from proxy.api.app_keys import CALLER, LIMITS, RATE_HEADERS, SETTINGS, TURN, USAGE
+from proxy.api.app_keys import SETTINGS, TURN
 from proxy.api.event_stream import Encoder, EventStream
 from proxy.api.rendering import json_response
 from proxy.chat.answer import Answer
-from proxy.chat.errors import ServiceError
-from proxy.chat.extras import Extras, ExtrasJoiner
+from proxy.chat.extras import Extras
 from proxy.chat.tokens import Usage, total_usage
 from proxy.chat.upstream import End, Sink
-from proxy.server.errors import internal_error
-from proxy.server.in_flight import IN_FLIGHT, stopping_error
-from proxy.usage.recorder import RequestRecord
 from shared.conversations import Message, ToolCall
 
 
@@ -44,42 +35,6 @@ class Reply(Encoder, Protocol):
         """Whole answers as one object."""
 
 
-def counted(handler: Handler) -> Handler:
-    """*handler*, with a `RequestRecord` on its request, within the caller's limits."""
-
-    @wraps(handler)
-    async def turn_handler(request: web.Request) -> web.StreamResponse:
-        turn = request[TURN] = RequestRecord(request[CALLER])
-        try:
-            _go_by(request, await request.app[LIMITS].admit(turn.caller))
-            return await handler(request)
-        except ServiceError as error:
-            turn.error = error
-            raise
-        except asyncio.CancelledError:
-            if request.app[IN_FLIGHT].is_over:
-                turn.error = stopping_error()
-            raise
-        except Exception:
-            turn.error = internal_error()
-            raise
-        finally:
-            turn.close()
-            request.app[USAGE].record(turn)
-
-    return turn_handler
-
-
-async def admit_turns(request: web.Request, count: int) -> None:
-    """Admit a request as *count* turns of the site; one was admitted already. Raises `ServiceError` (429)."""
-    _go_by(request, await request.app[LIMITS].admit(request[CALLER], count - 1, counted_before=1))
-
-
-def _go_by(request: web.Request, admission: Admission) -> None:
-    request[RATE_HEADERS] = admission.headers
-    admission.check()
-
-
 async def send(
     request: web.Request,
     answers: Sequence[Answer],
@@ -96,14 +51,15 @@ async def send(
     turn.set_answers(answers)
     if stream:
         return await _stream(request, answers, reply, has_pings=has_pings)
-    sinks = [_Whole() for _ in answers]
+    for answer in answers:
+        answer.keep_extras()
     if len(answers) == 1:
-        await answers[0].run(sinks[0])
+        await answers[0].run(_Whole())
     else:
-        await _run(answers, sinks)
+        await _run(answers, [_Whole() for _ in answers])
     turn.usage = used = total_usage([answer.usage for answer in answers])
     messages = [answer.message for answer in answers]
-    ends = [sink.all_of(answer.end) for sink, answer in zip(sinks, answers, strict=True)]
+    ends = [answer.end for answer in answers]
     headers = {**answers[0].headers, "Cache-Control": "no-store"}
     return json_response(reply.whole(messages, ends, used), headers=headers)
 
@@ -167,13 +123,7 @@ class _Streamed:
 
 
 class _Whole:
-    """For answers that are sent whole: they keep their text themselves, but not what was told beside it."""
-
-    _joiner: ExtrasJoiner | None = None
-
-    def all_of(self, end: End) -> End:
-        """*end* with what was told beside the text."""
-        return end if self._joiner is None else replace(end, extras=self._joiner.joined())
+    """For answers that are sent whole: they keep all of it themselves."""
 
     def text(self, text: str) -> bool:
         """As `Sink.text`."""
@@ -185,9 +135,6 @@ class _Whole:
 
     def text_with_extras(self, extras: Extras) -> bool:
         """As `Sink.text_with_extras`."""
-        if self._joiner is None:
-            self._joiner = ExtrasJoiner()
-        self._joiner.add(extras)
         return True
 
     async def ready(self) -> None:

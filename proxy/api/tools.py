@@ -1,8 +1,9 @@
-"""Reading what clients offer and want: tools, which of them may be called, and the form of the answer; and the calls in
-their histories. As lenient as can be with what is only repeated, strict with what is asked for."""
+"""Reading the tools of requests in all APIs: definitions, `tool_choice`, response formats, and calls in the history.
+
+Definitions are read strictly. Calls of earlier turns are read as leniently as can be: clients only repeat them.
+"""
 
 import re
-from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,52 +16,49 @@ from proxy.chat.extras import CALL_SIGNATURE, signed
 from proxy.chat.tools.definitions import CHAT, FUNCTIONS, OutputFormat, ParamNames, Tool, ToolChoice, ToolConfig
 from shared.conversations import ToolCall
 
-TELLABLE = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # in a header
-Mode = Literal["emulate", "refuse", "ignore", "native"]  # what happens to tools and forms of answers
-OURS = ("function", "custom")  # kinds of tools that a client runs itself
-_SUMMARY = "summary_of_conversation"
-_THOUGHT = "thought"
+# What happens to tools and response formats: a setting, or "native" for a model whose upstream has them.
+ToolsMode = Literal["emulate", "refuse", "ignore", "native"]
+CLIENT_KINDS = ("function", "custom")  # types of the tools that a client runs itself
+HEADER_SAFE = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # names that the header x-ignored-params can carry
 
 
 @dataclass(frozen=True, slots=True)
 class ToolOptions:
-    """Tools and response format of a request. *searches*: the site's own search is requested."""
+    """Tools and response format of a request."""
 
     tool_config: ToolConfig | None = None
-    searches: bool = False
-    left_out: tuple[str, ...] = ()
+    searches: bool = False  # the site's own web search is requested
+    left_out: tuple[str, ...] = ()  # parameters, or kinds of tools, that no model is told of
 
 
-def read_offer(body: Mapping[str, Any], mode: Mode) -> ToolOptions:
-    """What a chat request offers and wants. Raises `ServiceError` (400)."""
-    for each in (FUNCTIONS, CHAT):
-        harmless = ("none", "auto") if body.get(each.tools) == [] else ()
-        refuse_lone_choice(body, each.tools, each.choice, harmless=harmless)
-    output_format = read_form(body.get("response_format"), "response_format", nested=True)
+def read_tool_options(body: Mapping[str, Any], mode: ToolsMode) -> ToolOptions:
+    """The tools and the response format of a chat request. Raises `ServiceError` (400)."""
+    for names in (FUNCTIONS, CHAT):
+        harmless = ("none", "auto") if body.get(names.tools) == [] else ()
+        refuse_lone_choice(body, names.tools, names.choice, harmless=harmless)
+    output_format = read_output_format(body.get("response_format"), "response_format", nested=True)
     parallel = read_flag(body, "parallel_tool_calls", default=True)
     # Both are read, so that what is wrong with either is told; the newer one holds.
     functions, tools = (
-        tuple(_chat_tools(body, each.tools, is_old=each is FUNCTIONS, passes_others=mode == "native"))
-        for each in (FUNCTIONS, CHAT)
+        tuple(_chat_tools(body, names.tools, is_functions=names is FUNCTIONS, passes_others=mode == "native"))
+        for names in (FUNCTIONS, CHAT)
     )
-    choices = {each: read_choice(body.get(each.choice), each.choice, nested=True) for each in (FUNCTIONS, CHAT)}
-    is_old = bool(functions) and not tools
-    fields = FUNCTIONS if is_old else CHAT
-    parallel = parallel and not is_old
-    return offered(
+    choices = {names: read_choice(body.get(names.choice), names.choice, nested=True) for names in (FUNCTIONS, CHAT)}
+    fields = FUNCTIONS if functions and not tools else CHAT
+    return apply_mode(
         mode,
         tools or functions,
         choices[fields],
         output_format,
         fields,
         body=body,
-        parallel=parallel,
+        parallel=parallel and fields is CHAT,
         form="response_format",
     )
 
 
-def offered(
-    mode: Mode,
+def apply_mode(
+    mode: ToolsMode,
     tools: tuple[Tool, ...],
     choice: ToolChoice,
     output_format: OutputFormat | None,
@@ -70,17 +68,22 @@ def offered(
     parallel: bool,
     form: str,
 ) -> ToolOptions:
-    """What *mode* leaves of an offer that came in *body*. Raises `ServiceError` (400).
+    """The options of a request in the mode *mode*. Raises `ServiceError` (400) where it refuses what is requested.
 
-    *form*: the parameter that *output_format* came in.
+    *fields*: the names of the parameters in *body* that *tools* and *choice* were read from; *form*: that of
+    *output_format*.
     """
     if not tools and output_format is None:
         return ToolOptions()
     if mode == "ignore":
-        chosen = (fields.choice,) if body.get(fields.choice) is not None else ()
-        return ToolOptions(
-            left_out=(*((fields.tools, *chosen) if tools else ()), *((form,) if output_format is not None else ()))
-        )
+        left_out = []
+        if tools:
+            left_out.append(fields.tools)
+            if body.get(fields.choice) is not None:
+                left_out.append(fields.choice)
+        if output_format is not None:
+            left_out.append(form)
+        return ToolOptions(left_out=tuple(left_out))
     if mode == "refuse":
         if tools and choice.mode != "none":
             raise unsupported(fields.tools, "The operator of this gateway has switched tools off.")
@@ -90,18 +93,21 @@ def offered(
     return ToolOptions(ToolConfig(tools, choice if tools else ToolChoice(), parallel, output_format, fields))
 
 
-def _chat_tools(body: Mapping[str, Any], name: str, *, is_old: bool, passes_others: bool) -> Iterator[Tool]:
-    """Those that a client runs. *passes_others*: those that it does not are passed on as they are."""
+def _chat_tools(body: Mapping[str, Any], name: str, *, is_functions: bool, passes_others: bool) -> Iterator[Tool]:
+    """The tools in the parameter *name* that the client runs itself.
+
+    *is_functions*: it is `functions`. *passes_others*: tools of other types are left to the upstream, and not refused.
+    """
     for index, item in enumerate(read_list(body, name)):
         where = f"{name}[{index}]"
         if not isinstance(item, dict):
             raise wrong_type(where, "an object")
-        kind = "function" if is_old or "input_schema" in item else item.get("type", "function")
-        if passes_others and isinstance(kind, str) and kind not in OURS:
+        kind = "function" if is_functions or "input_schema" in item else item.get("type", "function")
+        if passes_others and isinstance(kind, str) and kind not in CLIENT_KINDS:
             continue
-        if kind not in OURS:
+        if kind not in CLIENT_KINDS:
             raise bad_request(f"'{where}' must be a function or a custom tool.", param=where, code="invalid_value")
-        is_flat = is_old or (kind not in item and "name" in item)  # as Cursor sends some
+        is_flat = is_functions or (kind not in item and "name" in item)  # as Cursor sends some
         definition = item if is_flat else item.get(kind)
         if not isinstance(definition, dict):
             raise wrong_type(f"{where}.{kind}", "an object")
@@ -165,7 +171,7 @@ def _allowed(value: Any, where: str, *, nested: bool) -> ToolChoice:
 def _is_hosted(value: Any) -> bool:
     """Whether an allowed tool is one that OpenAI's servers bring; no model here has any."""
     kind = value.get("type", "function") if isinstance(value, dict) else None
-    return isinstance(kind, str) and kind not in ("function", "custom")
+    return isinstance(kind, str) and kind not in CLIENT_KINDS
 
 
 def _name_of(value: Any, where: str, *, nested: bool) -> str:
@@ -183,8 +189,8 @@ def _bad_choice(where: str) -> ServiceError:
     )
 
 
-def read_form(value: Any, where: str, *, nested: bool) -> OutputFormat | None:
-    """The form of the answer; None for plain text. *nested*: as chat completions spell it. Raises `ServiceError`."""
+def read_output_format(value: Any, where: str, *, nested: bool) -> OutputFormat | None:
+    """The response format; None for plain text. *nested*: as chat completions spell it. Raises `ServiceError` (400)."""
     kind, beside = (value.get("type"), value.get("schema")) if isinstance(value, dict) else (None, None)
     if value is None or kind == "text":
         return None
@@ -235,52 +241,14 @@ def as_json(value: Any) -> str:
         raise bad_request("What a tool was called with, or gave, is nested too deep.") from error
 
 
-def sealed(call: ToolCall) -> str:
-    """What a server signed of *call*, for APIs whose clients send back what they cannot read as it was."""
-    return b64encode(call.signed.encode()).decode()
-
-
-def unsealed(value: Any) -> str:
-    """What `sealed` hid; empty for what others did."""
-    return signed(_unsealed(value))
-
-
-def sealed_summary(text: str) -> str:
-    """A conversation's summary, hidden alike."""
-    return b64encode(orjson.dumps({_SUMMARY: text})).decode()
-
-
-def unsealed_summary(value: Any) -> str:
-    """What `sealed_summary` hid; empty for what others did."""
-    return text_or_empty(_unsealed(value).get(_SUMMARY))
-
-
-def sealed_thought(text: str) -> str:
-    """What a model thought, hidden alike."""
-    return b64encode(orjson.dumps({_THOUGHT: text})).decode()
-
-
-def unsealed_thought(value: Any) -> str:
-    """What `sealed_thought` hid; empty for what others did."""
-    return text_or_empty(_unsealed(value).get(_THOUGHT))
-
-
-def _unsealed(value: Any) -> Mapping[str, Any]:
-    try:
-        decoded = orjson.loads(b64decode(text_or_empty(value), validate=True))
-    except ValueError:
-        return {}
-    return decoded if isinstance(decoded, dict) else {}
-
-
 def text_or_empty(value: Any) -> str:
     """*value*, where it is a text."""
     return value if isinstance(value, str) else ""
 
 
 def unsupported_tools(kinds: Iterable[str]) -> tuple[str, ...]:
-    """What a client hears of tools of these *kinds*, of which no model is told."""
-    return tuple(f"tools.{kind}" for kind in dict.fromkeys(kinds) if TELLABLE.fullmatch(kind))
+    """The entries of x-ignored-params for tools of these *kinds*, of which no model is told."""
+    return tuple(f"tools.{kind}" for kind in dict.fromkeys(kinds) if HEADER_SAFE.fullmatch(kind))
 
 
 def refuse_lone_choice(body: Mapping[str, Any], tools: str, choice: str, *, harmless: Sequence[str]) -> None:

@@ -10,11 +10,12 @@ from proxy.chat.ask import Ask
 from proxy.chat.catalog import Model
 from proxy.chat.conversation_turn import ConversationTurn
 from proxy.chat.errors import drop_tracebacks
+from proxy.chat.extras import ExtrasJoiner
 from proxy.chat.failover import Failover, ToolOutcome
 from proxy.chat.history import size_of
 from proxy.chat.offload import LARGE_BYTES
 from proxy.chat.prompt_tokens import count_tokens
-from proxy.chat.tokens import Usage
+from proxy.chat.tokens import Usage, estimate_tokens
 from proxy.chat.upstream import End, Sink, StopReading
 from shared.conversations import Message
 
@@ -75,8 +76,12 @@ class Answer:
 
     @property
     def first_text_at(self) -> float | None:
-        """When the first text or call was passed on, by `perf_counter`."""
+        """When the first text, call or reasoning was passed on, by `perf_counter`."""
         return self._writer.first_text_at
+
+    def keep_extras(self) -> None:
+        """Have the end hold the answer's extras, joined. Called before `run`."""
+        self._writer.extras = ExtrasJoiner()
 
     @property
     def message(self) -> Message:
@@ -89,7 +94,8 @@ class Answer:
         if self.end.usage is not None:
             return self.end.usage
         self._prompt_tokens = self._prompt_tokens or self._turn.count_tokens()
-        return Usage(self._prompt_tokens, count_tokens([self.message]) or 1)  # cut before its first character
+        count = count_tokens([self.message]) + estimate_tokens(self._writer.thoughts)
+        return Usage(self._prompt_tokens, count or 1)  # 1: cut before its first character
 
     async def run(self, sink: Sink) -> None:
         """Stream the answer to *sink*, and commit it at its end. Raises `ServiceError`."""
@@ -109,6 +115,8 @@ class Answer:
                 self.end = replace(self.end, reason="length", note=None)
         finally:
             del writer.sink  # which leads back here: garbage that only the collector would find
+        if writer.extras is not None:
+            self.end = replace(self.end, extras=writer.extras.joined())
         await turn.commit(self._failover.model, self.end, self.message, self._failover.raw_text)
         if self._on_complete is not None:
             await self._on_complete(self)

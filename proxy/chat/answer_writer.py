@@ -8,7 +8,7 @@ from typing import Literal
 
 from proxy.chat.emulation import Emulation
 from proxy.chat.errors import ServiceError
-from proxy.chat.extras import Extras
+from proxy.chat.extras import Extras, ExtrasJoiner
 from proxy.chat.truncation import Truncator
 from proxy.chat.upstream import Refusal, RefusalReason, Sink, StopReading
 from shared.conversations import Message, ToolCall
@@ -30,7 +30,8 @@ class AnswerWriter:
         """*headers*: of the response, to which the writer adds what was left out."""
         self.sink: Sink
         self.calls: list[ToolCall] = []
-        self.first_text_at: float | None = None  # by `perf_counter`
+        self.extras: ExtrasJoiner | None = None  # set where they are to be part of the answer's end
+        self.first_text_at: float | None = None  # by `perf_counter`; of its reasoning, where that is shown
         self.truncator: Truncator | None = None
         self.emulation: Emulation | None = None
         self.linger: asyncio.Timeout | None = None  # of an emulated attempt, set once its calls are complete
@@ -49,6 +50,11 @@ class AnswerWriter:
     def is_truncated(self) -> bool:
         """Whether the text met its maximum of tokens."""
         return self.truncator is not None and self.truncator.reason == "length"
+
+    @property
+    def thoughts(self) -> str:
+        """The reasoning that was passed on."""
+        return "".join(self._thoughts)
 
     def message(self) -> Message:
         """The answer as a message, as far as it has come."""
@@ -84,11 +90,13 @@ class AnswerWriter:
         self._chunks += 1
         if self._length > MAX_ANSWER_CHARS or self._chunks > MAX_ANSWER_CHUNKS:
             raise _answer_too_long()
+        self.first_text_at = self.first_text_at or perf_counter()
+        if self.extras is not None:
+            self.extras.add(extras)
         if self.truncator is not None:
             wants_more = self.sink.text_with_extras(replace(extras, text=""))
             return self.show(extras.text) and wants_more
         if extras.text:
-            self.first_text_at = self.first_text_at or perf_counter()
             self._parts.append(extras.text)
         return self.sink.text_with_extras(extras)
 

@@ -1,5 +1,6 @@
 """One turn of a conversation: what each upstream may continue from, and storing the answer."""
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -11,7 +12,7 @@ from proxy.chat.ask import Ask
 from proxy.chat.catalog import Model
 from proxy.chat.conversations import call_store, unknown_conversation, with_ids
 from proxy.chat.history import history_digest, plan_turn, size_of
-from proxy.chat.offload import offload
+from proxy.chat.offload import LARGE_BYTES, offload
 from proxy.chat.prompt_tokens import count_tokens
 from proxy.chat.tools.definitions import ToolConfig
 from proxy.chat.tools.prompts import instructions, messages_as_text
@@ -127,7 +128,7 @@ class ConversationTurn:
         """Store the *answer*. *end* has the upstream's note, if its copy holds the whole history and the answer.
         *raw*: the answer as that copy holds it, where that differs from its text."""
         original, answer = answer, end.kept(answer)
-        note = end.note if answer is original else None
+        note = end.note if answer.text == original.text else None
         instructions_digest = "" if self.is_plain else self._instructions_digest
         history = seen = (*self.plan.messages, answer)
         if not self.is_plain:
@@ -139,6 +140,8 @@ class ConversationTurn:
             )
         elif note and scope:
             self._copies.add(await _digest(scope, instructions_digest, history), note)
+        if len(original.text) > LARGE_BYTES:
+            await asyncio.to_thread(count_tokens, [original])  # cached for the usage that is told after this
 
     async def _commit_turn(self, conversation_id: str, answer: Message, note: Note | None) -> None:
         plan = self.plan

@@ -11,6 +11,7 @@ from typing import Any
 from proxy.chat.tools.schema import is_too_deep
 
 REASONING_TEXTS = ("reasoning_content", "reasoning")  # the fields in which servers send reasoning
+THINKING = "thinking"  # the type of a content part that holds reasoning, as Mistral's servers send it
 DETAILS = "reasoning_details"  # the same in parts, some of them signed or encrypted, as OpenRouter sends it
 CALL_SIGNATURE = "extra_content"  # an opaque signature of a call, of Google's servers
 _SIGNATURES = ("signature", "data")  # fields of a part

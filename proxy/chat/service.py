@@ -120,9 +120,8 @@ class ChatService:
             if not upstream.is_discovered:
                 found = self.catalog.find(name, allowed)
                 is_asked = found is None or found[1].upstream is upstream
-                if is_asked and not (
-                    found and self._fallback(found[1], allowed)
-                ):  # no wait where a fallback can answer
+                has_fallback = found is not None and bool(self._fallback(found[1], allowed))  # which answers at once
+                if is_asked and not has_fallback:
                     await self._discover(upstream)
         catalog = self.catalog
         found = catalog.find(name, allowed)

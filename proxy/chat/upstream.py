@@ -15,7 +15,7 @@ from proxy.chat.ask import Ask
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extras
 from proxy.chat.tokens import Usage
-from shared.conversations import Message, Note, ToolCall
+from shared.conversations import Citation, Message, Note, ToolCall
 from shared.models import Bot, Credentials
 from shared.parsing import Site
 
@@ -25,16 +25,6 @@ RETRY_SECONDS = 60.0  # for all attempts of one request
 BreakerState = Literal["closed", "half_open", "open"]
 BREAKER_STATES: tuple[BreakerState, ...] = ("closed", "half_open", "open")  # the best first
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
-
-
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """A web page that the answer cites. *start* and *end*: the citing part of the text, in characters."""
-
-    url: str
-    title: str
-    start: int = 0
-    end: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +50,10 @@ class End:
         return replace(self, sources=sources) if sources else self
 
     def kept(self, answer: Message) -> Message:
-        """What is remembered of *answer*: a refusal, where that is all that was said."""
+        """What is remembered of *answer*, with its sources: a refusal, where that is all that was said."""
         if self.refusal and not answer.text and not answer.calls:
-            return replace(answer, text=self.refusal)
-        return answer
+            answer = replace(answer, text=self.refusal)
+        return replace(answer, sources=tuple(self.sources)) if self.sources else answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ export class Composer {
 
   typed(event) {
     if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return;
+    if (matchMedia("(pointer: coarse)").matches && !event.ctrlKey && !event.metaKey) return; // a touch keyboard has no Shift+Enter
     event.preventDefault();
     this.send();
   }
@@ -98,6 +99,17 @@ export class Composer {
       event.preventDefault();
       this.add(files);
     });
+    document.addEventListener("dragover", (event) => this.dragged(event));
+    document.addEventListener("drop", (event) => this.dragged(event) && this.add([...event.dataTransfer.files]));
+  }
+
+  /** Keep the browser from opening a file in place of the page; returns whether it can be taken. */
+  dragged(event) {
+    if (!event.dataTransfer.types.includes("Files")) return false;
+    const isTaken = this.element.isConnected && !this.attach.disabled && !document.querySelector("dialog[open]");
+    event.preventDefault();
+    event.dataTransfer.dropEffect = isTaken ? "copy" : "none";
+    return isTaken;
   }
 
   add(files) {

@@ -58,7 +58,8 @@ function turnOf({ id, role, content }, entry) {
   const text = content.filter((part) => part.text).map((part) => part.text).join("\n");
   if (role === "user") return { role, text, pictures: content.filter(({ type }) => type === "input_image").map(() => null) };
   const why = entry.broken[id];
-  return { role, id, text, sources: [], stored: true, state: why ? "broken" : "done", why: why && (why === "stopped" ? why : ApiError.again(why)) };
+  const sources = content.flatMap((part) => part.annotations ?? []).map((each) => ({ url_citation: each })); // as a chat's
+  return { role, id, text, sources, stored: true, state: why ? "broken" : "done", why: why && (why === "stopped" ? why : ApiError.again(why)) };
 }
 
 async function newest(id, count) {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from shared.processes import ports
 from shared.processes.services import EXIT_FAILED, EXIT_PORT_TAKEN, exec_command, module_command
-from shared.processes.supervise import grace_period, proxy_services, supervise, tell_log_format
+from shared.processes.supervise import export_log_format, grace_period, proxy_services, supervise
 
 if TYPE_CHECKING:  # it would bring much with it that stays in memory
     from shared.settings import Settings
@@ -19,7 +19,7 @@ def become_supervisor(settings: "Settings") -> NoReturn:
     """Replace this process with the supervisor of the workers; the process id stays."""
     grace = grace_period(settings.shutdown_timeout)
     arguments = (str(settings.workers), str(grace), ",".join(settings.hosts), str(settings.port))
-    tell_log_format(settings.log_format)
+    export_log_format(settings.log_format)
     exec_command(module_command("proxy.server.workers", *arguments))
 
 

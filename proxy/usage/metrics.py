@@ -87,16 +87,10 @@ def _usage(workers: Sequence[WorkerStats]) -> Iterator[Metric]:
     for worker in workers:
         for model, site, counters in worker.totals:
             labels = [model or UNKNOWN, site or UNKNOWN, worker.worker]
-            failed = {name.removeprefix(ERROR): count for name, count in counters.items() if name.startswith(ERROR)}
-            failures, rejected = sum(failed.values()), counters.get(REJECTED, 0)
-            for outcome, count in (
-                ("ok", counters.get(REQUESTS, 0) - failures),
-                ("error", failures - rejected),
-                ("rejected", rejected),
-                ("refused", counters.get(REFUSED, 0)),
-            ):
+            failures = {name.removeprefix(ERROR): count for name, count in counters.items() if name.startswith(ERROR)}
+            for outcome, count in _outcomes(counters, sum(failures.values())):
                 requests.add_metric([*labels, outcome], count)
-            for kind, count in failed.items():
+            for kind, count in failures.items():
                 errors.add_metric([*labels, kind], count)
             tokens.add_metric([*labels, "input"], counters.get(TOKENS_IN, 0))
             tokens.add_metric([*labels, "output"], counters.get(TOKENS_OUT, 0))
@@ -106,6 +100,17 @@ def _usage(workers: Sequence[WorkerStats]) -> Iterator[Metric]:
             for family, prefix in times:
                 _add_times(family, labels, histogram(counters, prefix), counters.get(SUM + prefix, 0) / 1e6)
     yield from (requests, errors, tokens, tools, *(family for family, _ in times))
+
+
+def _outcomes(counters: Mapping[str, int], failures: int) -> Sequence[tuple[str, int]]:
+    """The requests by outcome; *failures* of them ended with an error."""
+    rejected = counters.get(REJECTED, 0)
+    return (
+        ("ok", counters.get(REQUESTS, 0) - failures),
+        ("error", failures - rejected),
+        ("rejected", rejected),
+        ("refused", counters.get(REFUSED, 0)),
+    )
 
 
 def _add_times(family: HistogramMetricFamily, labels: Sequence[str], counts: Mapping[int, int], seconds: float) -> None:

@@ -16,7 +16,6 @@ from shared import parsing
 PREFIX = "sk-fac-"
 WINDOW_SECONDS = 60  # the sliding window of the request limit
 AHEAD_SECONDS = 1  # two processes may see the second change in different order
-DAY_SECONDS = 86400  # tokens over a day of UTC
 MAX_LIMIT = 10**12
 MAX_KEYS = 10_000  # made ever, revoked ones included: every proxy holds them in memory
 MAX_MODELS = 100

@@ -46,5 +46,6 @@ def _store_file() -> Path:
         return file.absolute()
     raise BadSettings(
         "only a SQLite store is one file; a Redis server keeps its own copies: `redis-cli --rdb FILE` with its address "
-        "fetches one, and a server that finds it as its dump.rdb at its start has all of it back"
+        "fetches one, and a server started with `--appendonly no` that finds it as its dump.rdb has all of it back; "
+        "`redis-cli config set appendonly yes` then keeps every change again"
     )

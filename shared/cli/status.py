@@ -66,8 +66,8 @@ def fetch_proxy_state(gateway: Gateway) -> tuple[Report, ModelNames]:
 
 
 async def _harvester(store: Store, now: float) -> Report:
-    beat_at = await heartbeat.last_beat(store)
-    return {"running": heartbeat.is_fresh(beat_at, now), "heartbeat_at": beat_at}
+    last = await heartbeat.last_beat(store)
+    return {"running": last is not None and last.is_fresh(now), "heartbeat_at": last.at if last else None}
 
 
 async def _keys(store: Store, now: float) -> Report:

@@ -13,7 +13,7 @@ from shared.cli.failures import BadSettings, Failure, PortTaken, read_settings, 
 from shared.cli.proxy import show_key
 from shared.processes import ports
 from shared.processes.services import exec_command, module_command
-from shared.processes.supervise import grace_period, tell_log_format
+from shared.processes.supervise import export_log_format, grace_period
 from shared.secrets import private_dir
 from shared.settings import Settings
 from shared.store import STARTING_SECONDS, Store
@@ -43,7 +43,7 @@ def up(*, verbose: bool) -> None:
         str(log or ""),
     )
     os.environ["FREEAICHAT_PORT"] = str(port)  # "any free port" is chosen here, so that all know it
-    tell_log_format(settings.log_format)
+    export_log_format(settings.log_format)
     exec_command(module_command("shared.cli.supervise", *arguments))
 
 

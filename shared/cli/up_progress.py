@@ -1,6 +1,7 @@
 """Print the progress of `freeaichat up`, how to send a request, and the results of late visits.
 
-A process of its own (`python -m shared.cli.up_progress BEGUN [--live]`), so that what it needs does not stay in memory.
+A process of its own (`python -m shared.cli.up_progress STARTED [--live]`), so that what it imports does not stay in
+memory.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ VISITS_LOOKED_AT = 10
 
 
 class ProgressPrinter:
-    """Prints each event once. *begun*: when `up` was started (Unix seconds); *live*: the status line."""
+    """Prints each event once. *started*: when `up` was started (Unix seconds); *live*: the status line."""
 
     def __init__(self, settings: Settings, store: Store, live: LiveLine, *, started: float) -> None:
         self._settings = settings

@@ -70,9 +70,9 @@ def _lines(rows: Sequence[Row], by: Sequence[str]) -> Iterator[str]:
 def _label(name: str, value: str | int) -> str:
     if name == "hour":
         return datetime.fromtimestamp(int(value), UTC).strftime("%Y-%m-%d %H:00")
-    shown = (
-        str(value).rpartition("://")[2] if name == "site" else str(value)
-    )  # of a site its host, of a server its name
+    shown = str(value)
+    if name == "site":  # an origin, of which the host is shown, or the name of a server
+        shown = shown.rpartition("://")[2]
     return shown or "-"
 
 

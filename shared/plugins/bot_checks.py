@@ -39,8 +39,9 @@ _WIDGETS = (  # parts of the addresses of scripts and frames; pages of a site ha
     ("captcha-delivery.com", "DataDome"),
 )
 _REFUSED_MARKUP = (_CLOUDFLARE, "cf-turnstile", "g-recaptcha", "h-captcha", "just a moment")
-# What firewalls say that let a request not pass for what it holds: there is no check to pass, whatever the title.
-_BLOCKED = ('data-translate="block_headline"', "sucuri website firewall - access denied")
+# What firewalls show whom they let not pass: there is no check to pass, whatever else the title says.
+BLOCKED_ELEMENT = 'data-translate="block_headline"'  # Cloudflare's; in brackets a CSS selector
+_BLOCKED_TITLE = "sucuri website firewall - access denied"
 _REFUSED_STATUSES = frozenset({403, 429, 503})
 _LOOKED_AT = 64 * 1024  # bytes of a page
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,300})<", re.IGNORECASE)
@@ -58,7 +59,7 @@ def by_page(status: int, body: bytes) -> bool:
     """Whether a page fetched without a browser is a bot check, by its HTTP status and HTML."""
     html = body[:_LOOKED_AT].decode("utf-8", "replace")
     title, lowered = _TITLE.search(html), html.lower()
-    if any(mark in lowered for mark in _BLOCKED):
+    if blocking_firewall(html):
         return False
     is_refusal = status in _REFUSED_STATUSES and any(mark in lowered for mark in _REFUSED_MARKUP)
     return bool((title and by_title(unescape(title[1]))) or by_scripts([lowered]) or is_refusal)
@@ -68,6 +69,17 @@ def by_title(title: str) -> str | None:
     """The vendor of the bot check with this page title; None: no check."""
     plain = title.strip().lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     return next((vendor for beginning, vendor in _TITLES if plain.startswith(beginning)), None)
+
+
+def blocking_firewall(text: str, *, has_element: bool = False) -> str | None:
+    """The vendor of the firewall whose page of refusal this is; None: it is none.
+
+    *text*: its HTML, or its title and by *has_element* whether it has an element with `BLOCKED_ELEMENT`.
+    """
+    lowered = text.lower()
+    if has_element or BLOCKED_ELEMENT in lowered:
+        return "Cloudflare"
+    return "Sucuri" if _BLOCKED_TITLE in lowered else None
 
 
 def by_scripts(texts: Iterable[str]) -> str | None:

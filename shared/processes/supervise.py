@@ -65,13 +65,15 @@ def grace_period(shutdown_timeout: float) -> float:
     return max(GRACE_SECONDS, shutdown_timeout + ENDING_SECONDS)
 
 
-def tell_log_format(style: str) -> None:
-    """Who is to become a supervisor tells it the setting, which may stand in a file that it does not read."""
+def export_log_format(style: str) -> None:
+    """Put the setting into the environment, where the supervisor finds it: it does not read `.env`."""
     os.environ[LOG_FORMAT] = style
 
 
 @dataclass(slots=True)
 class _Child:
+    """The process of a service, which runs, ended, or is to be started again."""
+
     service: Service
     pid: int = 0  # 0: not running
     lifeline: Lifeline | None = None
@@ -123,12 +125,14 @@ class _Child:
 
 @dataclass(slots=True)
 class _Supervisor:
+    """The loop of `supervise`."""
+
     children: list[_Child]
-    grace: float
-    wakeup: int
+    grace: float  # seconds between SIGTERM and SIGKILL
+    wakeup: int  # descriptor from which the numbers of signals are read
     log: str
-    exit_code: int = 0
-    stopping_since: float | None = None
+    exit_code: int = 0  # when all have ended
+    stopping_since: float | None = None  # monotonic; None: not stopping
 
     def run(self) -> int:
         while True:
@@ -240,8 +244,9 @@ def supervise(services: Sequence[Service], *, grace: float = GRACE_SECONDS, log:
     """Run *services* until a signal ends them all; returns the exit code for this process.
 
     *log*: the file to which services log while a person watches this terminal; "": all log to standard error.
-    0 after SIGINT, SIGTERM or SIGHUP; the service's own code where it ended with one of `FINAL_EXITS`; 130 when a
-    second Ctrl-C killed them. Call it in the main thread, once.
+
+    The exit code is 0 after SIGINT, SIGTERM or SIGHUP, the service's own where it ended with one of `FINAL_EXITS`, and
+    130 when a second Ctrl-C killed them. Call it in the main thread, once.
     """
     wakeup, signalled = os.pipe()
     os.set_blocking(signalled, False)

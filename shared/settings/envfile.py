@@ -29,8 +29,8 @@ class EnvironmentSource(EnvSettingsSource):
 class EnvFileSource(EnvSettingsSource):
     """pydantic-settings' environment source, fed from a file instead of the environment.
 
-    Raises `SettingsError` for a file that cannot be read, and for a line that is meant to set something of
-    ours and cannot: a key with a quote too few must not leave everything open. Other lines are others' concern.
+    Raises `SettingsError` for a file that cannot be read, and for a broken line that is to set one of our variables: a
+    key with a quote too few must not leave everything open. Other broken lines are ignored.
     """
 
     def __init__(self, settings_cls: type[BaseSettings], path: Path) -> None:

@@ -46,9 +46,8 @@ def _host(text: str) -> str:
     with suppress(ValueError):
         if ":" in host:
             ip_address(host)  # no name has a colon: it would be a port's, or an URL's
-        if "/" not in host and all(
-            0x20 < byte < 0x7F for byte in host.encode("idna")
-        ):  # as whoever listens or connects there does
+        encoded = host.encode("idna")  # as whoever listens or connects there does
+        if "/" not in host and all(0x20 < byte < 0x7F for byte in encoded):
             return host
     raise ValueError("is no host; write an address of this machine, for example 127.0.0.1 or 0.0.0.0")
 

@@ -7,7 +7,6 @@ from time import monotonic
 
 from yarl import URL
 
-from shared.parsing import as_ascii
 from shared.site_client import tls
 from shared.site_client.bodies import Body
 from shared.site_client.connecting import connect_to_proxy, open_connection, open_tunnel, proxy_refusal, wrap_socket
@@ -15,6 +14,7 @@ from shared.site_client.connection import Connection, Timeouts
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 from shared.site_client.http1 import Head, request_bytes
 from shared.site_client.proxies import HttpProxy, proxy_for
+from shared.urls import as_ascii
 
 MAX_IDLE = 256  # connections kept for each site
 IDLE_SECONDS = 30.0

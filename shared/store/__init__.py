@@ -1,8 +1,7 @@
 """The store: the state that the harvester and the proxy share.
 
-`Store` is the protocol; behind it are `sqlite`, the default, and `redis`, for several machines. All methods may
-raise `StoreUnavailable` (busy, full, gone); `open_store` raises `StoreCorrupt` or `StoreTooNew` and changes
-nothing then.
+`Store` is the protocol; behind it are `sqlite`, the default, and `redis`, for several machines. All methods may raise
+`StoreUnavailable` (busy, full, gone); `open_store` raises `StoreCorrupt` or `StoreTooNew` and changes nothing then.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -60,8 +59,8 @@ class Store(Protocol):
     async def save_capture(self, capture: Capture, *, base: int) -> Credentials:
         """Store identity, bots and credentials together, if the current generation is *base* (0: none yet).
 
-        Returns the credentials with their new generation. Raises `StaleWrite` and writes nothing
-        if another generation is current.
+        Returns the credentials with their new generation. Raises `StaleWrite` and writes nothing if another generation
+        is current.
         """
 
     async def save_nonce(self, site: str, nonce: str, *, checked_at: float, base: int) -> Credentials:

@@ -78,3 +78,13 @@ def test_what_is_no_program_is_a_failure(tmp_path: Path) -> None:
 
 def test_the_installed_driver_starts() -> None:
     assert check_driver().level is Level.OK
+
+
+def test_an_installation_of_the_proxy_alone_lacks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.cli.doctor.browser.find_spec", lambda name: None if name == "playwright" else name)
+    monkeypatch.setenv("PATH", "")
+
+    assert check_browser("").level is Level.OK
+    driver = check_driver()
+    assert driver.level is Level.WARN
+    assert "another machine or container runs the harvester" in driver.advice

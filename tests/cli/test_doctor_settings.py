@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shared import parsing
 from shared.cli.doctor.check import Level
 from shared.cli.doctor.limits import check_inodes, check_memory
 from shared.cli.doctor.machine import check_key, check_key_accepted
@@ -15,6 +16,7 @@ from shared.cli.doctor.settings import (
     check_by_hand,
     check_default_model,
     check_origins,
+    check_pages,
     check_settings,
 )
 from shared.cli.gateway import Gateway
@@ -61,6 +63,12 @@ def test_origins_that_no_browser_sends_are_told() -> None:
     told = "".join(check.what for check in check_origins([*right, *wrong]))
 
     assert [origin for origin in (*right, *wrong) if repr(origin) in told] == wrong
+
+
+def test_a_page_that_another_of_its_origin_displaces_is_told() -> None:
+    [only] = check_pages(parsing.sites("https://a.example/ https://b.example/ https://a.example/chat/"))
+
+    assert "https://a.example/chat/ after https://a.example/," in only.what
 
 
 def test_names_that_lead_to_no_bot_and_no_model_are_told(free_port: int) -> None:

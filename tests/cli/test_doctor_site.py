@@ -66,6 +66,8 @@ def test_checks_of_all_makers_are_known(status: int, headers: dict[str, str], pa
 
 def test_a_page_that_may_not_be_shown_is_told() -> None:
     assert "legal reasons" in judge_page("https://chat.example/", 451, {}, b"<html>").what
+    blocked = b'<title>Attention Required! | Cloudflare</title><h1 data-translate="block_headline">'
+    assert "its firewall (Cloudflare) blocks" in judge_page("https://chat.example/", 403, {}, blocked).what
 
 
 def test_that_the_chat_in_use_is_another_pages_is_a_warning() -> None:

@@ -109,6 +109,12 @@ async def test_status_tells_by_its_heartbeat_whether_the_harvester_runs(
         await heartbeat.beat(proxy.store, time() - age)
         told += [line for line in (await beside("status")).output.splitlines() if line.startswith("harvester: ")]
 
+    await heartbeat.beat(proxy.store, stopped_at := time())
+    await heartbeat.withdraw(proxy.store, stopped_at)
+    told += [line for line in (await beside("status")).output.splitlines() if line.startswith("harvester: ")]
+
     assert re.fullmatch(r"harvester: running, heartbeat \d+\.?\d* s ago", told[0])
     assert re.fullmatch(r"harvester: not running, last heartbeat 3 h ago \(`freeaichat up` starts it\)", told[1])
+    assert re.fullmatch(r"harvester: not running, last heartbeat \d+\.?\d* s ago .*", told[2])
+    assert float(told[2].split()[5]) < 60  # as long ago as it is
     assert json.loads((await beside("status", "--json")).output)["harvester"]["running"] is False

@@ -13,6 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.chat.upstream import BREAKER_STATES
+from proxy.upstreams.openai_server.server import OpenAiServer
 from proxy.usage.metrics import MetricsSnapshot, SiteStats, text
 from proxy.usage.recorder import GAP
 from proxy.usage.worker_stats import SiteLoad, WorkerStats
@@ -29,7 +30,7 @@ QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["
 EXPRESSIONS = [*QUERIES, *(rule["expr"] for rule in ALERTS)]
 SERIES = re.compile(r"\b(?:freeaichat|gen_ai)_\w+")
 WORDS = re.compile(r"\b[a-z_]+(?=\s*\()")
-FUNCTIONS = {"sum", "max", "min", "by", "rate", "histogram_quantile", "absent", "or"}
+FUNCTIONS = {"sum", "max", "min", "by", "rate", "histogram_quantile", "absent", "or", "on"}
 SELECTED = re.compile(r"(\w+)\{(\w+)=\"(\w+)\"\}")
 
 
@@ -73,7 +74,7 @@ def test_every_series_function_and_label_is_known(expression: str) -> None:
         assert {each.strip() for each in by.split(",")} <= labels
     for name, label, wanted in SELECTED.findall(expression):
         assert label in KNOWN[name]
-        assert wanted in {"error", *BREAKER_STATES}
+        assert wanted in {"error", OpenAiServer.kind, *BREAKER_STATES}
 
 
 def test_every_series_is_shown_or_alerts() -> None:
@@ -83,7 +84,6 @@ def test_every_series_is_shown_or_alerts() -> None:
 
     assert bare - shown == {
         "freeaichat_build_info",
-        "freeaichat_site_info",
         "freeaichat_last_visit_timestamp_seconds",
     }
 
@@ -110,8 +110,10 @@ def test_alerts_say_what_to_do() -> None:
 
 def test_alerts_wait_until_no_site_is_left_and_overlook_clients_mistakes() -> None:
     not_ready, errors, _ = (rule["expr"] for rule in ALERTS)
+    without_credentials = not_ready.partition(" or ")[0]
 
     assert "min(freeaichat_nonce_age_seconds) >" in not_ready  # one stale site among several is no outage
+    assert without_credentials.endswith(f'unless on () freeaichat_site_info{{kind="{OpenAiServer.kind}"}})')
     assert 'outcome="error"' in errors
     assert 'outcome=~"ok|error"' in errors
     assert "rejected" not in errors

@@ -33,6 +33,7 @@ def page(url: str = f"{SITE}/", *configs: str, **values: object) -> Snapshot:
         scripts=3,
         stored={"aipkit_guest_uuid": GUEST},
         fields=[],
+        is_blocked=False,
         withheld=False,
     )
     return replace(plain, **values)  # type: ignore[arg-type]

@@ -178,7 +178,7 @@ def _page(page: str, outcome: Outcome, reason: str) -> Fault:
 
 
 ONE_OF_EACH_KIND = (
-    _page("challenge", Outcome.CHALLENGE, "harvest --headed"),
+    _page("challenge", Outcome.CHALLENGE, "harvest --headed --site http"),
     _page("endless_blank", Outcome.TIMEOUT, "never finished"),
     _page("redirects", Outcome.SITE_ERROR, "redirects in a circle"),
     _page("download", Outcome.SITE_ERROR, "a file to download"),

@@ -193,6 +193,11 @@ async def test_web_search_is_asked_for_where_the_model_has_it(opened: Opened) ->
     await opened.send("news?")
 
     await expect(opened.answer).to_contain_text("websearch=1")
+    links = page.locator(".sources a")
+    told = await links.all_inner_texts()
+    await page.reload()
+    await expect(links).to_have_text(told)
+    assert told
 
 
 async def test_a_request_can_be_copied_and_run_elsewhere(opened: Opened, tmp_path: Path) -> None:
@@ -218,8 +223,10 @@ async def test_an_input_methods_enter_sends_nothing_and_shift_enter_starts_a_lin
         await field.dispatch_event("keydown", {"key": "Enter", **own})
     await field.press("Shift+Enter")
     await field.press_sequentially("two")
+    await opened.page.evaluate("matchMedia = (query) => ({ matches: query === '(pointer: coarse)' })")  # a phone
+    await field.press("Enter")
 
-    assert await field.input_value() == "one\ntwo"
+    assert await field.input_value() == "one\ntwo\n"
     assert await opened.page.locator(".turn").count() == 0
 
 

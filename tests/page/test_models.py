@@ -4,9 +4,16 @@ from playwright.async_api import Locator, expect
 
 from tests.openai_server import OpenAiPeer
 from tests.page.browsing import MASTER, Opener
+from tests.page.test_chat import PNG
 from tests.site import SimulatedSite
 
 HELPER, VISION = "gpt-4o-mini-helper", "vision-bot-视觉"
+DROPPED = """(png) => {
+  const given = new DataTransfer();
+  given.items.add(new File([new Uint8Array(png)], "dot.png", { type: "image/png" }));
+  const dropped = new DragEvent("drop", { dataTransfer: given, bubbles: true, cancelable: true });
+  return !document.querySelector("main").dispatchEvent(dropped);
+}"""
 
 
 async def test_the_choice_tells_what_a_model_can_and_when_it_is_left_alone(opener: Opener, site: SimulatedSite) -> None:
@@ -53,3 +60,16 @@ async def test_the_dashboard_lists_all_models_with_what_they_can(opener: Opener,
         await expect(row("mine/tiny").get_by_role("cell")).to_have_text(
             ["ready", "native", "native", "–", "yes", "–", "OpenAI-compatible server mine"]
         )
+
+
+async def test_a_dropped_picture_is_attached_where_the_model_takes_any(opener: Opener) -> None:
+    opened = await opener.open()
+    page, thumbs = opened.page, opened.page.locator(".thumb img")
+    for model, taken in ((HELPER, 0), (VISION, 1)):
+        await page.get_by_label("Model", exact=True).select_option(model)
+        assert await page.evaluate(DROPPED, list(PNG)), "the browser shows it in place of the page"
+        await expect(thumbs).to_have_count(taken)
+    await opened.go("Dashboard")
+    assert await page.evaluate(DROPPED, list(PNG))
+    await opened.go("Chat")
+    await expect(thumbs).to_have_count(1)

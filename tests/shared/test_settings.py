@@ -276,9 +276,10 @@ def test_a_file_that_is_not_text_is_refused_by_name_without_its_content() -> Non
 
 
 def test_two_pages_of_one_origin_are_one_site() -> None:
-    found = parsing.sites("https://a.example/chat/ https://b.example, https://A.example:443/other/")
+    found = parsing.sites("https://a.example/chat/ https://b.example, https://A.example:443/other/ a.example/chat/")
 
     assert [(site.origin, site.url) for site in found] == [
         ("https://a.example", "https://a.example/chat/"),
         ("https://b.example", "https://b.example/"),
     ]
+    assert [site.unused_urls for site in found] == [("https://a.example/other/",), ()]

@@ -44,9 +44,8 @@ class AIPKit(interface.Plugin):
 
     kind = AIPKIT
     mark = "aipkit"
-    attributes = removed_attributes = (
-        CONFIG_ATTRIBUTE,
-    )  # page builders take a popup's chat away until a click brings it back
+    attributes = (CONFIG_ATTRIBUTE,)
+    removed_attributes = attributes  # page builders take a popup's chat away until a click brings it back
     storage_prefix = "aipkit_"
     request_mark = AJAX_FILE
     older_plugin = (".wpaicg-chat-shortcode, .wpaicg-chatbox", "AI Power, as AIPKit was called before its version 2.3")
@@ -227,14 +226,14 @@ class _Chat:
 
     def _rest_urls(self, root: str) -> Iterator[str]:
         """Core REST URLs of the page. *root*: the REST root that the page links to, or ""."""
-        linked_root, ajax_url, post_id = (
-            url_on_site(self._page.url, root),
-            self._chat_config.ajax_url,
-            self._chat_config.post_id,
-        )
-        site_url, has_path, _ = ajax_url.partition("?")[0].rpartition(AJAX_PATH)
-        for rest_root in [linked_root] if linked_root else rest_roots(site_url) if has_path else []:
-            yield from rest_routes(rest_root, self._page.url, post_id)
+        page_url, config = self._page.url, self._chat_config
+        site_url, has_path, _ = config.ajax_url.partition("?")[0].rpartition(AJAX_PATH)
+        if linked_root := url_on_site(page_url, root):
+            roots: Sequence[str] = (linked_root,)
+        else:
+            roots = rest_roots(site_url) if has_path else ()
+        for rest_root in roots:
+            yield from rest_routes(rest_root, page_url, config.post_id)
 
     async def _settled(self) -> Snapshot:
         """Wait for the guest id and, in a window, for a person's consent; returns the page then."""
@@ -250,9 +249,8 @@ class _Chat:
             await asyncio.sleep(POLL_SECONDS)
             with suppress(Navigating):
                 snapshot = await self._tab.snapshot()
-                if (
-                    _config(snapshot) is not None or not lacks_consent
-                ):  # a person may read the terms on another page first
+                is_terms_page = lacks_consent and _config(snapshot) is None  # which a person may read first
+                if not is_terms_page:
                     page = snapshot
 
     async def _read_by_typing(self, page: Snapshot) -> None:

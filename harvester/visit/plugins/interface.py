@@ -9,7 +9,7 @@ from typing import Protocol
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from harvester.job import Job
-from harvester.visit.errors import PageFailed, VisitFailed
+from harvester.visit.errors import BY_HAND, PageFailed, VisitFailed
 from harvester.visit.tab import RETRY_SECONDS, Snapshot, Tab
 from shared.models import Bot, Cause, Outcome
 from shared.plugins import bot_checks
@@ -47,9 +47,7 @@ class Plugin(ABC):
     kind: str  # its name in `Credentials.plugin`
     mark: str  # a word in the classes or ids of its HTML, which other plugins do not have
     attributes: tuple[str, ...]  # attributes that hold its configuration
-    removed_attributes: tuple[
-        str, ...
-    ] = ()  # those of them that a script may remove, so that only the received HTML has them
+    removed_attributes: tuple[str, ...] = ()  # those that a script may remove: only the received HTML has them
     storage_prefix: str  # of its local storage keys
     request_mark: str  # a substring of the URLs of its requests
     older_plugin: tuple[str, str] = ("", "")  # a selector of an older plugin's chat, and that plugin's name
@@ -83,7 +81,7 @@ async def post_with_retry(tab: Tab, request: PluginRequest) -> tuple[int, bytes]
 async def is_nonce_accepted(
     tab: Tab, probe: PluginRequest, accepts_nonce: Callable[[bytes], bool | None]
 ) -> bool | None:
-    """Whether the site accepts the nonce in *probe*, as *takes_nonce* reads from the body; None: unknown."""
+    """Whether the site accepts the nonce in *probe*, as *accepts_nonce* reads from the body; None: unknown."""
     try:
         _, body = await post_with_retry(tab, probe)
     except (PageFailed, TimeoutError):
@@ -114,7 +112,7 @@ async def fresh_nonce(
 def raise_for_bot_check(status: int, body: bytes, what: str) -> None:
     """Raise `VisitFailed` if a response is a bot check. *what*: the part of the site, for the message."""
     if bot_checks.by_page(status, body):
-        reason = f"a bot check stands before the site's {what}; a person may pass it with `freeaichat harvest --headed`"
+        reason = f"a bot check stands before the site's {what}; a person may pass it with {BY_HAND}"
         raise VisitFailed(Outcome.CHALLENGE, Cause.CHECK, reason, is_final=True)
 
 

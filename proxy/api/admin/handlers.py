@@ -7,7 +7,7 @@ from aiohttp import web
 
 from proxy.access import sessions
 from proxy.access.rules import OPEN
-from proxy.api.admin.requests import check_query, read_key_wish, read_sign_in, read_site, read_span, read_visit_id
+from proxy.api.admin.requests import check_query, read_new_key, read_sign_in, read_site, read_usage_query, read_visit_id
 from proxy.api.app_keys import ADMINISTRATION, CALLER, PEERS, STORE_TROUBLE, UPSTREAMS
 from proxy.api.health.handlers import describe
 from proxy.api.rendering import json_response
@@ -33,7 +33,7 @@ async def list_keys(request: web.Request) -> web.Response:
 
 async def create_key(request: web.Request) -> web.Response:
     """Make a key; its secret is told this once."""
-    new_key = await read_body(request, read_key_wish)
+    new_key = await read_body(request, read_new_key)
     secret, key = await request.app[ADMINISTRATION].create_key(new_key)
     return json_response({**wire.key_object(key), "key": secret})
 
@@ -51,8 +51,8 @@ async def rotate_key(request: web.Request) -> web.Response:
 
 async def usage(request: web.Request) -> web.Response:
     """What was used in a time."""
-    span = read_span(request.query, now=time())
-    return json_response(wire.usage_list(await request.app[ADMINISTRATION].usage(span)))
+    query = read_usage_query(request.query, now=time())
+    return json_response(wire.usage_list(await request.app[ADMINISTRATION].usage(query)))
 
 
 async def status(request: web.Request) -> web.Response:

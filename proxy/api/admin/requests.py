@@ -10,13 +10,13 @@ from shared.admin.keys import NewKey, parse_new_key
 from shared.admin.wire import UsageQuery, parse_usage_query
 
 DEFAULT_SINCE, DEFAULT_BY = "7d", "day,key"
-SPAN = ("since", "until", "by")  # what a query may say of usage
+USAGE_PARAMETERS = ("since", "until", "by")  # of a usage query
 MAX_KEY = 4096  # characters of a key that signs in
 _KEY_FIELDS = ("name", "rpm", "tpd", "models", "expires_in")
 _VISIT_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
-def read_key_wish(body: bytes) -> NewKey:
+def read_new_key(body: bytes) -> NewKey:
     """What a new key is to be. Raises `ServiceError` (400)."""
     fields = _fields(body, _KEY_FIELDS)
     models = fields.get("models")
@@ -34,7 +34,7 @@ def read_key_wish(body: bytes) -> NewKey:
         raise _wrong(error) from None
 
 
-def read_span(query: Mapping[str, str], *, now: float) -> UsageQuery:
+def read_usage_query(query: Mapping[str, str], *, now: float) -> UsageQuery:
     """The time span of a usage query. Raises `ServiceError` (400)."""
     since, until, by = query.get("since", DEFAULT_SINCE), query.get("until", ""), query.get("by", DEFAULT_BY)
     try:

@@ -22,8 +22,8 @@ from shared.settings import Settings
 from shared.store import Store, StoreError
 
 VISITS_SHOWN = 10
-MAX_AT_DOOR = 16  # who sign in at once: nobody knows yet who they are
-DOOR_SECONDS = 10.0  # for sending the key
+MAX_SIGNING_IN = 16  # at once: nobody knows yet who they are
+SIGN_IN_SECONDS = 10.0  # for sending the key
 ASKED_BY = "the administrator asked for it"
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class Administration:
         self.started_at = time()
         self._store = store
         self._keyring = keyring
-        self._at_door = 0
+        self._signing_in = 0
 
     async def keys(self) -> list[ApiKey]:
         """Every key, newest first."""
@@ -63,9 +63,9 @@ class Administration:
         """Give the key of that id or name a new secret. Raises `ServiceError`: 404, and 409 where it has ended."""
         return await self._changed(lambda: key_admin.rotate(self._store, id_or_name, now=time()))
 
-    async def usage(self, span: UsageQuery) -> list[dict[str, Any]]:
-        """What was used, in rows."""
-        return await call_store(lambda: usage_admin.rows(self._store, span))
+    async def usage(self, query: UsageQuery) -> list[dict[str, Any]]:
+        """The usage that *query* asks for, in rows."""
+        return await call_store(lambda: usage_admin.rows(self._store, query))
 
     async def visits_and_heartbeat(
         self, sites: Iterable[str]
@@ -75,8 +75,10 @@ class Administration:
         At last why neither is known where the store is away.
         """
         try:
-            beat_at = await heartbeat.last_beat(self._store)
-            age = None if beat_at is None else max(time() - beat_at, 0.0)
+            last = await heartbeat.last_beat(self._store)
+            # By its age alone it is told whether the harvester runs.
+            least = heartbeat.FRESH_SECONDS + 1 if last and last.is_last else 0.0
+            age = None if last is None else max(time() - last.at, least)
             return {site: await self._store.visits(site, limit=VISITS_SHOWN) for site in sites}, age, None
         except StoreError as error:
             return {}, None, str(error)
@@ -98,7 +100,7 @@ class Administration:
 
         Raises `ServiceError`: 429 where all are taken, 408 where it takes too long.
         """
-        if self._at_door >= MAX_AT_DOOR:
+        if self._signing_in >= MAX_SIGNING_IN:
             raise LimitExceeded(
                 429,
                 "Too many sign in at once; wait a moment.",
@@ -106,15 +108,15 @@ class Administration:
                 code="rate_limit_exceeded",
                 retry_after=1.0,
             )
-        self._at_door += 1
+        self._signing_in += 1
         try:
-            async with asyncio.timeout(DOOR_SECONDS):
+            async with asyncio.timeout(SIGN_IN_SECONDS):
                 yield
         except TimeoutError:
-            message = f"The key did not come within {DOOR_SECONDS:g} s."
+            message = f"The key did not come within {SIGN_IN_SECONDS:g} s."
             raise ServiceError(408, message, code="request_timeout") from None
         finally:
-            self._at_door -= 1
+            self._signing_in -= 1
 
     async def sign_in(self, secret: str, address: str | None) -> str | None:
         """The text of a session for who holds the key *secret* and comes from *address*; None where nobody needs one.

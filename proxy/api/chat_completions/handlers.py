@@ -1,27 +1,24 @@
 """`/v1/chat/completions`."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from aiohttp import web
 
-from proxy.api.app_keys import CALLER, CHAT, PICTURES, SETTINGS
+from proxy.api.admission import admit_turns
+from proxy.api.app_keys import CALLER, CHAT
 from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import ChatRequest, includes_usage, parse_chat
-from proxy.api.responses.request import ResponseRequest, parse_response
-from proxy.api.sending import admit_turns, send
-from proxy.api.tools import Mode
+from proxy.api.reading import read_request
+from proxy.api.responses.request import parse_response
+from proxy.api.sending import send
+from proxy.api.tools import ToolsMode
 from proxy.chat.errors import bad_request
-from proxy.server.bodies import parse_json, read_body
-
-T = TypeVar("T")
-Asking = TypeVar("Asking", ChatRequest, ResponseRequest)
 
 
 async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     """Answer a chat request, streamed or whole."""
-    chat = await read_chat(request, _parse)
+    chat = await read_request(request, _parse)
     chats, owner = request.app[CHAT], request[CALLER].owner
     if chat.choices > 1:
         await admit_turns(request, chat.choices)
@@ -33,19 +30,11 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     return await send(request, answers, reply, stream=chat.stream)
 
 
-def _tools_mode(request: web.Request, body: Mapping[str, Any]) -> Mode:
-    """What is done with the tools and the form of the answer that *body* asks for."""
-    mode: Mode = request.app[SETTINGS].tools
-    name = body.get("model")
-    if mode == "emulate" and not body.get("tools"):  # most requests
-        return mode
-    if not isinstance(name, str):
-        return mode
-    return "native" if request.app[CHAT].has_tools(name.strip(), request[CALLER].models) else mode
+def _parse(fields: Mapping[str, Any], tools: ToolsMode) -> ChatRequest:
+    """Read a chat request, or one of the Responses API, as Cursor sends those of its agents: both get a chat's answer.
 
-
-def _parse(fields: Mapping[str, Any], tools: Mode) -> ChatRequest:
-    """A chat, also in the shape of a response: so Cursor sends its agents' here, and expects a chat's answer."""
+    Raises `ServiceError` (400).
+    """
     if "messages" in fields or "input" not in fields:
         return parse_chat(fields, tools)
     response = parse_response(fields, tools)
@@ -60,27 +49,5 @@ def _parse(fields: Mapping[str, Any], tools: Mode) -> ChatRequest:
         response.pictures,
         stream=response.stream,
         include_usage=includes_usage(fields),
-        is_flat=True,
+        custom_as_functions=True,
     )
-
-
-def by_fields(request: web.Request, parse: Callable[[Mapping[str, Any], Mode], T]) -> Callable[[bytes], T]:
-    """What reads a body (see `read_body`) by its fields, and by what is done with the tools in them."""
-
-    def read(body: bytes) -> T:
-        fields = parse_json(body)
-        return parse(fields, _tools_mode(request, fields))
-
-    return read
-
-
-async def read_chat(request: web.Request, parse: Callable[[Mapping[str, Any], Mode], Asking]) -> Asking:
-    """A request to a model as *parse*, a pure function, reads it, with who asks and the pictures that are named by
-    address. Raises what *parse* raises, and `ServiceError`."""
-    asking = await read_body(request, by_fields(request, parse))
-    ask, caller = asking.ask, request[CALLER]
-    if asking.pictures:
-        messages, images = await request.app[PICTURES].fetch(ask.messages, asking.pictures)
-        ask = replace(ask, messages=messages, media=images)
-    asking.ask = replace(ask, caller=caller.queue_key(request.remote), allowed=caller.models)
-    return asking

@@ -12,8 +12,8 @@ from proxy.api.chat_completions.request import ChatRequest
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import CALL_SIGNATURE, Extras
 from proxy.chat.tokens import Usage
-from proxy.chat.upstream import Citation, End
-from shared.conversations import Message, ToolCall
+from proxy.chat.upstream import End
+from shared.conversations import Citation, Message, ToolCall
 
 DONE = b"data: [DONE]\n\n"
 
@@ -80,7 +80,7 @@ class ChatReply:
 
     def text_of(self, answer: int) -> Callable[[str], bytes]:
         """Return the function that makes a chunk of a piece of that answer's text."""
-        # Everything of a text chunk but its text is the same each time: the hot path only encodes the text.
+        # Only the text differs from one text chunk to the next: the hot path encodes nothing else.
         before, _, after = self._chunk(answer, {"content": ""}, None).rpartition(b'""')
         dumps = orjson.dumps
 
@@ -91,10 +91,12 @@ class ChatReply:
 
     def call(self, answer: int, call: ToolCall) -> bytes:
         """The chunks of a call in that answer: first its name, then its arguments."""
-        if self._chat.is_old and self._calls[answer]:
+        if self._chat.uses_functions and self._calls[answer]:
             return b""  # the first is all that such a message has room for
-        call = self._flat(call)
-        begun, rest = _old_deltas(call) if self._chat.is_old else _deltas(call, self._calls[answer])
+        call = self._as_client_expects(call)
+        begun, rest = (
+            _function_call_deltas(call) if self._chat.uses_functions else _tool_call_deltas(call, self._calls[answer])
+        )
         self._calls[answer] += 1
         return self._chunk(answer, begun, None) + self._chunk(answer, rest, None)
 
@@ -164,19 +166,19 @@ class ChatReply:
             "refusal": end.refusal,
             "annotations": annotations(end.sources),
         }
-        if answer.calls and self._chat.is_old:
+        if answer.calls and self._chat.uses_functions:
             message["function_call"] = {"name": answer.calls[0].name, "arguments": answer.calls[0].arguments}
         elif answer.calls:
-            message["tool_calls"] = [_whole_call(self._flat(call)) for call in answer.calls]
+            message["tool_calls"] = [_whole_call(self._as_client_expects(call)) for call in answer.calls]
         extras = end.extras or Extras()
         message |= extras.thoughts
         return {"index": index, "message": message, "logprobs": extras.logprobs, "finish_reason": self._reason(end)}
 
-    def _flat(self, call: ToolCall) -> ToolCall:
-        return replace(call, kind="function") if self._chat.is_flat else call
+    def _as_client_expects(self, call: ToolCall) -> ToolCall:
+        return replace(call, kind="function") if self._chat.custom_as_functions else call
 
     def _reason(self, end: End) -> str:
-        return "function_call" if self._chat.is_old and end.reason == "tool_calls" else end.reason
+        return "function_call" if self._chat.uses_functions and end.reason == "tool_calls" else end.reason
 
 
 def _whole_call(call: ToolCall) -> dict[str, Any]:
@@ -186,12 +188,12 @@ def _whole_call(call: ToolCall) -> dict[str, Any]:
     return {**fields, CALL_SIGNATURE: signature} if signature else fields
 
 
-def _deltas(call: ToolCall, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def _tool_call_deltas(call: ToolCall, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
     field = "input" if call.kind == "custom" else "arguments"
     begun = {"index": index, **_whole_call(replace(call, arguments=""))}
     return {"tool_calls": [begun]}, {"tool_calls": [{"index": index, call.kind: {field: call.arguments}}]}
 
 
-def _old_deltas(call: ToolCall) -> tuple[dict[str, Any], dict[str, Any]]:
+def _function_call_deltas(call: ToolCall) -> tuple[dict[str, Any], dict[str, Any]]:
     begun = {"function_call": {"name": call.name, "arguments": ""}}
     return begun, {"function_call": {"arguments": call.arguments}}

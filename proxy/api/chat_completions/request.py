@@ -18,7 +18,7 @@ from proxy.api.parameters import (
     read_text,
     read_whole,
 )
-from proxy.api.tools import OURS, Mode, read_calls, read_offer, text_or_empty, unsupported
+from proxy.api.tools import CLIENT_KINDS, ToolsMode, read_calls, read_tool_options, text_or_empty, unsupported
 from proxy.chat.ask import SAMPLING, Ask
 from proxy.chat.conversations import new_item_id
 from proxy.chat.errors import bad_request, unsupported_part
@@ -49,13 +49,8 @@ _READ = (_PLAIN | frozenset(_IGNORED)) | {
     "tools",
     "web_search",
 }
-REASONING_TEXTS = (
-    "thinking",
-    "redacted_thinking",
-    "reasoning",
-    "reasoning_text",
-    "summary_text",
-)  # parts no model is told
+# Parts of no use to a model.
+REASONING_TEXTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text")
 _SEARCH = "web_search_options"
 _EXTRA_FIELDS = frozenset({"name", *THOUGHT_NAMES, DETAILS})  # of a message, and of no use to a site
 FOR_SERVERS = ("input_audio", "file", "audio_url", "video_url")  # parts, as chat completions of servers know them
@@ -78,11 +73,11 @@ class ChatRequest:
     stream: bool = False
     include_usage: bool = False
     choices: int = 1
-    is_old: bool = False  # it offers `functions`, and expects their one `function_call`
-    is_flat: bool = False  # it offers custom tools as Cursor does, and expects their text as a function's arguments
+    uses_functions: bool = False  # the older parameter, to which the answer is one `function_call`
+    custom_as_functions: bool = False  # its custom tools are as Cursor writes them, which expects calls of functions
 
 
-def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
+def parse_chat(body: Mapping[str, Any], tools: ToolsMode = "emulate") -> ChatRequest:
     """Read a chat/completions body. *tools*: what is done with them. Raises `ServiceError` (400) with the field."""
     model = read_model(body)
     messages, pictures, fields = _read_chat(body.get("messages"))
@@ -93,7 +88,7 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
             stream=read_flag(body, "stream"),
         )
     _refuse_unsupported(body)
-    options = read_offer(body, tools)
+    options = read_tool_options(body, tools)
     read_metadata(body.get("metadata"))
     parameters = read_known(body, _IGNORED)
     ask = Ask(
@@ -117,8 +112,10 @@ def parse_chat(body: Mapping[str, Any], tools: Mode = "emulate") -> ChatRequest:
         stream=read_flag(body, "stream"),
         include_usage=includes_usage(body),
         choices=_choices(body),
-        is_old=options.tool_config is not None and not body.get("tools") and bool(body.get("functions")),
-        is_flat=any(tool.get("type") == "custom" and "custom" not in tool for tool in body.get("tools") or ()),
+        uses_functions=options.tool_config is not None and not body.get("tools") and bool(body.get("functions")),
+        custom_as_functions=any(
+            tool.get("type") == "custom" and "custom" not in tool for tool in body.get("tools") or ()
+        ),
     )
 
 
@@ -220,7 +217,7 @@ def includes_usage(body: Mapping[str, Any]) -> bool:
 def _extras(body: Mapping[str, Any]) -> dict[str, Any]:
     """All other fields: a server may know them."""
     extras = {name: value for name, value in body.items() if name not in _READ and value is not None}
-    others = [tool for tool in body.get("tools") or () if tool.get("type", OURS[0]) not in OURS]
+    others = [tool for tool in body.get("tools") or () if tool.get("type", "function") not in CLIENT_KINDS]
     if others:  # they were read: the model's upstream has tools
         extras["tools"] = others
         if (choice := body.get("tool_choice")) is not None:

@@ -11,7 +11,7 @@ from proxy.api.parameters import read_page_size
 from proxy.chat.conversations import unknown_item
 from proxy.chat.errors import bad_request
 from proxy.chat.tools.schema import is_too_deep
-from shared.conversations import Message, ToolCall, ToolKind, ToolResult
+from shared.conversations import Citation, Message, ToolCall, ToolKind, ToolResult
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100  # OpenAI's
 
@@ -47,12 +47,28 @@ def items_of(message: Message) -> list[dict[str, Any]]:
         return [_result_item(message, message.result)]
     content: list[dict[str, Any]] = []
     if message.role == "assistant":
-        content.append({"type": "output_text", "text": message.text, "annotations": [], "logprobs": []})
+        content.append(
+            {"type": "output_text", "text": message.text, "annotations": citations(message.sources), "logprobs": []}
+        )
     elif message.text or not message.images:
         content.append({"type": "input_text", "text": message.text})
     content += [dict(NOT_KEPT) for _ in message.images]
     item = {"id": message.id, "type": "message", "status": "completed", "role": message.role, "content": content}
     return [*([item] if message.text or not message.calls else []), *call_items(message)]
+
+
+def citations(sources: Sequence[Citation]) -> list[dict[str, Any]]:
+    """*sources* as the annotations of a text; those of chat completions are nested one level deeper."""
+    return [
+        {
+            "type": "url_citation",
+            "url": source.url,
+            "title": source.title,
+            "start_index": source.start,
+            "end_index": source.end,
+        }
+        for source in sources
+    ]
 
 
 def _result_item(message: Message, result: ToolResult) -> dict[str, Any]:

@@ -29,6 +29,7 @@ TOTAL_SECONDS = 20.0
 MAX_LOOKUPS = 4  # at once, in threads of their own: a slow name server must not hold up anybody else's
 SITE_BITS = 48  # of an IPv6 network: nobody's own is larger
 _INET = frozenset({socket.AF_INET, socket.AF_INET6})
+_NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV  # an address, which is not to be looked up again
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # One text for everything that may go wrong before and beside an answer: it must not tell whether something listens
 # at an address that is refused, nor which names are known inside a private network.
@@ -179,9 +180,6 @@ class _CheckedResolver(AbstractResolver):
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-_NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
 
 def _refuse_unless(allowed: AddressRule, address: str) -> None:

@@ -12,7 +12,7 @@ Clients resend their history, addresses included, with every turn; memory works 
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from time import monotonic
 
 from proxy.api.images.download import Downloader, DownloadFailed, DownloadTooLarge
@@ -55,7 +55,6 @@ class PictureFetcher:
         """The same messages and pictures, with what was fetched in place of its address."""
         if not pictures:
             return tuple(messages), {}
-        current = media_of_last_turn(messages)
         pending, new = addresses(messages, pictures)
         fetched: dict[str, Fetched] = {}
         missing: list[ImageAddress] = []
@@ -64,18 +63,25 @@ class PictureFetcher:
                 fetched[address.name] = found
             else:
                 missing.append(address)
-        if late := [address for address in missing[MAX_FETCHES:] if address.name in current]:
+        fetched |= await self._download_all(missing, required=media_of_last_turn(messages))
+        self._hold(sum(_size(each) for each in fetched.values()))
+        return put_in(messages, pictures, fetched)
+
+    async def _download_all(self, missing: Sequence[ImageAddress], required: Collection[str]) -> dict[str, Fetched]:
+        """The pictures by the names of their addresses. Raises `ServiceError` if one of those *required* fails."""
+        if late := [address for address in missing[MAX_FETCHES:] if address.name in required]:
             raise bad_request(
                 f"The last turn holds more than {MAX_FETCHES} images to fetch.",
                 param=late[0].where,
                 code="too_many_images",
             )
+        fetched: dict[str, Fetched] = {}
 
         async def fetch_one(address: ImageAddress) -> None:
             try:
                 fetched[address.name] = await self._download(address)
             except ServiceError as error:
-                if address.name in current:
+                if address.name in required:
                     raise
                 log.info("a picture that is not asked about is left out: %s", error)
 
@@ -85,8 +91,7 @@ class PictureFetcher:
                     group.create_task(fetch_one(address))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
-        self._hold(sum(_size(each) for each in fetched.values()))
-        return put_in(messages, pictures, fetched)
+        return fetched
 
     async def _download(self, address: ImageAddress) -> Fetched:
         try:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from proxy.api.images.reading import Picture, read_part, read_picture, without_unusable
+from proxy.api.opaque import decode_signature
 from proxy.api.parameters import MAX_MESSAGES, wrong_type
-from proxy.api.tools import as_json, text_or_empty, unsealed
+from proxy.api.tools import as_json, text_or_empty
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.definitions import Tool
 from proxy.chat.tools.prompts import found_tools_text
@@ -96,7 +97,7 @@ class _Blocks:
         elif kind == "thinking":
             self._thoughts.append(text_or_empty(block.get("thinking")))
         elif kind == "redacted_thinking":
-            self._signed = unsealed(block.get("data"))
+            self._signed = decode_signature(block.get("data"))
         elif role != "assistant":  # what others did beside their answers is left out
             raise _unsupported(where, kind)
 

@@ -6,19 +6,19 @@ from typing import Any
 from aiohttp import web
 
 from proxy.api.app_keys import CALLER, CHAT, REQUEST_ID
-from proxy.api.chat_completions.handlers import by_fields, read_chat
 from proxy.api.messages.reply import MessageReply
 from proxy.api.messages.request import parse_messages
+from proxy.api.reading import read_request, with_tools_mode
 from proxy.api.rendering import json_response
 from proxy.api.sending import send
-from proxy.api.tools import Mode
+from proxy.api.tools import ToolsMode
 from proxy.chat.prompt_tokens import count_request_tokens
 from proxy.server.bodies import read_body
 
 
 async def create_message(request: web.Request) -> web.StreamResponse:
     """Answer, streamed or whole."""
-    chat = await read_chat(request, parse_messages)
+    chat = await read_request(request, parse_messages)
     answer = await request.app[CHAT].answer(chat.ask, owner=request[CALLER].owner)
     reply = MessageReply(
         id=answer.message_id,
@@ -33,7 +33,7 @@ async def create_message(request: web.Request) -> web.StreamResponse:
 async def count_message_tokens(request: web.Request) -> web.Response:
     """About as many tokens as a request would be; no site is asked."""
 
-    def count(fields: Mapping[str, Any], tools: Mode) -> int:
+    def count(fields: Mapping[str, Any], tools: ToolsMode) -> int:
         return count_request_tokens(parse_messages(fields, tools, counts_only=True).ask)
 
-    return json_response({"input_tokens": await read_body(request, by_fields(request, count))})
+    return json_response({"input_tokens": await read_body(request, with_tools_mode(request, count))})

@@ -8,13 +8,13 @@ import orjson
 
 from proxy.api.messages.blocks import to_client_id
 from proxy.api.messages.errors import error_body
-from proxy.api.tools import sealed
+from proxy.api.opaque import encode_signature
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extras
 from proxy.chat.tokens import Usage
 from proxy.chat.tools.schema import is_too_deep
-from proxy.chat.upstream import Citation, End
-from shared.conversations import Message, ToolCall
+from proxy.chat.upstream import End
+from shared.conversations import Citation, Message, ToolCall
 from shared.plugins.lenient_json import read_json
 
 # Clients want one that is not empty, and send it back with the thoughts; nobody checks this one.
@@ -37,9 +37,9 @@ class MessageReply:
         self._request_id = request_id
         self._of_json = of_json
         self._number = 0  # of the block that is open or comes next
-        self._is_open = False  # a text block is
-        self._is_thinking = False  # a block of thoughts is open
-        self._before = b""  # a text of it
+        self._is_text_open = False
+        self._is_thinking_open = False
+        self._delta_start = b""  # of a text event, up to its text
 
     def opening(self) -> bytes:
         """The first event; what blocks there are is not known yet."""
@@ -66,9 +66,9 @@ class MessageReply:
         """The deltas of thoughts, and of a text; of log probabilities this API knows nothing."""
         events = b""
         if extras.reasoning_text:
-            if not self._is_thinking:
+            if not self._is_thinking_open:
                 events = self._close()
-                self._is_thinking = True
+                self._is_thinking_open = True
                 events += _event("content_block_start", index=self._number, content_block=_thinking_block("", ""))
             delta = {"type": "thinking_delta", "thinking": extras.reasoning_text}
             events += _event("content_block_delta", index=self._number, delta=delta)
@@ -110,31 +110,31 @@ class MessageReply:
         return {**self._base, "content": content, **_stopped(end), **unused, "usage": usage}
 
     def _delta(self, text: str) -> bytes:
-        begun = b"" if self._is_open else self._open()
-        return b"".join((begun, self._before, orjson.dumps(text), b"}}\n\n"))
+        begun = b"" if self._is_text_open else self._open_text()
+        return b"".join((begun, self._delta_start, orjson.dumps(text), b"}}\n\n"))
 
-    def _open(self) -> bytes:
+    def _open_text(self) -> bytes:
         ended = self._close()
-        self._is_open = True
-        # All of a text event but its text is the same each time.
+        self._is_text_open = True
+        # Only the text differs from one text event to the next: the hot path encodes nothing else.
         event = _event("content_block_delta", index=self._number, delta={"type": "text_delta", "text": ""})
-        self._before = event.rpartition(b'""')[0]
+        self._delta_start = event.rpartition(b'""')[0]
         return ended + _event("content_block_start", index=self._number, content_block=_text_block(""))
 
     def _close(self, sources: Sequence[Citation] = ()) -> bytes:
         """The events that end the block that is open, if one is."""
-        if self._is_thinking:
-            self._is_thinking = False
+        if self._is_thinking_open:
+            self._is_thinking_open = False
             signed = {"type": "signature_delta", "signature": SIGNATURE}
             return _event("content_block_delta", index=self._number, delta=signed) + self._stop()
-        if not self._is_open:
+        if not self._is_text_open:
             return b""
         events = [
             _event("content_block_delta", index=self._number, delta={"type": "citations_delta", "citation": citation})
             for citation in _citations(sources)
         ]
         events.append(self._stop())
-        self._is_open = False
+        self._is_text_open = False
         return b"".join(events)
 
     def _stop(self) -> bytes:
@@ -166,7 +166,7 @@ def _thinking_block(thought: str, signature: str) -> dict[str, Any]:
 
 def _signed_block(call: ToolCall) -> dict[str, Any]:
     """What a server signed of *call*: clients cannot read it, and send it back before the call."""
-    return {"type": "redacted_thinking", "data": sealed(call)}
+    return {"type": "redacted_thinking", "data": encode_signature(call)}
 
 
 def _tool_block(call: ToolCall, given: Any) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from typing import Any
 
 from proxy.api.chat_completions.request import ChatRequest, read_stops
 from proxy.api.messages.blocks import read_messages, read_texts
-from proxy.api.messages.tools import read_offer
+from proxy.api.messages.tools import read_tool_options
 from proxy.api.parameters import check_number, check_text, read_flag, read_model, read_whole
-from proxy.api.tools import TELLABLE, Mode
+from proxy.api.tools import HEADER_SAFE, ToolsMode
 from proxy.chat.ask import EFFORT, Ask
 from proxy.chat.errors import bad_request
 from shared.conversations import Message
@@ -43,7 +43,7 @@ _READ = frozenset(
 )
 
 
-def parse_messages(body: Mapping[str, Any], tools: Mode = "emulate", *, counts_only: bool = False) -> ChatRequest:
+def parse_messages(body: Mapping[str, Any], tools: ToolsMode = "emulate", *, counts_only: bool = False) -> ChatRequest:
     """Read a body of `POST /v1/messages`. *counts_only*: of `count_tokens`, which takes no limit.
 
     Raises `ServiceError` (400).
@@ -53,7 +53,7 @@ def parse_messages(body: Mapping[str, Any], tools: Mode = "emulate", *, counts_o
         if body.get(name) and body[name] != _BEGINS:
             raise bad_request(f"'{name}' is not supported: {why}", param=name, code=code)
     limit = None if counts_only else _read_limit(body)
-    options = read_offer(body, tools)
+    options = read_tool_options(body, tools)
     deferred = {tool.name: tool for tool in options.tool_config.tools if tool.is_found} if options.tool_config else {}
     messages, pictures = read_messages(body.get("messages"), deferred)
     ask = Ask(
@@ -110,4 +110,4 @@ def _ignored(body: Mapping[str, Any]) -> tuple[str, ...]:
     """What was sent and is not read, by its name."""
     names = [name for name, value in body.items() if name not in _READ and name not in SAMPLING and value is not None]
     names += [f"output_config.{name}" for name in body.get("output_config") or () if name not in ("effort", "format")]
-    return tuple(name for name in names if TELLABLE.fullmatch(name))[:MAX_NAMED]
+    return tuple(name for name in names if HEADER_SAFE.fullmatch(name))[:MAX_NAMED]

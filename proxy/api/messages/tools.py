@@ -1,11 +1,11 @@
-"""The tools and the form of the answer in a request of Anthropic's Messages API."""
+"""The tools and the response format in a request of Anthropic's Messages API."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from proxy.api.parameters import read_flag, read_list, read_object, wrong_type
-from proxy.api.tools import Mode, ToolOptions, offered, read_form, read_tool, unsupported_tools
+from proxy.api.tools import ToolOptions, ToolsMode, apply_mode, read_output_format, read_tool, unsupported_tools
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.definitions import MESSAGES, Tool, ToolChoice
 
@@ -14,8 +14,8 @@ _FINDER = "tool_search_tool"  # Anthropic's search among tools; the bot has to b
 _MODES: Mapping[str, ToolChoice] = {"auto": ToolChoice(), "any": ToolChoice("required"), "none": ToolChoice("none")}
 
 
-def read_offer(body: Mapping[str, Any], mode: Mode) -> ToolOptions:
-    """What the request offers and wants. Raises `ServiceError` (400).
+def read_tool_options(body: Mapping[str, Any], mode: ToolsMode) -> ToolOptions:
+    """The tools and the response format of the request. Raises `ServiceError` (400).
 
     Tools that Anthropic's own servers or models bring are left out; its web search stands for that of the site, which
     is switched on where it is the only tool, or has to be called. Deferred tools are told where a client's own search
@@ -42,8 +42,8 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> ToolOptions:
             "A tool is to be called, and none is given.", param="tool_choice", code="missing_required_parameter"
         )
     form, value = _form(body)
-    output_format, fields = read_form(value, form, nested=False), replace(MESSAGES, schema=f"{form}.schema")
-    options = offered(mode, tools, choice, output_format, fields, body=body, parallel=parallel, form=form)
+    output_format, fields = read_output_format(value, form, nested=False), replace(MESSAGES, schema=f"{form}.schema")
+    options = apply_mode(mode, tools, choice, output_format, fields, body=body, parallel=parallel, form=form)
     return replace(options, searches=searches, left_out=(*unsupported_tools(others), *options.left_out))
 
 
@@ -88,7 +88,7 @@ def _bad_choice() -> ServiceError:
 
 
 def _form(body: Mapping[str, Any]) -> tuple[str, Any]:
-    """The form of the answer, and its name: the one of now, or the one it had as a beta."""
+    """The name of the parameter with the response format, which was another one in the beta, and its value."""
     config = read_object(body, "output_config")
     if config.get("format") is not None:
         return "output_config.format", config["format"]

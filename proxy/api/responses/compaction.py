@@ -10,11 +10,12 @@ from secrets import token_hex
 from typing import Any
 
 from proxy.api.conversations.items import items_of
+from proxy.api.opaque import encode_summary
 from proxy.api.responses.input_items import SUMMARY
 from proxy.api.responses.objects import usage
 from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import ResponseRequest, parse_response
-from proxy.api.tools import Mode, sealed_summary, text_or_empty, unsupported
+from proxy.api.tools import ToolsMode, text_or_empty, unsupported
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extras
 from proxy.chat.tokens import Usage
@@ -38,7 +39,7 @@ def is_asked_within(body: Mapping[str, Any]) -> bool:
     return isinstance(last, dict) and last.get("type") == "compaction_trigger"
 
 
-def parse_compaction(body: Mapping[str, Any], tools: Mode) -> ResponseRequest:
+def parse_compaction(body: Mapping[str, Any], tools: ToolsMode) -> ResponseRequest:
     """The turn that gives the summary that *body* asks for, of `POST /v1/responses/compact` or of `/v1/responses`.
 
     Nothing of it is stored: what was said stays as it is. Raises `ServiceError` (400).
@@ -58,12 +59,12 @@ def parse_compaction(body: Mapping[str, Any], tools: Mode) -> ResponseRequest:
         web_search=False,
         max_tokens=None,
     )
-    request.kept = tuple(filter(None, map(_kept, sent)))
+    request.user_items = tuple(filter(None, map(_user_item, sent)))
     request.store = False
     return request
 
 
-def _kept(item: Any) -> dict[str, Any] | None:
+def _user_item(item: Any) -> dict[str, Any] | None:
     """A message of the user as it was sent; None for any other item."""
     if not isinstance(item, dict) or item.get("type") not in (None, "message") or item.get("role") != "user":
         return None
@@ -119,7 +120,7 @@ class CompactionReply(ResponseReply):
             raise ServiceError(
                 502, "The site failed to answer: it gave no summary.", type="server_error", code="upstream_error"
             )
-        return self._item(sealed_summary(text))
+        return self._item(encode_summary(text))
 
     def _item(self, content: str) -> dict[str, Any]:
         return {"id": f"cmp_{self._message_id[4:]}", "type": "compaction", "encrypted_content": content}
@@ -134,6 +135,6 @@ class CompactedReply(CompactionReply):
             "id": self._base["id"],
             "object": "response.compaction",
             "created_at": self._base["created_at"],
-            "output": [*self._kept, self._summary(answers[0].text, ends[0])],
+            "output": [*self._user_items, self._summary(answers[0].text, ends[0])],
             "usage": usage(used),
         }

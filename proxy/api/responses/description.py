@@ -106,6 +106,9 @@ SCHEMAS: dict[str, Schema] = {
             "`effort` reaches servers; sites cannot take it, and `x-ignored-params` names it then. Where `summary` is "
             "set, thoughts that a server tells stand in the item's `summary`, as they are.",
         ),
+        context_management=described(
+            ANY, "Without effect, and named in `x-ignored-params`; no history is summed up unasked."
+        ),
         max_tool_calls=ignored(number(WHOLE_RANGES["max_tool_calls"], "integer")),
         top_logprobs=TOP_LOGPROBS,
         include=described(

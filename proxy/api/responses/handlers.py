@@ -6,27 +6,27 @@ from typing import Any
 from aiohttp import web
 
 from proxy.api.app_keys import CALLER, RESPONSES
-from proxy.api.chat_completions.handlers import by_fields, read_chat
 from proxy.api.conversations.items import page_of, read_page
 from proxy.api.parameters import named_as
+from proxy.api.reading import read_request, with_tools_mode
 from proxy.api.rendering import json_response
 from proxy.api.responses.compaction import CompactedReply, CompactionReply, is_asked_within, parse_compaction
 from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import ResponseRequest, parse_response
 from proxy.api.sending import send
-from proxy.api.tools import Mode, unsupported
+from proxy.api.tools import ToolsMode, unsupported
 from proxy.server.bodies import read_body
 
 
 async def create_response(request: web.Request) -> web.StreamResponse:
     """Answer, streamed or whole; with a summary alone, where that is asked for."""
-    parsed = await read_chat(request, _parse)
-    return await _answer(request, parsed, ResponseReply if parsed.kept is None else CompactionReply)
+    parsed = await read_request(request, _parse)
+    return await _answer(request, parsed, ResponseReply if parsed.user_items is None else CompactionReply)
 
 
 async def compact_response(request: web.Request) -> web.StreamResponse:
     """Sum a conversation up."""
-    parsed = await read_chat(request, parse_compaction)
+    parsed = await read_request(request, parse_compaction)
     parsed.stream = False
     return await _answer(request, parsed, CompactedReply)
 
@@ -39,7 +39,7 @@ async def _answer(request: web.Request, parsed: ResponseRequest, replies: type[R
 
 async def count_input_tokens(request: web.Request) -> web.Response:
     """About as many tokens as a request would be; no site is asked."""
-    parsed = await read_body(request, by_fields(request, _parse))
+    parsed = await read_body(request, with_tools_mode(request, _parse))
     with named_as(conversation_id="conversation"):
         count = await request.app[RESPONSES].count_tokens(parsed, owner=request[CALLER].owner)
     return json_response({"object": "response.input_tokens", "input_tokens": count})
@@ -67,5 +67,5 @@ async def list_input_items(request: web.Request) -> web.Response:
     return json_response(page_of(items, page))
 
 
-def _parse(fields: Mapping[str, Any], tools: Mode) -> ResponseRequest:
+def _parse(fields: Mapping[str, Any], tools: ToolsMode) -> ResponseRequest:
     return (parse_compaction if is_asked_within(fields) else parse_response)(fields, tools)

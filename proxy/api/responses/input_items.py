@@ -8,8 +8,9 @@ from typing import Any
 from proxy.api.chat_completions.request import read_messages
 from proxy.api.conversations.items import message_of
 from proxy.api.images.reading import Picture, without_unusable
+from proxy.api.opaque import decode_signature, decode_summary, decode_thought
 from proxy.api.responses.tools import found_in, is_by_client
-from proxy.api.tools import as_json, text_or_empty, unsealed, unsealed_summary, unsealed_thought
+from proxy.api.tools import as_json, text_or_empty
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.prompts import found_tools_text
 from shared.conversations import Message, ToolCall, ToolKind, ToolResult
@@ -43,6 +44,7 @@ _CALLS = frozenset(
         "tool_search_call",
     }
 )
+_CALLS_WITH_RESULT = ("mcp_call", "code_interpreter_call")  # of tools that the model's server runs itself
 _COMPACTIONS = frozenset({"compaction", "compaction_summary", "context_compaction"})
 SUMMARY = "Summary of the conversation so far:\n\n"
 Read = tuple[tuple[Message, ...], dict[str, Picture]]
@@ -53,11 +55,11 @@ _KINDS: Mapping[str, ToolKind] = {"custom_tool_call": "custom", "tool_search_cal
 
 
 def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
-    """The messages of a field *name* that holds *items*, and their pictures by what names them.
+    """The messages that *items*, the value of the field *name*, amount to, and their pictures by name.
 
-    An answer, its calls and what was thought before them, which are items of their own, are one message. With
-    *may_refer* an item may only name an earlier answer: its message has that one's id, and the name for a text. There
-    are none where the items hold nothing to be told. Raises `ServiceError` (400).
+    The items of an answer, of its calls and of the reasoning before them make one message. With *may_refer* an item may
+    be a reference to an earlier answer: its message has that one's id, and the reference as its text. Items that no
+    model is told of make no message. Raises `ServiceError` (400).
     """
     if not isinstance(items, list):
         raise bad_request(f"'{name}' must be a list of items.", param=name)
@@ -66,39 +68,51 @@ def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
         where = f"{name}.{index}"
         kind = _kind(item)
         if kind == "reasoning":
-            gathered.think(_thought(item), unsealed(item.get("encrypted_content")))
+            gathered.think(_thought(item), decode_signature(item.get("encrypted_content")))
         elif _is_unread(kind, item):
             continue
         elif kind == "message":
             gathered.say(item)
         elif kind == "agent_message" or kind in _COMPACTIONS:
-            summary = unsealed_summary(item.get("encrypted_content"))
+            summary = decode_summary(item.get("encrypted_content"))
             gathered.say({"role": "user", "content": SUMMARY + summary if summary else _readable(item.get("content"))})
         elif kind == "item_reference" and may_refer:
             gathered.refer(_reference(item, f"{where}.id"))
         elif call := read_call(kind, item):
             gathered.call(call)
-            if kind in ("mcp_call", "code_interpreter_call"):
-                result_text = _logs(item) if kind != "mcp_call" else item.get("error") or item.get("output")
-                is_failed = bool(item.get("error")) or item.get("status") == "failed"
-                gathered.result(ToolResult(call_id=call.id, failed=is_failed), text_or_empty(result_text))
-        elif kind == "tool_search_output":
-            about = ToolResult(call_id=text_or_empty(item.get("call_id")), kind="tool_search")
-            gathered.result(about, found_tools_text(tuple(found_in(item))))
-        elif kind.endswith("_call_output"):
-            name_of_call = text_or_empty(item.get("call_id") or item.get("id"))
-            kind_of_call = _KINDS.get(kind.removesuffix("_output"), "function")
-            about = ToolResult(call_id=name_of_call, failed=item.get("status") == "failed", kind=kind_of_call)
-            output = item.get("output")
-            is_parts = isinstance(output, list) and kind != "shell_call_output"
-            gathered.result(about, output if is_parts else as_json(output))
+            if kind in _CALLS_WITH_RESULT:
+                gathered.result(*_result_of_call(kind, item, call))
+        elif kind == "tool_search_output" or kind.endswith("_call_output"):
+            gathered.result(*_result(kind, item))
         else:
             raise _unreadable(where, kind)
     return without_unusable(*gathered.messages(name)) if gathered.fields or not items else ((), {})
 
 
+def _result_of_call(kind: str, item: Mapping[str, Any], call: ToolCall) -> tuple[ToolResult, str]:
+    """The result that the item of *call* holds itself, and its text."""
+    is_failed = bool(item.get("error")) or item.get("status") == "failed"
+    text = (item.get("error") or item.get("output")) if kind == "mcp_call" else _logs(item)
+    return ToolResult(call_id=call.id, failed=is_failed), text_or_empty(text)
+
+
+def _result(kind: str, item: Mapping[str, Any]) -> tuple[ToolResult, Any]:
+    """The result that *item* is, and its content: a text, or content parts. Raises `ServiceError` (400)."""
+    if kind == "tool_search_output":
+        result = ToolResult(call_id=text_or_empty(item.get("call_id")), kind="tool_search")
+        return result, found_tools_text(tuple(found_in(item)))
+    result = ToolResult(
+        call_id=text_or_empty(item.get("call_id") or item.get("id")),
+        failed=item.get("status") == "failed",
+        kind=_KINDS.get(kind.removesuffix("_output"), "function"),
+    )
+    output = item.get("output")
+    is_parts = isinstance(output, list) and kind != "shell_call_output"
+    return result, output if is_parts else as_json(output)
+
+
 def _logs(item: Mapping[str, Any]) -> str:
-    """What the code of a model's own printed."""
+    """What the code in a `code_interpreter_call` printed."""
     outputs = item.get("outputs")
     logs = [each.get("logs") for each in outputs if isinstance(each, dict)] if isinstance(outputs, list) else []
     return "\n".join(text for text in logs if isinstance(text, str))
@@ -108,7 +122,7 @@ def _thought(item: Mapping[str, Any]) -> str:
     """The text of a reasoning item; summaries of others are no thoughts."""
     parts = item.get("content") or (item.get("summary") if _OWN_ID.fullmatch(text_or_empty(item.get("id"))) else None)
     texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
-    return "".join(text for text in texts if isinstance(text, str)) or unsealed_thought(item.get("encrypted_content"))
+    return "".join(text for text in texts if isinstance(text, str)) or decode_thought(item.get("encrypted_content"))
 
 
 def _is_unread(kind: str, item: Any) -> bool:
@@ -116,7 +130,7 @@ def _is_unread(kind: str, item: Any) -> bool:
     if kind == "configuration_update":  # of how hard to think, which is read with the request's own fields
         return not item.get("text")
     if kind in _COMPACTIONS:  # those of others are read by their servers alone
-        return not unsealed_summary(item.get("encrypted_content"))
+        return not decode_summary(item.get("encrypted_content"))
     is_extension = ":" in kind  # `vendor:kind`: somebody's own, as Open Responses has them named
     return is_extension or kind in _UNREAD or (kind in _SEARCHES and not is_by_client(item))
 

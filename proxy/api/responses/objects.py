@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from proxy.api.chat_completions.reply import annotations
-from proxy.api.conversations.items import REASONING_ID
+from proxy.api.conversations.items import REASONING_ID, citations
 from proxy.api.responses.request import ResponseRequest
 from proxy.chat.extras import Extras
 from proxy.chat.tokens import Usage
-from proxy.chat.upstream import Citation, End
+from proxy.chat.upstream import End
+from shared.conversations import Citation
 
 
 def content(text: str, end: End, logprobs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -20,9 +20,8 @@ def content(text: str, end: End, logprobs: Sequence[Mapping[str, Any]]) -> list[
 
 
 def text_part(text: str, sources: Sequence[Citation], logprobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The text of a message; chat's annotations are nested one level deeper than these."""
-    flat = [{"type": each["type"], **each[each["type"]]} for each in annotations(sources)]
-    return {"type": "output_text", "text": text, "annotations": flat, "logprobs": logprobs}
+    """The text of a message."""
+    return {"type": "output_text", "text": text, "annotations": citations(sources), "logprobs": logprobs}
 
 
 def reasoning_item(
@@ -102,7 +101,7 @@ def blank(request: ResponseRequest, *, id: str, created: int, model: str) -> dic
         "presence_penalty": 0.0,
         "previous_response_id": request.previous_response_id,
         "prompt_cache_key": None,
-        "reasoning": {"effort": None, "summary": request.summary},
+        "reasoning": {"effort": None, "summary": request.reasoning_summary},
         "safety_identifier": None,
         "service_tier": "default",
         "store": request.store,

@@ -17,8 +17,8 @@ from proxy.api.parameters import (
     wrong_type,
 )
 from proxy.api.responses.input_items import Read, read_items
-from proxy.api.responses.tools import read_offer
-from proxy.api.tools import Mode, unsupported
+from proxy.api.responses.tools import read_tool_options
+from proxy.api.tools import ToolsMode, unsupported
 from proxy.chat.ask import Ask
 from proxy.chat.errors import bad_request
 from proxy.chat.tools.schema import is_too_deep
@@ -42,8 +42,9 @@ _ECHOED: Mapping[str, type | tuple[type, ...]] = {  # what the response object r
     "tools": list,
     "text": dict,
 }
-_LOGPROBS = "message.output_text.logprobs"  # among what is to be included
-_SEALED = "reasoning.encrypted_content"  # likewise
+# Values of the parameter `include`.
+_LOGPROBS = "message.output_text.logprobs"
+_ENCRYPTED_REASONING = "reasoning.encrypted_content"
 
 
 @dataclass(slots=True)
@@ -62,9 +63,9 @@ class ResponseRequest:
     store: bool
     metadata: dict[str, str]
     echoed: Mapping[str, Any]  # parameters that the response object repeats
-    summary: str | None = None  # what kind of a summary of the model's thoughts is asked for
-    seals: bool = False  # thoughts are to be told so, too, that clients send them back as they are
-    kept: Sequence[Mapping[str, Any]] | None = None  # what the user said, where all is summed up; else None
+    reasoning_summary: str | None = None  # its kind; None: thoughts are not to be shown as a summary
+    encrypts_reasoning: bool = False  # thoughts are to be in `encrypted_content` too, which clients send back
+    user_items: Sequence[Mapping[str, Any]] | None = None  # of a compaction: what the user said, as items; else None
 
     def to_ask(self, history: Sequence[Message], new: Sequence[Message]) -> Ask:
         """All that is asked: *new* in place of the messages of `ask`, after what was said before."""
@@ -72,7 +73,7 @@ class ResponseRequest:
         return replace(self.ask, messages=(*instructions, *history, *new))
 
 
-def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> ResponseRequest:
+def parse_response(body: Mapping[str, Any], tools: ToolsMode = "emulate") -> ResponseRequest:
     """Read a body of `POST /v1/responses`. *tools*: what is done with them. Raises `ServiceError` (400)."""
     model = read_model(body)
     for name, why in _REFUSED.items():
@@ -87,7 +88,7 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
         )
     body = _updated(body)
     messages, pictures = _read_input(body.get("input"), may_be_empty=bool(previous or conversation))
-    asked = read_offer(body, tools)
+    asked = read_tool_options(body, tools)
     ask = Ask(
         model=model,
         messages=messages,
@@ -95,7 +96,7 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
         max_tokens=read_limit(body, "max_output_tokens"),
         parameters=read_known(body, _IGNORED) | _verbosity(body) | _logprobs(body),
         wants_extras=True,
-        ignored=asked.left_out,
+        ignored=(*asked.left_out, *(["context_management"] if body.get("context_management") else ())),
         tool_config=asked.tool_config,
     )
     return ResponseRequest(
@@ -108,8 +109,8 @@ def parse_response(body: Mapping[str, Any], tools: Mode = "emulate") -> Response
         store=read_flag(body, "store", default=True),
         metadata=read_metadata(body.get("metadata")),
         echoed=_echoed(body),
-        summary=_summary(body),
-        seals=_includes(body, _SEALED),
+        reasoning_summary=_reasoning_summary(body),
+        encrypts_reasoning=_includes(body, _ENCRYPTED_REASONING),
     )
 
 
@@ -137,7 +138,7 @@ def _updated(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return body
 
 
-def _summary(body: Mapping[str, Any]) -> str | None:
+def _reasoning_summary(body: Mapping[str, Any]) -> str | None:
     reasoning = read_object(body, "reasoning")
     kind = reasoning.get("summary") or reasoning.get("generate_summary")  # its older name
     return kind if isinstance(kind, str) else None

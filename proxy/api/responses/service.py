@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Responses:
-    """Makes responses, and keeps those that are to be kept. All methods raise `ServiceError`.
+    """Makes responses, and stores those that are to be stored. All methods raise `ServiceError`.
 
     *owner*: as `Conversations` has it.
     """
@@ -48,14 +48,14 @@ class Responses:
         ask, history, new = await self._whole(request, owner)
         parts = ask.parts
         words = await offload(sum(part.size for part in parts.values()), lambda: file_texts(parts)) if parts else {}
-        kept = tuple(replace_media(message, words) for message in new)  # no files are
-        if request.kept is not None:
-            request.kept = [*user_items(history), *request.kept]
+        new_without_files = tuple(replace_media(message, words) for message in new)  # files are not stored
+        if request.user_items is not None:
+            request.user_items = [*user_items(history), *request.user_items]
         if request.store or request.conversation_id is not None:
-            check_capacity((*history, *kept), answers=1)
+            check_capacity((*history, *new_without_files), answers=1)
 
         async def keep(answer: Answer) -> None:
-            await self._keep(request, history, kept, answer, reply, owner=owner)
+            await self._keep(request, history, new_without_files, answer, reply, owner=owner)
 
         answer = await self._chats.answer(ask, owner=owner, on_complete=keep)
         reply = replies(
@@ -113,14 +113,14 @@ class Responses:
         for each in newest_first:
             if each.id in known:
                 continue
-            stored = await self._kept(_response_of(each.id), owner)
+            stored = await self._find_visible(_response_of(each.id), owner)
             known |= {message.id: message for message in stored.messages} if stored else {}
             if each.id not in known:
                 raise unknown_item(each.text, param="input")
         return tuple(_told_once(messages, {each.id: known[each.id] for each in newest_first}))
 
     async def _stored(self, response_id: str, owner: str) -> Conversation:
-        stored = await self._kept(response_id, owner)
+        stored = await self._find_visible(response_id, owner)
         if stored is None or not stored.response:
             raise ServiceError(
                 404,
@@ -130,7 +130,7 @@ class Responses:
             )
         return stored
 
-    async def _kept(self, response_id: str, owner: str) -> Conversation | None:
+    async def _find_visible(self, response_id: str, owner: str) -> Conversation | None:
         stored = await call_store(lambda: self._store.conversation(response_id))
         return stored if stored is not None and is_visible_to(stored, owner) else None
 
@@ -152,7 +152,7 @@ class Responses:
             added = await self._conversations.append(request.conversation_id, added)
         if not request.store:
             return
-        whole = reply.whole([answer.message], [answer.end], answer.usage)
+        whole = reply.stored(answer.message, answer.end, answer.usage)
         stored = Conversation(
             id=whole["id"],
             owner=owner,

@@ -1,4 +1,4 @@
-"""The tools and the form of the answer in a request of OpenAI's Responses API."""
+"""The tools and the response format in a request of OpenAI's Responses API."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -7,11 +7,12 @@ from typing import Any
 
 from proxy.api.parameters import read_flag, read_list, wrong_type
 from proxy.api.tools import (
-    Mode,
+    CLIENT_KINDS,
     ToolOptions,
-    offered,
+    ToolsMode,
+    apply_mode,
     read_choice,
-    read_form,
+    read_output_format,
     read_tool,
     refuse_lone_choice,
     unsupported,
@@ -21,17 +22,18 @@ from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.tools.definitions import MAX_TOOLS, RESPONSES, Tool, ToolChoice, ToolConfig
 
 _SEARCH = ("web_search", "web_search_preview")  # dated names such as web_search_2025_08_26 begin alike
-_OURS = ("function", "custom", "namespace")
+_CLIENT_KINDS = (*CLIENT_KINDS, "namespace")
 
 
-def read_offer(body: Mapping[str, Any], mode: Mode) -> ToolOptions:
-    """What the request offers and wants. Raises `ServiceError` (400).
+def read_tool_options(body: Mapping[str, Any], mode: ToolsMode) -> ToolOptions:
+    """The tools and the response format of the request. Raises `ServiceError` (400).
 
     The site's search is switched on where it is asked for without functions, or has to be called.
     """
     refuse_lone_choice(body, "tools", "tool_choice", harmless=("none", "auto"))
     text = body.get("text")
-    output_format = read_form(text.get("format") if isinstance(text, dict) else None, "text.format", nested=False)
+    form = text.get("format") if isinstance(text, dict) else None
+    output_format = read_output_format(form, "text.format", nested=False)
     items = read_list(body, "tools")
     kinds = [_kind(item, index) for index, item in enumerate(items)]
     tools = tuple(tool for index, item in enumerate(items) for tool in _tools(item, f"tools[{index}]"))
@@ -47,7 +49,9 @@ def read_offer(body: Mapping[str, Any], mode: Mode) -> ToolOptions:
         may_call = read_choice(choice, "tool_choice", nested=False)
     parallel = read_flag(body, "parallel_tool_calls", default=True)
     searches = may_search and not tools and choice != "none"
-    options = offered(mode, tools, may_call, output_format, RESPONSES, body=body, parallel=parallel, form="text.format")
+    options = apply_mode(
+        mode, tools, may_call, output_format, RESPONSES, body=body, parallel=parallel, form="text.format"
+    )
     return replace(options, searches=searches, left_out=(*unsupported_tools(hosted), *options.left_out))
 
 
@@ -64,13 +68,13 @@ def _tools(item: Mapping[str, Any], where: str) -> Iterator[Tool]:
     kind = item["type"]
     if kind == "tool_search" and is_by_client(item):
         yield replace(read_tool({**item, "name": kind}, where, "function"), kind=kind)
-    if kind in ("function", "custom"):
+    if kind in CLIENT_KINDS:
         yield read_tool(item, where, kind)
     if kind == "namespace":
         for index, each in enumerate(read_list(item, "tools")):
             place = f"{where}.tools[{index}]"
             inner = each.get("type", "function") if isinstance(each, dict) else None
-            if inner not in ("function", "custom"):
+            if inner not in CLIENT_KINDS:
                 raise wrong_type(place, "a function or a custom tool")
             namespace = item.get("name")
             yield read_tool(each, place, inner, namespace=namespace if isinstance(namespace, str) else None)
@@ -78,7 +82,7 @@ def _tools(item: Mapping[str, Any], where: str) -> Iterator[Tool]:
 
 def _is_hosted(kind: str, item: Mapping[str, Any]) -> bool:
     """Whether OpenAI's servers would run it."""
-    return not (kind in _OURS or kind.startswith(_SEARCH) or (kind == "tool_search" and is_by_client(item)))
+    return not (kind in _CLIENT_KINDS or kind.startswith(_SEARCH) or (kind == "tool_search" and is_by_client(item)))
 
 
 def is_by_client(item: Mapping[str, Any]) -> bool:
@@ -90,7 +94,7 @@ def found_in(item: Mapping[str, Any]) -> Iterator[Tool]:
     """The tools that an item brings, as far as any model can be told of them."""
     tools = item.get("tools")
     for each in tools if isinstance(tools, list) else ():
-        if isinstance(each, dict) and each.get("type") in _OURS:
+        if isinstance(each, dict) and each.get("type") in _CLIENT_KINDS:
             with suppress(ServiceError):
                 for tool in _tools(each, "tools"):
                     ToolConfig((tool,))

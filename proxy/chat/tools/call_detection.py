@@ -53,9 +53,8 @@ class ReasoningMark(NamedTuple):
     is_over: bool
 
 
-Detection = (
-    CallStart | CodeBlock | ReasoningMark | Literal["more", "imitation"] | int
-)  # int: so many characters are text
+# An int: so many characters are text.
+Detection = CallStart | CodeBlock | ReasoningMark | Literal["more", "imitation"] | int
 
 
 class Position(NamedTuple):

@@ -101,9 +101,8 @@ class ReplyReader:
 def _usage(usage: Mapping[str, Any]) -> Usage | None:
     counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
     prompt, completion = (count if type(count) is int and count >= 0 else None for count in counts)
-    return (
-        Usage(prompt, completion) if prompt is not None and completion else None
-    )  # a text of no tokens is not counted
+    # A completion of no tokens was not counted.
+    return Usage(prompt, completion) if prompt is not None and completion else None
 
 
 def _pictures(answer: Mapping[str, Any], text: str) -> str:

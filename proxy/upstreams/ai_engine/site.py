@@ -60,7 +60,7 @@ class AiEngineSite(PluginClient):
             try:
                 await attempt.run(self._limits.idle_timeout)
             except SiteRefusal as refusal:
-                refusal.hide(used.secrets)
+                refusal.attribute(used)
                 if refusal.kind not in _MENDED or not budget.may_retry:
                     raise _to_refusal(refusal, attempt) from refusal
                 is_restarting = refusal.kind is RefusalKind.UNREACHABLE

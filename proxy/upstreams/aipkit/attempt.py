@@ -226,9 +226,8 @@ def _plain(data: bytes) -> str | None:
 
 def _complete(refusal: SiteRefusal, date: str, *, is_repeat: bool) -> None:
     """Complete a *refusal* of step 2 from its context. *date*: the response's Date header."""
-    if (
-        is_repeat and refusal.kind is RefusalKind.CACHE_KEY
-    ):  # the key was used up by a request that was answered to nobody
+    if is_repeat and refusal.kind is RefusalKind.CACHE_KEY:
+        # The key was used up by a request that was answered to nobody.
         refusal.kind, refusal.text = RefusalKind.TRUNCATED, "the connection broke before the answer"
         refusal.logged = True
     if refusal.kind is RefusalKind.MINUTE_LIMIT:

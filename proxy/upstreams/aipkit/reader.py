@@ -4,10 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from proxy.chat.upstream import Citation, FinishReason
+from proxy.chat.upstream import FinishReason
 from proxy.upstreams.aipkit.refusals import from_stream_error
 from proxy.upstreams.event_decoder import ServerEvent
 from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
+from shared.conversations import Citation
 from shared.plugins.lenient_json import read_json, read_object, text_at
 
 MAX_LACKING = 5  # replies without a response id, one after the other, that are taken for cut ones

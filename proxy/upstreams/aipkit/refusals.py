@@ -63,10 +63,8 @@ _AFTER_START = (
     ("type: rate_limit", RefusalKind.RATE_LIMIT),
     ("rate limit reached", RefusalKind.RATE_LIMIT),
     ("resource has been exhausted", RefusalKind.RATE_LIMIT),
-    (
-        "you exceeded your current quota",
-        RefusalKind.RATE_LIMIT,
-    ),  # Google's, by the minute or the day; it comes without code
+    # Google's, by the minute or the day; it comes without code.
+    ("you exceeded your current quota", RefusalKind.RATE_LIMIT),
     ("too many requests", RefusalKind.RATE_LIMIT),
     ("(code: context_length_exceeded)", RefusalKind.CONTEXT_LENGTH),
     *((words, RefusalKind.CONTEXT_LENGTH) for words in TOO_LONG),

@@ -100,7 +100,7 @@ class AipkitSite(PluginClient):
                     self._old_bots.learn(turn.bot_id, reader)
                     reader.end()
                 except SiteRefusal as refusal:
-                    refusal.hide(credentials.secrets)
+                    refusal.attribute(credentials)
                     if refusal.logged or reader.has_begun or not budget.may_retry:
                         raise to_refusal(refusal) from refusal
                     is_restarting = refusal.kind is RefusalKind.UNREACHABLE

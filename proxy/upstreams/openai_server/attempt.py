@@ -32,6 +32,7 @@ class Attempt:
         "_client",
         "_decoder",
         "_is_flowing",
+        "_is_listed",
         "_key",
         "_permit",
         "_plain",
@@ -42,13 +43,21 @@ class Attempt:
     )
 
     def __init__(
-        self, client: SiteClient, server: Server, key: str, *, reader: ChunkReader, sink: Sink, permit: Permit
+        self,
+        client: SiteClient,
+        server: Server,
+        key: str,
+        *,
+        reader: ChunkReader,
+        sink: Sink,
+        permit: Permit,
+        is_listed: bool,
     ) -> None:
-        """*key*: redacted in errors."""
+        """*key*: redacted in errors. *is_listed*: as in `from_status`."""
         self._client = client
         self._server = server.name
         self._url = f"{server.base_url}/chat/completions"
-        self._key = key
+        self._key, self._is_listed = key, is_listed
         self._reader, self._plain = reader, reader.plain
         self._sink = sink
         self._is_flowing = False  # its text has begun, and nothing is held of it
@@ -65,7 +74,7 @@ class Attempt:
             async with self._client.stream(self._url, headers, idle_timeout=idle_timeout, body=body) as reply:
                 if reply.status // 100 != 2:
                     error_body = read_body(await read_bounded(reply.body), self._key)
-                    raise from_status(self._server, reply.status, reply.headers, error_body)
+                    raise from_status(self._server, reply.status, reply.headers, error_body, is_listed=self._is_listed)
                 while await reply.body.consume(self._take) and not reader.finished:
                     await self._sink.ready()
                 if not reader.has_begun and not self._take_whole(reply.content_type):

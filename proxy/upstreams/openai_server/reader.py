@@ -8,13 +8,24 @@ from typing import Any, NoReturn
 
 import orjson
 
-from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS, Extras, ExtrasJoiner, read_extras, signed
+from proxy.chat.extras import (
+    CALL_SIGNATURE,
+    DETAILS,
+    REASONING_TEXTS,
+    THINKING,
+    Extras,
+    ExtrasJoiner,
+    read_extras,
+    signed,
+)
 from proxy.chat.tokens import Usage
 from proxy.chat.tools.definitions import ToolConfig
 from proxy.chat.tools.loose_json import MalformedJson, dump_json
 from proxy.chat.upstream import End, FinishReason, Refusal
+from proxy.upstreams.openai_server.content_parts import text_of, thoughts_of
 from proxy.upstreams.openai_server.refusals import cut_off, from_event, read_value
 from proxy.upstreams.openai_server.template import Template
+from proxy.upstreams.openai_server.usage import read_usage
 from shared.conversations import ToolCall
 from shared.plugins.lenient_json import read_json
 
@@ -97,7 +108,7 @@ class ChunkReader:
         self._template = Template()
         self.plain = self._template.plain  # as `Template.plain`; there is a text in the events before it
         self.extras: Extras | None = None  # of the last event, with its text
-        self.reasoning_field = ""  # the field in which thoughts have come, where they are passed on
+        self.reasoning_field = ""  # in which thoughts have come, where they are passed on; or `THINKING`
         self.finished = False  # the end mark has come
         self.has_begun = False  # the model has: something of its answer has come
 
@@ -128,7 +139,7 @@ class ChunkReader:
         if error := chunk.get("error") or (chunk.get("object") == "error" and chunk):  # Mistral's shape
             raise self._failed(error)
         if usage := chunk.get("usage"):
-            self._usage = _usage(usage) or self._usage
+            self._usage = read_usage(usage) or self._usage
         choices = chunk.get("choices")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return ""
@@ -148,7 +159,7 @@ class ChunkReader:
         if isinstance(refusal := delta.get("refusal"), str):
             self._refusal.append(refusal)
         content = delta.get("content")
-        text = content if isinstance(content, str) else _text_of(content)
+        text, delta = (content, delta) if isinstance(content, str) else self._from_parts(content, delta)
         self._has_pieces = self._has_pieces or bool("delta" in choice and (text or calls))
         if self._logprobs or not _THOUGHTS.isdisjoint(delta):
             self._has_text = self._has_text or bool(text)
@@ -200,6 +211,13 @@ class ChunkReader:
         body = read_value(error, self._key)
         has_begun = self._has_pieces or self._has_extras  # a role may come before the model is asked
         return from_event(self._server, body, _status(error), has_begun=has_begun)
+
+    def _from_parts(self, content: Any, delta: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The text of such *content*, and *delta* with its thoughts as other servers send them."""
+        if thoughts := thoughts_of(content):
+            self.thinks_in = THINKING
+            delta = {**delta, REASONING_TEXTS[0]: delta.get(REASONING_TEXTS[0]) or thoughts}
+        return text_of(content), delta
 
     def _read_calls(self, calls: Any) -> None:
         for position, piece in enumerate(calls if isinstance(calls, list) else ()):
@@ -265,32 +283,6 @@ def _is_object(text: str) -> bool:
         return isinstance(orjson.loads(text), dict)
     except orjson.JSONDecodeError:
         return False
-
-
-def _text_of(content: Any) -> str:
-    """The text in content that comes as parts; thoughts are others of them."""
-    if not isinstance(content, list):
-        return ""
-    parts = [part for part in content if isinstance(part, dict) and part.get("type") in ("text", "output_text")]
-    return "".join(text for part in parts if isinstance(text := part.get("text"), str))
-
-
-def _usage(usage: Any) -> Usage | None:
-    prompt, completion = (
-        (usage.get(name) for name in ("prompt_tokens", "completion_tokens")) if isinstance(usage, dict) else (0, 0)
-    )
-    if isinstance(prompt, int) and isinstance(completion, int) and prompt + completion > 0:
-        cached = _detail(usage, "prompt_tokens_details", "cached_tokens")
-        thought = _detail(usage, "completion_tokens_details", "reasoning_tokens")
-        return Usage(max(prompt, 0), max(completion, 0), cached, thought)
-    return None
-
-
-def _detail(usage: dict[str, Any], group: str, name: str) -> int:
-    """A count in a *group* of the usage, which many servers leave out."""
-    details = usage.get(group)
-    count = details.get(name) if isinstance(details, dict) else 0
-    return max(count, 0) if isinstance(count, int) else 0
 
 
 def _status(error: Any) -> int:

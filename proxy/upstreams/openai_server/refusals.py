@@ -33,6 +33,13 @@ _KEY = Meaning(
     "The server '{server}' refuses its key (FREEAICHAT_SERVER_KEYS has it): {text}",
 )
 _FILTERED = _REFUSED._replace(code="content_filter")
+_BLOCKED = Meaning(
+    RefusalReason.ANSWER,
+    400,
+    "upstream_blocked_message",
+    "A firewall of the server '{server}' blocks this message for something in its text (HTML, SQL or the like): {text}",
+    False,
+)
 _UNABLE = Meaning(  # and can do others
     RefusalReason.ANSWER, 400, "not_supported", "The server '{server}' cannot do this: {text}", False
 )
@@ -114,9 +121,15 @@ def read_value(error: Any, key: str) -> ErrorBody:
         return ErrorBody()
 
 
-def from_status(server: str, status: int, headers: Mapping[str, str], error: ErrorBody) -> Refusal:
-    """The refusal for an error response; *status* is 0 where the response itself was a success."""
-    means = _meaning(status, error)
+def from_status(
+    server: str, status: int, headers: Mapping[str, str], error: ErrorBody, *, is_listed: bool = False
+) -> Refusal:
+    """The refusal for an error response; *status* is 0 where the response itself was a success.
+
+    *is_listed*: the server lists its models to the same key, so that a page with 403 or 406 is about the message.
+    """
+    is_page = headers.get("Content-Type", "").startswith("text/html") and not error.text
+    means = _BLOCKED if is_listed and is_page and status in {403, 406} else _meaning(status, error)
     text = f"{error.text or 'no reason given'}{f' (HTTP {status})' if status else ''}"
     wait = retry_after(headers.get("Retry-After", ""), headers.get("Date", ""))
     refusal = _refusal(means, server, text, retry_after=wait)

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from proxy.chat.ask import EFFORT, SAMPLING, Ask, ContentPart, Media
-from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS
+from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS, THINKING
 from proxy.chat.tools.definitions import OutputFormat, Tool, ToolChoice, ToolConfig
 from shared.conversations import Message, ToolCall
 from shared.plugins.lenient_json import as_utf8
@@ -22,6 +22,7 @@ _BUDGETS = ((4096, "high"), (2048, "medium"))  # what its budgets of tokens mean
 _EFFORTS = {"xhigh": "high", "max": "high"}  # and of its efforts those that most servers do not know
 _ID_RULE = "must be a-z, A-Z, 0-9, with a length of 9"  # of calls' ids, as Mistral's servers and vLLM tell it
 _FORM_RULE = "'response_format.type' must be 'json_schema'"  # LM Studio's
+_UNKNOWN_FIELD = ("extra_forbidden", "unsupported")  # Mistral's words for it, and Groq's
 _is_own_id = re.compile("[a-zA-Z0-9]{9}").fullmatch
 _UNSIGNED = {CALL_SIGNATURE: {"google": {"thought_signature": "skip_thought_signature_validator"}}}  # Google's own word
 
@@ -33,11 +34,17 @@ class Quirks:
     limit_field: str = "max_tokens"
     takes_usage_option: bool = True  # `stream_options.include_usage`
     takes_effort: bool = True  # of reasoning, derived from Anthropic's parameters
-    reasoning_field: str = REASONING_TEXTS[0]  # of a message that goes back
+    reasoning_field: str = REASONING_TEXTS[0]  # of a message that goes back; `THINKING`: parts of its content; "": none
     takes_signatures: bool = True  # of calls, back
     marks_unsigned_calls: bool = False  # it refuses calls without a signature or this mark
     takes_any_call_id: bool = True  # else only those of `_is_own_id`
     takes_json_object: bool = True  # a response format without a schema
+
+    def after_thoughts(self, name: str) -> "Quirks":
+        """The quirks after an answer with thoughts under *name*; some servers refuse what they send themselves."""
+        if not self.reasoning_field and name == REASONING_TEXTS[0]:
+            return self
+        return replace(self, reasoning_field=name)
 
     def after_complaint(self, complaint: str, ask: Ask) -> "Quirks | None":
         """The quirks to try again with after a *complaint* of the server; None: it is about something else."""
@@ -47,6 +54,12 @@ class Quirks:
             changed = {"takes_usage_option": False}
         elif "max_completion_tokens" in complaint and self.limit_field == "max_tokens":
             changed = {"limit_field": "max_completion_tokens"}
+        elif (
+            self.reasoning_field
+            and REASONING_TEXTS[0] in complaint
+            and any(word in complaint for word in _UNKNOWN_FIELD)
+        ):
+            changed = {"reasoning_field": ""}
         elif is_told and ("reasoning" in complaint or "think" in complaint):
             changed = {"takes_effort": False}
         elif "thought_signature" in complaint and not self.marks_unsigned_calls:
@@ -122,10 +135,10 @@ def _messages(ask: Ask, quirks: Quirks) -> Iterator[dict[str, Any]]:
                 ]
             body = _message(message, open_calls, ask.media, quirks)
             if message.thoughts:
-                body[quirks.reasoning_field] = message.thoughts
+                body[quirks.reasoning_field or REASONING_TEXTS[0]] = message.thoughts
             if message.id and ask.message_fields:
                 body |= ask.message_fields.get(message.id, {})
-            yield body
+            yield body if quirks.reasoning_field in REASONING_TEXTS else _without_reasoning(body, quirks)
             continue
         call_id = _wire_id(message.result.call_id, quirks) or _matching_call_id(message.result.name, open_calls)
         open_calls = [call for call in open_calls if call.id != call_id]
@@ -136,6 +149,19 @@ def _messages(ask: Ask, quirks: Quirks) -> Iterator[dict[str, Any]]:
             yield {"role": "user", "content": message.text}
     if pictures:
         yield {"role": "user", "content": pictures}
+
+
+def _without_reasoning(body: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
+    """*body* without the fields for thoughts, which the server refuses; they are parts of its content, if it takes
+    these."""
+    names = (*REASONING_TEXTS, THINKING)
+    thoughts = next((body[name] for name in names if name in body), "")
+    kept = {name: value for name, value in body.items() if name not in (*names, DETAILS)}
+    if not thoughts or quirks.reasoning_field != THINKING:
+        return kept
+    content = body["content"] or []
+    said = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return {**kept, "content": [{"type": THINKING, THINKING: [{"type": "text", "text": thoughts}]}, *said]}
 
 
 def _wire_id(call_id: str, quirks: Quirks) -> str:

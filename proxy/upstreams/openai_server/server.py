@@ -9,7 +9,6 @@ import logging
 import struct
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from time import monotonic, time
 from typing import Any
 
@@ -154,13 +153,19 @@ class OpenAiServer:
                 size = size_of(ask.messages) + sum(map(_size, ask.media.values()))
                 body = await offload(size, lambda: request_body(ask, bot.name, quirks))  # noqa: B023  (awaited here)
                 reader = self._reader(ask)
-                attempt = Attempt(self._client, self._server, self._key, reader=reader, sink=sink, permit=permit)
+                attempt = Attempt(
+                    *(self._client, self._server, self._key),
+                    reader=reader,
+                    sink=sink,
+                    permit=permit,
+                    is_listed=self._trouble is None,
+                )
                 try:
                     await attempt.run(body, self._headers(), self._idle_timeout)
                     end = reader.end()
                     if reader.reasoning_field and reader.reasoning_field != quirks.reasoning_field:
                         known = self._quirks.get(bot.id, quirks)  # others may have learnt more meanwhile
-                        self._quirks[bot.id] = replace(known, reasoning_field=reader.reasoning_field)
+                        self._quirks[bot.id] = known.after_thoughts(reader.reasoning_field)
                 except Refusal as refusal:
                     if not budget.may_retry:
                         raise
@@ -196,7 +201,8 @@ class OpenAiServer:
             if len(answer) > MAX_EMBEDDING_BYTES:
                 raise cut_off(name, f"it is larger than {MAX_EMBEDDING_BYTES} bytes", has_begun=False)
             if reply.status // 100 != 2:
-                raise from_status(name, reply.status, reply.headers, read_body(answer, self._key))
+                error_body = read_body(answer, self._key)
+                raise from_status(name, reply.status, reply.headers, error_body, is_listed=self._trouble is None)
             fields = await offload(len(answer), lambda: read_object(answer))
             if not fields or fields.get("error"):
                 raise from_status(name, 0, {}, read_body(answer, self._key))

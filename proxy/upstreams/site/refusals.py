@@ -1,16 +1,17 @@
 """Why a site refused or failed a turn, whichever plugin it has, and what that means."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import Enum, unique
 
 from proxy.chat.upstream import Refusal, RefusalReason
 from proxy.upstreams.meaning import Meaning, brief
+from shared.models import Credentials
 from shared.retry_after import retry_after
 
 
 @unique  # two that meant the same would be one
 class RefusalKind(Enum):
-    """Kinds of refusals; {text} in a message stands for the site's own words."""
+    """Kinds of refusals; in a message {text} stands for the site's own words, {site} for its origin."""
 
     # Refused credentials, for certain: step 1 said so.
     NONCE = Meaning(
@@ -39,7 +40,7 @@ class RefusalKind(Enum):
         503,
         "challenge",
         "The site asks visitors to pass a check before it answers. Its operator's rule stands; run "
-        "`freeaichat harvest --headed` to pass it by hand. ({text})",
+        "`freeaichat harvest --headed --site {site}` to pass it by hand. ({text})",
         False,
     )
     QUOTA = Meaning(RefusalReason.QUOTA, 429, "insufficient_quota", "The site's guest quota is used up: {text}", False)
@@ -113,15 +114,17 @@ class SiteRefusal(Exception):
         self.logged = logged
         self.retry_after = retry_after
         self.by_plugin = by_plugin
+        self.site = ""
 
     @property
     def brief(self) -> str:
         """What the site said, no longer than a message should be."""
         return brief(self.text) or "no reason given"
 
-    def hide(self, secrets: Iterable[str]) -> None:
-        """Redact *secrets* in the site's text, which may repeat what it was sent."""
-        for secret in secrets:
+    def attribute(self, used: Credentials) -> None:
+        """Note the site of *used*, and redact their secrets in its text, which may repeat what it was sent."""
+        self.site = used.site
+        for secret in used.secrets:
             self.text = self.text.replace(secret, "***")
 
 
@@ -129,7 +132,7 @@ def to_refusal(refusal: SiteRefusal) -> Refusal:
     """Translate it into the terms of all upstreams."""
     meaning = refusal.kind.value
     return Refusal(
-        meaning.error(text=refusal.brief, retry_after=refusal.retry_after),
+        meaning.error(text=refusal.brief, site=refusal.site, retry_after=refusal.retry_after),
         meaning.reason,
         delivered=refusal.logged,
         has_begun=refusal.logged and refusal.by_plugin,

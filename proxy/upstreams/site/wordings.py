@@ -23,7 +23,14 @@ _QUOTA = re.compile(
     r"|配额|配額|额度|額度|次数|次數|限额|限額|用量|上限|用完|用尽|用盡|クォータ|制限|利用枠|한도|할당량|лимит|квот|ліміт"
     r"|\bkota|sınır|hạn mức|giới hạn|\bkuota|\bbatas|\bkv[oó]t|gräns|grænse|\bkiintiö|\bkorlát|przydział"
     r"|[达達超][^。，]{0,16}限制|割り?当て|ขีดจำกัด"
-    r"|όριο|الحد|حصة|سهمیه|מכסה|सीमा|कोटा|โควต"
+    r"|όρι[οό]|الحد|حص[ةت]|سهمیه|מכסה|सीमा|कोटा|โควต"
+    r"|\bcredits?\b|(?<!feel )\bfree (?:\w+ ){0,2}(?:messages?|questions?|requests?|tokens|chats?|trial|usage)\b"
+    r"|\b(?:no|0) (?:more |remaining )?(?:messages|questions|requests|tokens)\b|\bcap reached"
+    r"|maximum (?:number|amount) of (?:messages|questions|requests|tokens)"
+    r"|guthaben|keine (?:nachrichten|anfragen|fragen) mehr|agotad|máximo de mensajes|épuisé|messages gratuits"
+    r"|crédit|esaurit|\bcrediti|mensagens gratuitas|закончились|исчерпа|бесплатн"
+    r"|积分|積分|余额|餘額|试用|試用|免费体验|使い切|無料(?:回数|枠|メッセージ)|모두 사용|크레딧"
+    r"|hạn ngạch|hết lượt|ücretsiz"
 )
 _GUESTS = re.compile(
     r"\bgäste|\bgast(?:en)?\b|访客|訪客|游客|遊客|来宾|來賓|\binvités|\bvisiteurs|\binvitados|\bvisitantes|\bconvidados"

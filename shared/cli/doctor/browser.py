@@ -1,6 +1,7 @@
 """Checks of the browser and of Playwright's driver: found, and able to start."""
 
 import re
+from importlib.util import find_spec
 
 from shared.browsers import BrowserNotFound, find_browser
 from shared.cli import install
@@ -12,6 +13,8 @@ _VERSION = re.compile(r"\d+\.\d+\.\d+\.\d+")  # as all of the Chromium family te
 
 def check_browser(setting: str) -> Check:
     """Whether there is a browser (*setting* is FREEAICHAT_BROWSER) and it starts."""
+    if find_spec("playwright") is None:
+        return ok("browser", "not looked for, since no visits can be made here")
     try:
         browser = find_browser(setting)
     except BrowserNotFound as error:
@@ -27,7 +30,10 @@ def check_browser(setting: str) -> Check:
 
 
 def check_driver() -> Check:
-    """Whether Playwright's own driver starts."""
+    """Whether Playwright's own driver starts; an installation without it is one of the proxy alone."""
+    if find_spec("playwright") is None:
+        mend = "nothing, where another machine or container runs the harvester; else `pip install playwright`"
+        return warn("driver", "Playwright is not installed, so no visits can be made here", mend)
     problem, version = install.try_start(install.DRIVER_CHECK)
     if not problem:
         return ok("driver", f"Playwright {version.removeprefix('Version ')}")

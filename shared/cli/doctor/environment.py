@@ -64,9 +64,8 @@ def _file_system(file: Path, mounts: Path) -> str:
         fields_of_mounts = [line.split() for line in mounts.read_text("utf-8", "replace").splitlines()]
     except OSError:
         return ""
-    types = {
-        row[1].replace("\\040", " "): row[2] for row in fields_of_mounts if len(row) > 2
-    }  # the last mount of a place counts
+    # Of several mounts on one directory the last counts.
+    types = {row[1].replace("\\040", " "): row[2] for row in fields_of_mounts if len(row) > 2}
     return next((types[str(each)] for each in file.parents if str(each) in types), "")
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from shared.cli.doctor.check import Check, fail, ok, warn
 from shared.cli.gateway import Gateway, GatewayUnreachable
 from shared.models import Bot
+from shared.parsing import Site
 from shared.settings import NAMES, PREFIX, Settings
 from shared.settings.reader import env_file, names_in_file
 
@@ -20,8 +21,8 @@ def check_settings(settings: Settings) -> list[Check]:
     """The names in the environment and in `.env`, the values captured by hand, and the further origins."""
     file = env_file().expanduser()
     in_file = check_names(str(file), names_in_file()) if file.exists() else [ok("settings", f"there is no file {file}")]
-    origins = check_origins(settings.cors_origins)
-    return [*check_names("the environment", os.environ), *in_file, check_by_hand(settings), *origins]
+    further = [*check_pages(settings.sites), *check_origins(settings.cors_origins)]
+    return [*check_names("the environment", os.environ), *in_file, check_by_hand(settings), *further]
 
 
 def check_names(source: str, names: Iterable[str]) -> list[Check]:
@@ -58,6 +59,16 @@ def check_by_hand(settings: Settings) -> Check:
         present = ", ".join(name for name in values if name not in missing)
         return fail("by hand", f"{present} set, but not {', '.join(missing)}", "set all four from one visit, or none")
     return ok("by hand", "all four values captured by hand are set")
+
+
+def check_pages(sites: Iterable[Site]) -> list[Check]:
+    """Pages of FREEAICHAT_SITES that are not used, since a page of the same origin stands before them."""
+    mend = "name one page of each origin: the one that has the chat"
+    return [
+        warn("sites", f"FREEAICHAT_SITES has {', '.join(site.unused_urls)} after {site.url}, which alone is used", mend)
+        for site in sites
+        if site.unused_urls
+    ]
 
 
 def check_origins(origins: Iterable[str]) -> list[Check]:

@@ -83,6 +83,8 @@ def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes, s
     if status != 200:
         is_forbidden = status == HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS
         why = ": for legal reasons it may not be shown here" if is_forbidden else ""
+        if vendor := bot_checks.blocking_firewall(page):
+            why = f": its firewall ({vendor}) blocks this address, which only its operator can allow"
         return fail(
             "site", f"{url} answers with HTTP {status}{why}", "open it in a browser; FREEAICHAT_SITES names the page"
         )

@@ -34,9 +34,8 @@ def read_configs(
 ) -> PageConfig | None:
     """Read the (HTML-unescaped) `data-config` attributes of a page; None if none belongs to a chat.
 
-    Attributes of other plugins, broken JSON and duplicates of a bot are skipped, and so are the chats of other sites
-    that a page may embed: they know neither its bots nor its nonce. *resolve_url* resolves
-    an `ajaxUrl`; "" for another site's.
+    Attributes of other plugins, broken JSON and duplicates of a bot are skipped, and so are embedded chats of other
+    sites, which have neither its bots nor its nonce. *resolve_url*: resolves an `ajaxUrl`; "" for another site's.
     """
     chats = [chat for chat in map(_parse, attributes) if chat is not None]
     ajax_url = next((url for chat in chats if (url := resolve_url(text_at(chat, "ajaxUrl")))), "")

@@ -11,7 +11,7 @@ from shared.store.redis.client import RedisMixin, Script
 REPEATED_SECONDS = 60  # how long a copy that was added and popped already is recognised
 
 _PREFIX, _SEEN_PREFIX = schema.key("branch", ""), schema.key("branch-seen", "")
-_KEEP = Script(
+_ADD = Script(
     f"""
     for position = rest, #ARGV, 3 do
         local history, upstream, at = ARGV[position], ARGV[position + 1], ARGV[position + 2]
@@ -28,7 +28,7 @@ _KEEP = Script(
     keys="branches last_number",
     is_idempotent=True,
 )
-_TAKE = Script(
+_POP = Script(
     """
     local newest = redis.call('ZPOPMAX', copies)
     if not newest[1] then return end
@@ -48,9 +48,9 @@ class BranchStore(RedisMixin):
         if branches:
             keys = [schema.key("branches"), schema.key("branch-number")]
             values = [value for history, note, at in branches for value in (history, to_json(note), at)]
-            await self._run(_KEEP, keys, *values)
+            await self._run(_ADD, keys, *values)
 
     async def pop_branch(self, history: str) -> Note | None:
-        found = await self._run(_TAKE, [schema.key("branches"), schema.key("branch", history)], history)
+        found = await self._run(_POP, [schema.key("branches"), schema.key("branch", history)], history)
         notes = [] if found is None else skip_damaged(load_note, [found])
         return notes[0] if notes else None

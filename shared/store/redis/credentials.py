@@ -5,7 +5,7 @@ from dataclasses import replace
 from shared.models import Capture, Credentials, SiteState
 from shared.serialization import to_json
 from shared.store import StaleWrite
-from shared.store.documents import load, load_bots, with_nonce
+from shared.store.documents import decoding, load, load_bots, with_nonce
 from shared.store.redis import schema
 from shared.store.redis.client import ATTEMPTS, RedisMixin, Script
 
@@ -91,4 +91,5 @@ class CredentialStore(RedisMixin):
 
     async def identity(self, site: str) -> str | None:
         found = await self._run(_IDENTITY, [schema.key("site", site)])
-        return None if found is None else str(found, "utf-8", "surrogatepass")
+        with decoding("an identity"):
+            return None if found is None else str(found, "utf-8", "surrogatepass")

@@ -42,6 +42,11 @@ _CODES = {  # first words of errors that have no class of their own
     "BUSY": "it is busy with a script of another program",
     "UNKILLABLE": "it is busy with a script of another program",
 }
+_WORDS = {  # parts of errors that have neither
+    "unauthenticated": AuthenticationError,  # instead of NOAUTH, where the command is long
+    "user executing the script": NoPermissionError,  # instead of NOPERM, within a script
+    "ACL failure in script": NoPermissionError,  # … from Redis 7.2 on
+}
 
 
 def map_error(error: Exception, shown: str) -> StoreError:
@@ -69,6 +74,9 @@ def _map_code(text: str, shown: str) -> StoreError | None:
         )
     if code in (FOREIGN, "WRONGTYPE"):
         return StoreCorrupt(f"the store {shown} holds other data under the keys of this program; {_OTHER}")
+    for words, kind in _WORDS.items():
+        if words in text:
+            return map_error(kind(), shown)
     if "Error compiling script" in text:
         return StoreError(f"the store {shown} is too old: Redis 7 or Valkey is needed")
     if code in _CODES:

@@ -74,13 +74,13 @@ _COUNTS = f"""
     end
     local used = tonumber(redis.call('GET', tokens) or '0')
 """
-_PEEK = Script(
+_READ_COUNTS = Script(
     _COUNTS + "return {0, sum, oldest, used}",
     keys="requests tokens",
     args="now",
     is_read_only=True,
 )
-_TAKE = Script(
+_ADMIT = Script(
     _COUNTS
     + f"""
     if (rpm ~= '' and sum + tonumber(count) > tonumber(rpm)) or (tpd ~= '' and used >= tonumber(tpd)) then
@@ -121,7 +121,7 @@ class KeyStore(RedisMixin):
         return sorted(found, key=lambda each: (-each.created_at, each.id))
 
     async def keys_version(self) -> str:
-        return str(await self._run(_VERSION, [schema.key("api-keys-version")]) or b"", "utf-8")
+        return str(await self._run(_VERSION, [schema.key("api-keys-version")]) or b"", "utf-8", "replace")
 
     async def revoke_key(self, key_id: str, *, at: float) -> bool:
         return await self._change(key_id, {"revoked_at": at})
@@ -133,10 +133,10 @@ class KeyStore(RedisMixin):
         self, key_id: str, *, at: float, rpm: int | None, tpd: int | None, count: int = 1
     ) -> KeyCounts:
         limits = ("" if limit is None else limit for limit in (rpm, tpd))
-        return _counts(await self._run(_TAKE, _counter_keys(key_id, at), int(at), *limits, count))
+        return _counts(await self._run(_ADMIT, _counter_keys(key_id, at), int(at), *limits, count))
 
     async def key_counts(self, key_id: str, *, at: float) -> KeyCounts:
-        return _counts(await self._run(_PEEK, _counter_keys(key_id, at), int(at)))
+        return _counts(await self._run(_READ_COUNTS, _counter_keys(key_id, at), int(at)))
 
     async def _change(self, key_id: str, update: dict[str, Any]) -> bool:
         for _ in range(ATTEMPTS):

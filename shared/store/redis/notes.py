@@ -1,5 +1,6 @@
 """Notes in Redis."""
 
+from shared.store.documents import decoding
 from shared.store.redis import schema
 from shared.store.redis.client import RedisMixin, Script
 
@@ -20,7 +21,8 @@ _SET = Script(
 class NoteStore(RedisMixin):
     async def get_note(self, key: str) -> str | None:
         value = await self._run(_GET, [schema.key("notes")], key)
-        return None if value is None else str(value, "utf-8", "surrogatepass")
+        with decoding("a note"):
+            return None if value is None else str(value, "utf-8", "surrogatepass")
 
     async def set_note(self, key: str, value: str) -> None:
         await self._run(_SET, [schema.key("notes")], key, value)

@@ -70,7 +70,7 @@ _BRANCHES = Script(
     for position = 1, #oldest, 2 do
         if tonumber(oldest[position + 1]) >= tonumber(before) and gone >= surplus then break end
         local number, history = string.match(oldest[position], '^(%d+) (.*)$')
-        redis.call('ZREMRANGEBYSCORE', '{_BRANCH}' .. history, number, number)
+        if history then redis.call('ZREMRANGEBYSCORE', '{_BRANCH}' .. history, number, number) end
         redis.call('ZREM', branches, oldest[position])
         gone = gone + 1
     end

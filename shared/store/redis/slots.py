@@ -1,68 +1,69 @@
 """Slots on sites in Redis, by its own clock.
 
 The script is `shared.store.slots.compute_share` in Lua, since only a script is atomic, however many proxies call it at
-once. A test compares the two. What did not change is
-not written again before half of its lease is over.
+once. A test compares the two. A lease that has not changed is written again only after half of its time.
 """
 
 from shared.store.redis import schema
 from shared.store.redis.client import RedisMixin, Script
 from shared.store.slots import LEASE_SECONDS, SLICE_SECONDS, Claim, Share
 
-_TAKE = Script(
+_ACQUIRE = Script(
     f"""
-    kept, demand, spare, most = tonumber(kept), tonumber(demand), tonumber(spare), tonumber(most)
+    kept, demand, prefetch, limit = tonumber(kept), tonumber(demand), tonumber(prefetch), tonumber(limit)
     local time = redis.call('TIME')
     local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
-    local others, asking, mine = {{}}, {{}}, ''
-    local flat = redis.call('HGETALL', rows)
+    local others, requesters, held = {{}}, {{}}, ''
+    local flat = redis.call('HGETALL', leases)
     for position = 1, #flat, 2 do
-        local name, row = flat[position], flat[position + 1]
-        local slots, wants, ends = string.match(row, '^(%d+) (%d+) (%S+)$')
-        -- A lease that ends too late was taken before the clock was set back.
-        if not ends or tonumber(ends) <= now or tonumber(ends) > now + {2 * LEASE_SECONDS} then
-            redis.call('HDEL', rows, name)
+        local name, lease = flat[position], flat[position + 1]
+        local slots, wanted, expires = string.match(lease, '^(%d+) (%d+) (%S+)$')
+        -- A lease that expires too late was taken before the clock was set back.
+        if not expires or tonumber(expires) <= now or tonumber(expires) > now + {2 * LEASE_SECONDS} then
+            redis.call('HDEL', leases, name)
         elseif name ~= holder then
-            table.insert(others, {{name = name, slots = tonumber(slots), demand = tonumber(wants)}})
-            if tonumber(wants) > 0 then table.insert(asking, name) end
-        elseif tonumber(ends) > now + {LEASE_SECONDS / 2} then
-            mine = slots .. ' ' .. wants
+            table.insert(others, {{name = name, slots = tonumber(slots), demand = tonumber(wanted)}})
+            if tonumber(wanted) > 0 then table.insert(requesters, name) end
+        elseif tonumber(expires) > now + {LEASE_SECONDS / 2} then
+            held = slots .. ' ' .. wanted
         end
     end
-    if demand > 0 then table.insert(asking, holder) end
-    table.sort(asking)
-    local equal, rest, slice = math.floor(most / #asking), most % #asking, math.floor(now / {SLICE_SECONDS})
+    if demand > 0 then table.insert(requesters, holder) end
+    table.sort(requesters)
+    local equal, rest, slice = math.floor(limit / #requesters), limit % #requesters, math.floor(now / {SLICE_SECONDS})
     local fair = {{}}
-    for rank, name in ipairs(asking) do
-        fair[name] = equal + ((rank - 1 + slice) % #asking < rest and 1 or 0)
+    for rank, name in ipairs(requesters) do
+        fair[name] = equal + ((rank - 1 + slice) % #requesters < rest and 1 or 0)
     end
-    local reserved, wanted, free = 0, 0, most
+    local reserved, shortage, free = 0, 0, limit
     for _, each in ipairs(others) do
         reserved = reserved + math.max(each.slots, math.min(each.demand, fair[each.name] or 0))
-        wanted = wanted + math.max(each.demand - each.slots, 0)
+        shortage = shortage + math.max(each.demand - each.slots, 0)
         free = free - each.slots
     end
-    local entitled = math.max(most - reserved, fair[holder] or 0)
-    local goal = demand
-    if wanted == 0 then goal = demand + spare end
-    if #others == 0 then goal = most end
-    local given = math.max(kept, math.min(goal, free, entitled))
-    if mine ~= given .. ' ' .. demand then
-        redis.call('HSET', rows, holder, string.format('%d %d %.3f', given, demand, now + {LEASE_SECONDS}))
-        redis.call('EXPIRE', rows, {2 * LEASE_SECONDS:.0f})
+    local entitled = math.max(limit - reserved, fair[holder] or 0)
+    local target = demand
+    if shortage == 0 then target = demand + prefetch end
+    if #others == 0 then target = limit end
+    local granted = math.max(kept, math.min(target, free, entitled))
+    if held ~= granted .. ' ' .. demand then
+        redis.call('HSET', leases, holder, string.format('%d %d %.3f', granted, demand, now + {LEASE_SECONDS}))
+        redis.call('EXPIRE', leases, {2 * LEASE_SECONDS:.0f})
     end
-    return {{given, entitled, #others, wanted}}
+    return {{granted, entitled, #others, shortage}}
     """,
-    keys="rows",
-    args="holder kept demand spare most",
+    keys="leases",
+    args="holder kept demand prefetch limit",
     is_idempotent=True,
 )
-_LEAVE = Script("redis.call('HDEL', rows, holder)", keys="rows", args="holder", is_idempotent=True, allows_oom=True)
+_RELEASE = Script(
+    "redis.call('HDEL', leases, holder)", keys="leases", args="holder", is_idempotent=True, allows_oom=True
+)
 
 
 class SlotStore(RedisMixin):
     async def acquire_slots(self, site: str, claim: Claim, *, limit: int, at: float) -> Share:
-        return Share(*await self._run(_TAKE, [schema.key("places", site)], *claim, limit))
+        return Share(*await self._run(_ACQUIRE, [schema.key("places", site)], *claim, limit))
 
     async def release_slots(self, site: str, holder: str) -> None:
-        await self._run(_LEAVE, [schema.key("places", site)], holder)
+        await self._run(_RELEASE, [schema.key("places", site)], holder)

@@ -26,7 +26,7 @@ from shared.store.redis.visits import VisitStore
 
 OPENING_PAUSE = 0.5
 
-_OPEN = Script("return 1", is_idempotent=True)
+_OPEN = Script("changed()", is_idempotent=True)  # who may not publish learns it before anything is written
 
 _log = logging.getLogger(__name__)
 

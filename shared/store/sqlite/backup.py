@@ -36,22 +36,27 @@ def back_up(store: Path, target: Path, *, replace: bool) -> int:
                 raise StoreUnavailable(f"{target} is the store itself; name another file")
             if target.exists() and not target.is_file():  # a device such as /dev/stdout, which is not to be replaced
                 raise StoreUnavailable(f"{target} is no regular file; name another one")
-            written = target.with_name(f"{target.name}.new") if replace else target
-            if replace:
-                written.unlink(missing_ok=True)  # of a backup that was killed
-            try:
-                os.close(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            except FileExistsError:
-                raise TargetExists(f"{target} is there already") from None
-            try:
-                with closing(_connect(written)) as copy:
-                    source.backup(copy)
-                    copy.execute("PRAGMA journal_mode = DELETE")  # one file, without sidecars
-                written.replace(target)
-            except BaseException:
-                written.unlink(missing_ok=True)
-                raise
+            _write_copy(source, target, replace=replace)
             return target.stat().st_size
+
+
+def _write_copy(source: sqlite3.Connection, target: Path, *, replace: bool) -> None:
+    """Copy *source* into *target*: under another name first if that is to be replaced. Raises `TargetExists`."""
+    written = target.with_name(f"{target.name}.new") if replace else target
+    if replace:
+        written.unlink(missing_ok=True)  # of a backup that was killed
+    try:
+        os.close(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        raise TargetExists(f"{target} is there already") from None
+    try:
+        with closing(_connect(written)) as copy:
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, without sidecars
+        written.replace(target)
+    except BaseException:
+        written.unlink(missing_ok=True)
+        raise
 
 
 def restore(copy: Path, store: Path, *, replace: bool) -> None:

@@ -162,7 +162,7 @@ def _append(db: Connection, number: int, messages: Sequence[Message]) -> None:
             message.text.encode("utf-8", "surrogatepass"),
             json.dumps(message.images),
             message.id,
-            _dump_tools(message) if message.calls or message.result else "",
+            _dump_more(message) if message.calls or message.result or message.sources else "",
         )
         for message in messages
     ]
@@ -184,8 +184,9 @@ def _add_size(db: Connection, number: int, size: int) -> None:
     db.execute("UPDATE conversations SET bytes = bytes + ? WHERE number = ?", (size, number))
 
 
-def _dump_tools(message: Message) -> str:
-    return to_json({"calls": message.calls, "result": message.result, "thoughts": message.thoughts})
+def _dump_more(message: Message) -> str:
+    more = {"calls": message.calls, "result": message.result, "thoughts": message.thoughts}
+    return to_json({**more, "sources": message.sources} if message.sources else more)
 
 
 def _load_messages(rows: Iterable[Row]) -> tuple[Message, ...]:

@@ -28,8 +28,8 @@ _log = logging.getLogger(__name__)
 class Worker:
     """Runs functions with the connection in a thread, one at a time, each in a transaction of its own.
 
-    When the file was deleted or replaced, or the connection broke, the next call reopens it. All
-    methods raise what `Store` methods may raise.
+    When the file was deleted or replaced, or the connection broke, the next call reopens it. All methods raise what
+    `Store` methods may raise.
     """
 
     def __init__(

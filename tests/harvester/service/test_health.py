@@ -39,11 +39,11 @@ async def test_the_heartbeat_goes_on_while_a_visit_hangs(place: Place, site: Sim
     site.behaviour.page_delay = 1.0
     async with open_store(place.store_url) as store, harvester(place, is_impatient=True) as running:
         await signal_one(place.workspace, worker, signal.SIGSTOP)
-        hung_at = await wait_for(lambda: heartbeat.last_beat(store), "it runs")
+        hung_at = (await wait_for(lambda: heartbeat.last_beat(store), "it runs")).at
 
         async def later() -> bool:
-            beat_at = await heartbeat.last_beat(store)
-            return beat_at is not None and beat_at >= float(hung_at) + 2
+            last = await heartbeat.last_beat(store)
+            return last is not None and last.at >= hung_at + 2
 
         await wait_for(later, "the heartbeat went on for two seconds", seconds=5.0)
         assert await store.visits() == []

@@ -73,8 +73,8 @@ async def test_it_visits_at_the_start_waits_small_and_stops_at_a_signal_and_its_
     place: Place, store: Store, site: SimulatedSite, tmp_path: Path
 ) -> None:
     site.behaviour.page_cookies = ["secret_cookie=verysecretvalue; Path=/"]
-    log = tmp_path / "log"
-    async with harvester(place, log=log, FREEAICHAT_LOG_LEVEL="debug") as running:
+    log, pages = tmp_path / "log", f"{site.url} {site.origin}/other/"
+    async with harvester(place, log=log, FREEAICHAT_LOG_LEVEL="debug", FREEAICHAT_SITES=pages) as running:
         found = await captured(store, site)
         visit = (await recorded(store))[0]
         await wait_for(lambda: running.family() == [], "the browser is gone")
@@ -90,6 +90,7 @@ async def test_it_visits_at_the_start_waits_small_and_stops_at_a_signal_and_its_
     assert not any("playwright" in Path(file).parts for file in files)
     text = log.read_text()
     assert "captured in" in text
+    assert f"FREEAICHAT_SITES has {site.origin}/other/ after {site.url}, which alone is used" in text
     for secret in (found.nonce, found.session_id, "verysecretvalue"):
         assert secret not in text
 

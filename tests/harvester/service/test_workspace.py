@@ -1,5 +1,6 @@
 """Claims, and what killed visits leave behind."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -173,6 +174,16 @@ def test_what_stands_in_the_workspaces_place_is_not_used(url: str, tmp_path: Pat
 def test_workspaces_of_two_stores_do_not_hinder_each_other(url: str) -> None:
     with Workspace(url).claim(SITE), Workspace(f"{url}.other").claim(SITE) as claim:
         assert claim is not None
+
+
+def test_a_file_system_without_locks_is_told(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+
+    with pytest.raises(WorkspaceError, match="cannot be locked: No locks available"), Workspace(url).claim(SITE):
+        pass
 
 
 def test_a_workspace_that_another_user_made_is_not_used(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from harvester.visit.addresses import Link
-from harvester.visit.obstacles import bot_check, click_hint, find_wall, missing_chat, refusal, widget
+from harvester.visit.obstacles import bot_check, click_hint, find_wall, firewall, missing_chat, refusal, widget
 from harvester.visit.tab import PageDetails
 from shared.models import Cause
 from tests.harvester.fake_tab import SITE, page
@@ -100,6 +100,21 @@ def test_a_bot_check_is_known_by_its_header_title_or_script(
     headers: dict[str, str], title: str, resources: list[str], name: str | None
 ) -> None:
     assert bot_check(page(headers=headers, title=title, resources=resources)) == name
+
+
+@pytest.mark.parametrize(
+    ("title", "is_blocked", "vendor"),
+    [
+        ("Attention Required! | Cloudflare", True, "Cloudflare"),
+        ("Attention Required! | Cloudflare", False, None),
+        ("Sucuri WebSite Firewall - Access Denied", False, "Sucuri"),
+    ],
+)
+def test_a_firewall_that_blocks_is_no_check(title: str, is_blocked: bool, vendor: str | None) -> None:
+    shown = page(title=title, is_blocked=is_blocked)
+
+    assert firewall(shown) == vendor
+    assert (bot_check(shown) is None) is (vendor is not None)
 
 
 @pytest.mark.parametrize(

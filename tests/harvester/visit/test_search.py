@@ -62,13 +62,14 @@ async def test_the_named_page_gets_its_full_time_before_another_one_is_taken_and
     tab = FakeTab({FRONT: page(FRONT, links=LINKS), CHAT: page(CHAT, CONFIG)})
     begun = time.monotonic()
 
-    found = await find_chat(tab, job())
+    found = await find_chat(tab, replace(job(), named_url=FRONT))
 
     assert found.page.url == CHAT
     assert time.monotonic() - begun >= BRIEF.chat
     assert CHAT in found.note
     assert FRONT in found.note
-    assert "showed none" in found.note
+    assert "which the settings name: it was taken since that one showed none" in found.note
+    assert "which was asked for" in (await find_chat(tab, replace(job(), named_url=CHAT))).note  # `harvest --site`
 
 
 async def test_that_the_page_of_the_last_capture_is_not_the_named_one_is_told() -> None:

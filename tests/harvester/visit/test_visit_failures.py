@@ -32,7 +32,8 @@ LACKING = "error while loading shared libraries: {}: cannot open shared object f
 @pytest.mark.parametrize(
     ("page", "outcome", "reason"),
     [
-        ("challenge", Outcome.CHALLENGE, "Cloudflare"),
+        ("challenge", Outcome.CHALLENGE, "pass it with `freeaichat harvest --headed --site http://"),
+        ("blocked", Outcome.SITE_ERROR, "firewall (Cloudflare) blocks this address"),
         ("captcha", Outcome.CHALLENGE, "hCaptcha"),
         ("blank", Outcome.NO_CHAT, "FREEAICHAT_SITES"),
         ("endless_blank", Outcome.TIMEOUT, "never finished"),

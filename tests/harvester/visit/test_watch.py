@@ -42,6 +42,16 @@ async def test_too_many_requests_end_the_visit_however_long_they_are_to_pause() 
     assert tab.went == [CHAT]
 
 
+async def test_a_firewall_that_blocks_ends_the_visit_and_is_not_asked_again_at_once() -> None:
+    blocked = page(CHAT, status=403, title="Attention Required! | Cloudflare", is_blocked=True)
+    tab = FakeTab({CHAT: blocked, FRONT: page(FRONT, CONFIG)})
+
+    found = await failure(tab, job(remembered_url=CHAT))
+
+    assert (found.outcome, found.retry_after) == (Outcome.SITE_ERROR, 60)
+    assert tab.went == [CHAT]
+
+
 async def test_a_page_with_a_chat_is_read_once_it_is_whole() -> None:
     tab = FakeTab({FRONT: page(FRONT, CONFIG, ready=False)})
 

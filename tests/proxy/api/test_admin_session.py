@@ -255,10 +255,10 @@ async def test_pages_of_other_origins_sign_nobody_in(proxy: RunningProxy) -> Non
 async def test_strangers_who_sign_in_slowly_take_no_place_from_others(
     proxy: RunningProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(administration, "DOOR_SECONDS", 1.0)
+    monkeypatch.setattr(administration, "SIGN_IN_SECONDS", 1.0)
     head = b"POST /admin/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n"
     port = int(proxy.url.rpartition(":")[2])
-    opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(administration.MAX_AT_DOOR)]
+    opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(administration.MAX_SIGNING_IN)]
     for _, writer in opened:
         writer.write(head)
     async with asyncio.timeout(1):

@@ -59,6 +59,9 @@ async def test_the_status_tells_of_sites_store_and_harvester(proxy: RunningProxy
     assert 0 <= time() - told["started_at"] < 60
     assert told["store"] == {"url": proxy.settings.store_url, "schema": told["store"]["schema"], "trouble": None}
     assert 9 <= told["harvester"]["heartbeat_age_seconds"] < 60
+    await heartbeat.beat(proxy.store, stopped_at := time())
+    await heartbeat.withdraw(proxy.store, stopped_at)
+    assert (await status(proxy))["harvester"]["heartbeat_age_seconds"] > heartbeat.FRESH_SECONDS  # at once, not later
     [only] = told["sites"]
     assert (only["site"], only["ready"], only["reason"], only["breaker"]) == (site.origin, True, None, "closed")
     assert (only["cooldown_until"], only["open_streams"], only["queued"]) == (None, 0, 0)

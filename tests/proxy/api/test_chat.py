@@ -144,6 +144,18 @@ async def test_citations_come_back_as_annotations(proxy: RunningProxy) -> None:
     assert (annotations[0].url_citation.start_index, annotations[0].url_citation.end_index) == (0, 10)
 
 
+async def test_citations_are_kept_in_a_conversation_which_goes_on(proxy: RunningProxy, site: SimulatedSite) -> None:
+    name = (await proxy.openai.conversations.create()).id
+    fields: dict[str, Any] = {"model": "web-search-bot", "web_search": True, "conversation_id": name}
+    await proxy.chat("search it", **fields)
+    told = (await proxy.chat("go on", **fields)).body["choices"][0]["message"]["annotations"]
+    items: list[Any] = [item async for item in proxy.openai.conversations.items.list(name)]
+
+    kept = [each.model_dump(exclude={"type"}) for each in items[0].content[0].annotations]
+    assert kept == [each["url_citation"] for each in told] != []
+    assert len({call.conversation_uuid for call in site.model_calls}) == 1
+
+
 async def test_the_visits_cookie_and_user_agent_go_with_both_steps(proxy: RunningProxy, site: SimulatedSite) -> None:
     state = await proxy.store.site_state(site.origin)
     assert state is not None

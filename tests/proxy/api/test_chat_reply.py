@@ -10,8 +10,8 @@ from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import ChatRequest
 from proxy.chat.ask import Ask
 from proxy.chat.tokens import Usage
-from proxy.chat.upstream import Citation, End
-from shared.conversations import Message, ToolCall
+from proxy.chat.upstream import End
+from shared.conversations import Citation, Message, ToolCall
 
 USED = Usage(3, 4)
 PLAIN = [End()]
@@ -71,7 +71,7 @@ def test_annotations_and_a_refusal_come_before_the_reason() -> None:
 
 
 def test_of_several_calls_the_first_is_the_one_of_old_messages() -> None:
-    told = ChatReply(ChatRequest(Ask("m", ()), {}, is_old=True), id="chatcmpl-1", created=7, model="m")
+    told = ChatReply(ChatRequest(Ask("m", ()), {}, uses_functions=True), id="chatcmpl-1", created=7, model="m")
     first, second = (ToolCall(id=f"call_{name}", name=name, arguments="{}") for name in ("look", "find"))
     whole = told.whole([Message(role="assistant", text="", calls=(first, second))], [End("tool_calls")], USED)
     begun, rest = parse(told.call(0, first) + told.call(0, second))

@@ -153,7 +153,7 @@ async def test_a_check_page_costs_one_request_not_three(
         await proxy.openai.with_options(max_retries=2).chat.completions.create(model=MODEL, messages=HI)
 
     assert (failed.value.status_code, failed.value.code) == (503, "challenge")
-    assert "freeaichat harvest --headed" in failed.value.message
+    assert f"`freeaichat harvest --headed --site {site.origin}`" in failed.value.message
     assert turns(site) == 1
 
 

@@ -29,7 +29,7 @@ def plain(name: str, **more: Any) -> dict[str, Any]:
 
 def of_chat(**body: Any) -> ToolConfig:
     """What a chat request offers."""
-    offer = chat.read_offer(body, "emulate").tool_config
+    offer = chat.read_tool_options(body, "emulate").tool_config
     assert offer is not None
     return offer
 
@@ -41,10 +41,10 @@ def names(offer: ToolConfig | None) -> list[str]:
 
 @pytest.mark.parametrize("choice", ["none", "auto"])
 def test_an_empty_list_of_tools_may_come_with_a_choice_that_calls_none(choice: str) -> None:
-    assert chat.read_offer({"tools": [], "tool_choice": choice}, "emulate") == ToolOptions()
-    assert responses.read_offer({"tools": [], "tool_choice": choice}, "emulate") == ToolOptions()
+    assert chat.read_tool_options({"tools": [], "tool_choice": choice}, "emulate") == ToolOptions()
+    assert responses.read_tool_options({"tools": [], "tool_choice": choice}, "emulate") == ToolOptions()
     with pytest.raises(ServiceError):
-        chat.read_offer({"tool_choice": choice}, "emulate")
+        chat.read_tool_options({"tool_choice": choice}, "emulate")
 
 
 def test_of_tools_and_the_older_functions_the_tools_hold() -> None:
@@ -123,7 +123,7 @@ def test_a_namespaces_tools_may_lack_their_type_and_the_namespace_its_name() -> 
         {"type": "namespace", "name": "n", "tools": [{"name": "a"}]},
         {"type": "namespace", "name": 5, "tools": [flat("b")]},
     ]
-    offer = responses.read_offer({"tools": tools}, "emulate").tool_config
+    offer = responses.read_tool_options({"tools": tools}, "emulate").tool_config
 
     assert offer is not None
     assert [(tool.namespace, tool.name) for tool in offer.tools] == [("n", "a"), (None, "b")]
@@ -139,11 +139,11 @@ def test_of_too_many_tools_that_were_found_the_last_ones_are_kept() -> None:
         found(flat("theirs"), by="server"),
     ]
     body = {"tools": [{"type": "tool_search", "execution": "client"}, flat("given")], "input": items}
-    offered = names(responses.read_offer(body, "emulate").tool_config)
+    offered = names(responses.read_tool_options(body, "emulate").tool_config)
 
     assert (len(offered), offered[:3]) == (MAX_TOOLS, ["tool_search", "given", "new"])
     assert not {"two words", "wrong", "theirs", f"old{MAX_TOOLS - 1}"} & set(offered)
-    assert names(responses.read_offer({**body, "tools": [flat("given")]}, "emulate").tool_config) == ["given"]
+    assert names(responses.read_tool_options({**body, "tools": [flat("given")]}, "emulate").tool_config) == ["given"]
 
 
 SEARCH = {"type": "web_search_20250305", "name": "look_up"}
@@ -178,13 +178,13 @@ SEARCH = {"type": "web_search_20250305", "name": "look_up"}
 def test_what_anthropics_own_servers_bring_is_searched_for_or_left_out(
     body: dict[str, Any], asked: ToolOptions
 ) -> None:
-    assert messages.read_offer(body, "emulate") == asked
+    assert messages.read_tool_options(body, "emulate") == asked
 
 
 def test_a_message_may_want_a_form_whatever_is_said_of_tools() -> None:
     form = {"format": {"type": "json_object"}}
-    only = messages.read_offer({"output_config": form, "tool_choice": {"type": "none"}}, "emulate").tool_config
-    both = messages.read_offer({"output_config": form, "tools": [plain("a")]}, "emulate").tool_config
+    only = messages.read_tool_options({"output_config": form, "tool_choice": {"type": "none"}}, "emulate").tool_config
+    both = messages.read_tool_options({"output_config": form, "tools": [plain("a")]}, "emulate").tool_config
 
     assert only == ToolConfig(output_format=OutputFormat())
     assert both is not None
@@ -197,10 +197,12 @@ def test_a_message_may_want_a_form_whatever_is_said_of_tools() -> None:
 )
 def test_a_deferred_tool_is_told_at_once_where_nothing_here_finds_it(kind: str, by: str, left: list[str]) -> None:
     finder = {"type": kind, **plain(f"search_by_{by}")}
-    offer = messages.read_offer({"tools": [finder, plain("a"), plain("b", defer_loading=True)]}, "emulate").tool_config
+    offer = messages.read_tool_options(
+        {"tools": [finder, plain("a"), plain("b", defer_loading=True)]}, "emulate"
+    ).tool_config
 
     assert offer is not None
     assert [tool.name for tool in offer.tools if not tool.is_found and tool.name in "ab"] == left
-    alone = messages.read_offer({"tools": [plain("b", defer_loading=True)]}, "emulate").tool_config
+    alone = messages.read_tool_options({"tools": [plain("b", defer_loading=True)]}, "emulate").tool_config
     assert alone is not None
     assert not alone.tools[0].is_found

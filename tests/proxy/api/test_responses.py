@@ -294,6 +294,7 @@ async def test_what_makes_no_sense_is_a_400_that_names_the_field(
 
 async def test_parameters_the_site_cannot_take_are_named(proxy: RunningProxy) -> None:
     body = {"model": MODEL, "input": "hi", "temperature": 0.2, "text": {"verbosity": "low"}}
+    body["context_management"] = [{"type": "compaction", "compact_threshold": 200_000}]
     async with proxy.http.post(f"{proxy.url}/v1/responses", json=body) as answer:
         assert (await answer.json())["temperature"] == 0.2
-        assert answer.headers["x-ignored-params"] == "temperature, text.verbosity"
+        assert answer.headers["x-ignored-params"] == "temperature, text.verbosity, context_management"

@@ -69,6 +69,22 @@ async def test_restarting_counts_anew() -> None:
     await timer.stop()
 
 
+async def test_a_timer_restarted_by_its_own_work_is_still_stopped() -> None:
+    done: list[str] = []
+
+    async def work() -> float:
+        done.append("begun")
+        timer.restart(0.05)
+        return 60.0
+
+    timer = Timer(0.0, work)
+    await passed(0.01)
+    await timer.stop()
+    await passed(0.1)
+
+    assert done == ["begun"]
+
+
 async def test_work_that_fails_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     async def work() -> None:
         raise ValueError("no luck")

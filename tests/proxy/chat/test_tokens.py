@@ -1,6 +1,7 @@
 """The estimate of tokens, against the counts of a real tokenizer."""
 
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -51,6 +52,19 @@ def test_a_long_text_is_counted_in_linear_time(text: str) -> None:
     estimate_tokens(long_text)
 
     assert time.process_time() - started < 2
+
+
+def test_a_long_text_that_is_counted_in_a_thread_lets_other_threads_run() -> None:
+    counting = threading.Thread(target=estimate_tokens, args=("😀" * 1_000_000,))
+    started = seen = time.perf_counter()
+    longest = 0.0
+    counting.start()
+    while counting.is_alive():
+        time.sleep(0.001)
+        seen, before = time.perf_counter(), seen
+        longest = max(longest, seen - before)
+
+    assert longest < 0.3 * (seen - started)
 
 
 @given(st.lists(st.text("ab1 \n\t\r'-_.é字ß", max_size=12), max_size=12))

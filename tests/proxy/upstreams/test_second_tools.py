@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 import proxy.chat.answer_writer
-from proxy.chat.upstream import Citation, End, RefusalReason
+from proxy.chat.upstream import End, RefusalReason
+from shared.conversations import Citation
+from tests.proxy.api.test_described_calls import wrong
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.list_upstream import ListUpstream, Told, answered, refusal
+from tests.proxy.wire import exchange
 from tests.site import SimulatedSite
 
 MODEL = "gpt-4o-mini-helper"
@@ -102,3 +105,20 @@ async def test_json_that_was_written_anew_names_its_pages_and_no_place_in_it(
 
     (cited,) = answer.body["choices"][0]["message"]["annotations"]
     assert cited["url_citation"] == {"url": "https://x.example/", "title": "X", "start_index": 0, "end_index": 0}
+
+
+async def test_pages_that_are_named_behind_a_call_are_told_of_the_text_before_it(
+    before: RunningProxy, other: ListUpstream
+) -> None:
+    called = 'It rains.\n<tool_call>\n{"name": "look", "arguments": {}}\n</tool_call>'
+    other.answers = [Told([called], End(sources=[Citation("https://x.example/", "X", 0, 9)]))]
+    body = {"model": "listed", "input": "hi", "tools": [{"type": "function", "name": "look"}], "stream": True}
+
+    events = (await exchange(before.url, "POST", "/v1/responses", body)).data
+
+    assert wrong("ResponseEvent", events) == []
+    message, call = events[-1]["response"]["output"]
+    assert (message["type"], call["type"]) == ("message", "function_call")
+    (cited,) = [event for event in events if event["type"] == "response.output_text.annotation.added"]
+    assert (cited["item_id"], cited["output_index"], cited["content_index"]) == (message["id"], 0, 0)
+    assert [cited["annotation"]] == message["content"][0]["annotations"]

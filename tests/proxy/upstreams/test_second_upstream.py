@@ -8,7 +8,8 @@ import pytest
 
 from proxy.chat.errors import ServiceError
 from proxy.chat.tokens import Usage
-from proxy.chat.upstream import Citation, End, RefusalReason
+from proxy.chat.upstream import End, RefusalReason
+from shared.conversations import Citation
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.list_upstream import ListUpstream, Told, answered, refusal
 from tests.proxy.wire import connected

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from proxy.chat.tokens import estimate_tokens
 from proxy.server.middleware import CLIENT_CLOSED_REQUEST
 from shared.admin.usage import Counters
-from tests.proxy.running import RunningProxy
+from tests.openai_server import OpenAiPeer, Said
+from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.usage.test_usage import MODEL, counted
 from tests.proxy.wire import connected
 from tests.site import SimulatedSite
@@ -70,6 +72,25 @@ async def test_an_answer_that_the_site_breaks_off_is_counted_with_all_that_came(
 
     assert "error" in text
     assert (await counters(proxy, site))["tokens_out"] == estimate_tokens(words(100))
+
+
+async def test_reasoning_that_a_client_got_is_counted_where_it_leaves_before_the_text(
+    site: SimulatedSite, tmp_path: Path
+) -> None:
+    """Some models write thousands of tokens of it."""
+    async with (
+        OpenAiPeer("deep") as server,
+        running_proxy(site, tmp_path, servers=f"mine={server.base_url}") as proxy,
+    ):
+        server.answers = [Said(pieces=(), thoughts=words(100), holds=True)]
+        asked = chat("hi", stream=True) | {"model": "mine/deep"}
+        async with connected(proxy.url, "POST", "/v1/chat/completions", asked) as connection:
+            await connection.reader.readuntil(b"word100 ")
+
+        async with asyncio.timeout(5):
+            while not (found := (await counted(proxy.settings.store_url)).get(("open", "mine/deep", "mine"))):
+                await asyncio.sleep(0.05)
+        assert found["tokens_out"] == estimate_tokens(words(100))
 
 
 async def test_a_client_that_leaves_before_the_first_text_has_a_log_line_and_is_no_error(

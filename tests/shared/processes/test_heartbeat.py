@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.processes.heartbeat import EVERY_SECONDS, NOTE, beat, is_fresh, last_beat, withdraw
+from shared.processes.heartbeat import EVERY_SECONDS, NOTE, Heartbeat, beat, is_missing, last_beat, withdraw
 from shared.store import Store
 
 NOW = 1_000_000.0
@@ -11,7 +11,6 @@ NOW = 1_000_000.0
 @pytest.mark.parametrize(
     ("beat_at", "fresh"),
     [
-        (None, False),
         (NOW, True),
         (NOW - 3 * EVERY_SECONDS, True),
         (NOW - 120, False),  # health checks and `freeaichat status` are to tell within two minutes
@@ -19,8 +18,8 @@ NOW = 1_000_000.0
         (NOW + 86400, False),  # the clock was set back by a day: the next heartbeat tells
     ],
 )
-def test_a_heartbeat_is_fresh_for_a_limited_time(beat_at: float | None, fresh: bool) -> None:
-    assert is_fresh(beat_at, NOW) is fresh
+def test_a_heartbeat_is_fresh_for_a_limited_time(beat_at: float, fresh: bool) -> None:
+    assert Heartbeat(beat_at).is_fresh(NOW) is fresh
 
 
 async def test_the_last_heartbeat_is_the_one_that_counts(store: Store) -> None:
@@ -29,7 +28,7 @@ async def test_the_last_heartbeat_is_the_one_that_counts(store: Store) -> None:
     await beat(store, NOW)
     await beat(store, NOW + 30)
 
-    assert await last_beat(store) == NOW + 30
+    assert await last_beat(store) == Heartbeat(NOW + 30)
     await store.set_note(NOTE, "damaged")
     assert await last_beat(store) is None
 
@@ -39,8 +38,10 @@ async def test_whoever_stops_takes_only_its_own_sign_back(store: Store) -> None:
     await beat(store, NOW + 30)
 
     await withdraw(store, NOW)
-    assert await last_beat(store) == NOW + 30
+    assert await last_beat(store) == Heartbeat(NOW + 30)
 
     await withdraw(store, NOW + 30)
-    assert not is_fresh(await last_beat(store), NOW + 30)
-    assert not is_fresh(await last_beat(store), NOW + 60)
+    last = Heartbeat(NOW + 30, is_last=True)
+    assert await last_beat(store) == last  # what users are told is still when it was
+    assert not last.is_fresh(NOW + 30)
+    assert await is_missing(store, NOW + 30)  # another harvester, which runs, writes its own at once

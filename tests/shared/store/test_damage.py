@@ -141,6 +141,20 @@ async def test_a_copy_that_cannot_be_read_is_passed_over_in_redis_too(redis_serv
         assert await store.pop_branch("digest") is None
 
 
+async def test_nonsense_in_redis_ends_neither_pruning_nor_what_follows_the_keys(redis_server: RedisServer) -> None:
+    async with open_store(redis_server.url) as store:
+        await fill(store)
+        redis_server.command("ZADD", "{freeaichat}:branches", 0, "nonsense")
+        redis_server.command("SET", "{freeaichat}:api-keys-version", b"\xff")
+        await tidy_and_visit(store)
+        assert redis_server.command("ZSCORE", "{freeaichat}:branches", "nonsense") is None
+        redis_server.command("HSET", "{freeaichat}:notes", "a", b"\xff")
+        redis_server.command("HSET", f"{{freeaichat}}:site:{SITE}", "identity", b"\xff")
+        for call in (store.get_note("a"), store.identity(SITE)):
+            with pytest.raises(StoreCorrupt):
+                await call
+
+
 NONSENSE = (
     "UPDATE visits SET record = '{' WHERE id = 'visit-1'",
     "UPDATE usage SET counts = '[]' WHERE hour = 0",

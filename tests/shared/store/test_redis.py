@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import redis
 
 from shared.store import Store, StoreCorrupt, StoreTooNew, StoreUnavailable, open_store, store_url
 from shared.store.redis.schema import VERSION
@@ -160,11 +161,12 @@ async def test_a_value_that_cannot_be_read_is_reported_without_showing_it(redis_
 
 async def test_a_user_who_may_not_write_is_told_what_to_allow(redis_server: RedisServer) -> None:
     allowed = ("~{freeaichat}:*", "&{freeaichat}:*", "+@all")
-    redis_server.command("ACL", "SETUSER", "gateway", "on", ">pw", "~other:*", "&*", "+@all")
-    with pytest.raises(StoreUnavailable) as refused:
-        async with open_store(f"redis://gateway:pw@127.0.0.1:{redis_server.port}"):
-            pass
-    assert all(word in str(refused.value) for word in allowed)
+    for rules in (("~other:*", "&*", "+@all"), ("~*", "resetchannels", "+@all"), ("~*", "&*", "+@all", "-publish")):
+        redis_server.command("ACL", "SETUSER", "gateway", "reset", "on", ">pw", *rules)
+        with pytest.raises(StoreUnavailable) as refused:
+            async with open_store(f"redis://gateway:pw@127.0.0.1:{redis_server.port}"):
+                pass
+        assert all(word in str(refused.value) for word in allowed)
 
     redis_server.command("ACL", "SETUSER", "gateway", "reset", "on", ">pw", *allowed)
     async with open_store(f"redis://gateway:pw@127.0.0.1:{redis_server.port}") as store:
@@ -173,6 +175,16 @@ async def test_a_user_who_may_not_write_is_told_what_to_allow(redis_server: Redi
         await anext(changes)
         await changes.aclose()
     redis_server.command("ACL", "DELUSER", "gateway")
+
+
+async def test_a_password_that_is_asked_for_later_is_told_whatever_is_called(own_redis: RedisServer) -> None:
+    async with open_store(own_redis.url) as store:
+        with redis.Redis(port=own_redis.port) as administrator:
+            administrator.config_set("requirepass", "sesame")
+            administrator.execute_command("CLIENT", "KILL", "TYPE", "normal")
+        for call in (store.get_note("a"), store.create_conversation(conversation("conv-1", "one"))):
+            with pytest.raises(StoreUnavailable, match="password in FREEAICHAT_STORE"):
+                await call
 
 
 async def test_full_memory_is_reported_and_nothing_half_written_stays(own_redis: RedisServer) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from proxy.chat.upstream import Citation
 from proxy.upstreams.aipkit.reader import sources
+from shared.conversations import Citation
 
 
 def test_citations_become_sources_and_those_without_an_address_are_left_out() -> None:

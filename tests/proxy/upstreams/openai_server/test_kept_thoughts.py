@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.openai_server import OpenAiPeer, Said
+from tests.openai_server import OpenAiPeer, Refused, Said
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.openai_server.thoughts import MODEL, SITES, TOOL
 from tests.proxy.wire import exchange
@@ -139,3 +139,35 @@ async def test_they_come_back_in_what_no_client_reads_where_that_was_asked_for(
     await exchange(served.url, "POST", "/v1/responses", {"model": MODEL, "input": sent, **asked})
 
     assert server.asked[-1].body["messages"][1]["reasoning_content"] == "hm"
+
+
+async def test_thoughts_in_parts_of_the_content_are_told_as_such_and_go_back_so(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
+    """As Mistral's servers send them, which refuse any other field for them."""
+    thinking: Any = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]
+    call = {"index": 0, "id": "abcdefgh1", "function": {"name": "look", "arguments": "{}"}}
+    deltas: list[Any] = [{"content": thinking}, {"content": [{"type": "text", "text": "so"}]}, {"tool_calls": [call]}]
+    chunks: list[Any] = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
+    server.answers = ["".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks).encode(), Said(["done"])]
+    first = (await served.chat("look", model=MODEL, tools=[CHAT_TOOL])).body["choices"][0]["message"]
+    result = {"role": "tool", "tool_call_id": "abcdefgh1", "content": "seen"}
+    await served.chat(USER, first, result, model=MODEL, tools=[CHAT_TOOL])
+
+    assert (first["reasoning_content"], first["content"]) == ("hm", "so")
+    told = server.asked[1].body["messages"][1]
+    assert (told["content"], told.keys()) == (
+        [*thinking, {"type": "text", "text": "so"}],
+        {"role", "content", "tool_calls"},
+    )
+
+
+async def test_they_are_left_out_for_a_server_that_refuses_them(served: RunningProxy, server: OpenAiPeer) -> None:
+    place = ["body", "messages", 1, "assistant", "reasoning_content"]
+    detail = [{"type": "extra_forbidden", "loc": place, "msg": "Extra inputs are not permitted", "input": "hm"}]
+    server.answers = [Refused(422, {"object": "error", "message": {"detail": detail}}), Said(["done"], thoughts="so")]
+    said = {"role": "assistant", "content": "so", "reasoning_content": "hm"}
+
+    assert [(await served.chat(USER, said, USER, model=MODEL)).text for _ in range(2)] == ["done", "done"]
+    assert [asked.body["messages"][1] for asked in server.asked[1:]] == [{"role": "assistant", "content": "so"}] * 2

@@ -59,7 +59,7 @@ async def read(client: CutReply, sink: Wary, gate: Gate | None = None) -> None:
     """Read the answer as a turn does."""
     reader = ChunkReader("mine", None, lambda: "call_1", wants_extras=True)
     async with client, (gate or Gate("mine", 1)).enter(1, "me") as passage:
-        attempt = Attempt(client, SERVER, "", reader=reader, sink=sink, permit=passage)
+        attempt = Attempt(client, SERVER, "", reader=reader, sink=sink, permit=passage, is_listed=True)
         async with asyncio.timeout(5):
             await attempt.run(b"{}", {}, 60.0)
         reader.end()

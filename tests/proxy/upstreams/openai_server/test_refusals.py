@@ -30,6 +30,8 @@ def failed(message: str, code: Any = None, **more: Any) -> dict[str, Any]:
     [
         (Refused(401, failed("no key")), 503, "credentials_refused"),
         (Refused(403, failed("not for you")), 503, "credentials_refused"),
+        (Refused(403, "<html>Forbidden</html>"), 400, "upstream_blocked_message"),  # its models it lists
+        (Refused(406, "<html>Not acceptable</html>"), 400, "upstream_blocked_message"),
         (Refused(403, failed("it was flagged", 403, metadata={"reasons": ["violence"]})), 400, "content_filter"),
         (Refused(403, {"error": "Content violates usage guidelines. Team: 1"}), 400, "content_filter"),  # xAI
         (Refused(400, {"error": "Incorrect API key provided: gs***23."}), 503, "credentials_refused"),  # xAI

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from proxy.api.tools import unsealed_summary
+from proxy.api.opaque import decode_summary
 from tests.openai_server import OpenAiPeer, Refused, Said
 from tests.proxy.running import RunningProxy
 from tests.proxy.wire import exchange
@@ -37,7 +37,7 @@ async def test_the_summary_alone_is_told(end: str, stream: bool, served: Running
     assert not {"response_format", "max_tokens", "max_completion_tokens"} & set(told)
     assert [message["role"] for message in told["messages"]] == ["user", "assistant", "tool", "user"]
     assert done["status"] == "completed"
-    assert [unsealed_summary(item["encrypted_content"]) for item in done["output"]] == ["Done: parser.py"]
+    assert [decode_summary(item["encrypted_content"]) for item in done["output"]] == ["Done: parser.py"]
     if stream:
         assert {event["item"]["type"] for event in answer.data if "item" in event} == {"compaction"}
 

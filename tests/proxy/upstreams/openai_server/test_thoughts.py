@@ -90,29 +90,36 @@ async def test_thoughts_amid_a_text_follow_it_in_responses_and_part_it_in_messag
     server.answers = ["".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks).encode()]
 
     response = await responded(served)
+    stored = await exchange(served.url, "GET", f"/v1/responses/{response['id']}")
     answer = await messaged(served, **THINKING)
     whole = message(await messaged(served, **THINKING, stream=False))
 
     told = [(item["type"], item["content"][0]["text"]) for item in response["output"]]
     assert told == [("reasoning", "a"), ("message", "one two"), ("reasoning", "b")]
+    assert json.loads(stored.body) == response
     blocks = [event["content_block"]["type"] for event in answer.data if event["type"] == "content_block_start"]
     assert blocks == ["thinking", "text", "thinking", "text"]
     assert text_of(answer) == "one two"
     assert [block.get("thinking", block.get("text")) for block in whole["content"]] == ["ab", "one two"]
 
 
-async def test_responses_are_stored_without_them_and_go_on(served: RunningProxy, server: OpenAiPeer) -> None:
+async def test_responses_are_stored_as_they_were_told_and_go_on_without_them(
+    served: RunningProxy, server: OpenAiPeer
+) -> None:
     server.answers = [Said(["one"], thoughts="hm")]
     sdk = served.openai
     first = await sdk.responses.create(model=MODEL, input="hi")
     stored = await sdk.responses.retrieve(first.id)
+    streamed = await responded(served)
     await sdk.responses.create(model=MODEL, input="again", previous_response_id=first.id)
     named: Any = [{"type": "item_reference", "id": item.id} for item in first.output]
     await sdk.responses.create(model=MODEL, input=[*named, {"role": "user", "content": "and again"}])
 
-    assert [item.type for item in stored.output] == ["message"]
-    assert server.asked[1].texts == ["hi", "one", "again"]
-    assert server.asked[2].texts == ["one", "and again"]
+    assert [item.type for item in stored.output] == ["reasoning", "message"]
+    assert stored == first
+    assert json.loads((await exchange(served.url, "GET", f"/v1/responses/{streamed['id']}")).body) == streamed
+    assert server.asked[2].texts == ["hi", "one", "again"]
+    assert server.asked[3].texts == ["one", "and again"]
     assert "hm" not in json.dumps([asked.body for asked in server.asked])
 
 
@@ -209,6 +216,9 @@ async def test_log_probabilities_come_with_a_responses_text(
     )
     assert (whole.output_text, whole.top_logprobs) == ("one two", 2)
     assert "x-ignored-params" not in raw.headers
+    for name in (whole.id, streamed["id"]):  # they are not stored
+        stored: Any = await served.openai.responses.retrieve(name)
+        assert (stored.output[-1].content[0].logprobs, stored.output_text) == ([], "one two")
 
 
 async def test_log_probabilities_that_nobody_asked_for_are_not_asked_of_the_server(
