@@ -215,7 +215,7 @@ class ChunkReader:
     def _from_parts(self, content: Any, delta: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """The text of such *content*, and *delta* with its thoughts as other servers send them."""
         if thoughts := thoughts_of(content):
-            self.thinks_in = THINKING
+            self.reasoning_field = THINKING
             delta = {**delta, REASONING_TEXTS[0]: delta.get(REASONING_TEXTS[0]) or thoughts}
         return text_of(content), delta
 
