@@ -37,7 +37,6 @@ HOMES = {  # the only places that may import or use these names
     "apscheduler": ("harvester/service/schedule.py",),
     "aiohttp": ("proxy/",),
     "pydantic": ("shared/settings/",),
-    "pydantic_settings": ("shared/settings/",),
     "msgspec": ("shared/serialization.py",),
     "sqlite3": ("shared/store/sqlite/",),
     "rich": ("shared/cli/markdown.py",),

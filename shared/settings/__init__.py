@@ -1,8 +1,8 @@
 """All settings, read once at the edge of each program.
 
 Names and meanings are those of the README's table. Values come from the environment, then from `.env` in the
-working directory (or the file that `FREEAICHAT_ENV_FILE` names), then from the defaults here. pydantic-settings reads
-and checks them; what a program holds are plain values, so that it need not keep the reader in memory (`load_in_fork`).
+working directory (or the file that `FREEAICHAT_ENV_FILE` names), then from the defaults here. pydantic checks
+them; what a program holds are plain values, so that it need not keep the reader in memory (`load_in_fork`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading the settings with pydantic-settings."""
+"""Reading the settings with pydantic."""
 
 import os
 from collections.abc import Mapping
@@ -7,41 +7,24 @@ from dataclasses import Field as Declared
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from pydantic import AliasChoices, Field, ValidationError, create_model
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from shared.settings import NAMES, PREFIX, Settings, SettingsError, field_types
-from shared.settings.envfile import EnvFileSource, EnvironmentSource
+from shared.settings import NAMES, Settings, SettingsError, field_types
+from shared.settings.envfile import trimmed, variables_in
 
 
-class _Sources(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        extra="ignore",
-        populate_by_name=True,
-        env_ignore_empty=True,
+class _Base(BaseModel):
+    model_config = ConfigDict(
         hide_input_in_errors=True,  # a mistyped secret must not be printed back
         arbitrary_types_allowed=True,
-        enable_decoding=False,  # lists and pairs have notations of their own, not JSON
     )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment before `.env`, both read by sources of our own."""
-        return init_settings, EnvironmentSource(settings_cls), EnvFileSource(settings_cls, env_file())
 
 
 def read(overrides: Mapping[str, Any]) -> Settings:
-    """Read the settings; *overrides* take precedence. Raises `SettingsError`."""
+    """Read the settings: *overrides* before the environment, this before `env_file`. Raises `SettingsError`."""
+    values = {**_values(variables_in(env_file())), **_values(trimmed(os.environ)), **overrides}
     try:
-        model = _MODEL(**overrides)
+        model = _MODEL.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
     set_fields = frozenset(model.model_fields_set)
@@ -55,29 +38,35 @@ def env_file() -> Path:
 
 def names_in_file() -> list[str]:
     """The variables that `env_file` sets, in upper case. Raises `SettingsError`."""
-    return [name.upper() for name in EnvFileSource(_MODEL, env_file()).env_vars]
+    return list(variables_in(env_file()))
+
+
+def _values(variables: Mapping[str, str]) -> dict[str, str]:
+    """The settings that *variables* set; where several names of one are set, the first of `NAMES` counts."""
+    return {
+        setting: next(variables[name] for name in names if name in variables)
+        for setting, names in NAMES.items()
+        if not variables.keys().isdisjoint(names)
+    }
 
 
 def _explain(error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors(include_url=False, include_context=False, include_input=False):
-        name = str(problem["loc"][0]) if problem["loc"] else ""
-        shown = name if name.isupper() else f"{PREFIX}{name.upper()}"
-        lines.append(f"{shown}: {problem['msg'].removeprefix('Value error, ')}")
-    return "\n".join(lines)
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    return "\n".join(
+        f"{NAMES[str(each['loc'][0])][0]}: {each['msg'].removeprefix('Value error, ')}" for each in problems
+    )
 
 
 def _field(declared: "Declared[Any]") -> Any:
-    alias = AliasChoices(*NAMES[declared.name])
     if declared.default_factory is MISSING:
-        return Field(default=declared.default, validation_alias=alias)
-    return Field(default_factory=declared.default_factory, validation_alias=alias)
+        return Field(default=declared.default)
+    return Field(default_factory=declared.default_factory)
 
 
-def _model() -> type[BaseSettings]:
+def _model() -> type[BaseModel]:
     hints = get_type_hints(Settings, {"field_types": field_types}, include_extras=True)
     known = {each.name: (hints[each.name], _field(each)) for each in fields(Settings) if each.name in NAMES}
-    return create_model("Settings", __base__=_Sources, **known)  # type: ignore[call-overload,no-any-return]
+    return create_model("Settings", __base__=_Base, **known)  # type: ignore[call-overload,no-any-return]
 
 
 _MODEL = _model()

@@ -26,7 +26,7 @@ from tests.speed.targets import Run, Target, measure, targets
 ROUNDS = int(os.environ.get("TEST_SPEED", "0"))
 MILLION = 1e6
 ADDED_LIMIT = 50.0  # ms
-LIBRARIES = "aiohttp.web, orjson, msgspec, platformdirs, pydantic, pydantic_settings, sqlite3, tenacity, uvloop, yarl"
+LIBRARIES = "aiohttp.web, orjson, msgspec, platformdirs, pydantic, sqlite3, tenacity, uvloop, yarl"
 RATIO_LIMIT = 8.0  # in short form: only what is wrong by a multiple is told from noise
 
 pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("as_users_run_it")]
