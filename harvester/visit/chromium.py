@@ -94,7 +94,7 @@ class ChromiumTab:
 
     async def details(self) -> PageDetails:
         older = [list(plugin.older_plugin) for plugin in PLUGINS if all(plugin.older_plugin)]
-        return PageDetails(**await call(self._page.evaluate(page_script.SIGNS, older)))
+        return PageDetails(**await _read(self._page.main_frame, page_script.SIGNS, older))
 
     async def scroll(self) -> bool:
         if self._is_at_end:
@@ -190,8 +190,7 @@ class ChromiumTab:
             yield elements_in(html, self._removed_attributes)
 
     async def _snapshot_frame(self, frame: Frame) -> dict[str, Any]:
-        seen: dict[str, Any] = await call(frame.evaluate(page_script.SNAPSHOT, _SNAPSHOT_ARGUMENTS))
-        return seen
+        return await _read(frame, page_script.SNAPSHOT, _SNAPSHOT_ARGUMENTS)
 
     def _site_frames(self) -> list[Frame]:
         """The frames of the page's own site, and those whose document it wrote itself."""
@@ -224,6 +223,14 @@ class ChromiumTab:
             return request.is_navigation_request() and request.frame == self._page.main_frame
         except Error:  # a window that was just opened has no frame yet
             return False
+
+
+async def _read(frame: Frame, script: str, argument: Any) -> dict[str, Any]:
+    """The object that *script* gives in *frame*. Raises `PageFailed` where it gives none."""
+    found = await call(frame.evaluate(script, argument))
+    if not isinstance(found, dict):
+        raise PageFailed("the page's own scripts have replaced what it takes to read it")
+    return found
 
 
 async def _type_into(frame: Frame, text: str, *, mark: str, opener: str, timeout: float) -> bool:

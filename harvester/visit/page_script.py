@@ -1,7 +1,8 @@
 """JavaScript that is run in a visited page. It only reads, except for the guest's local storage.
 
 All results are bounded, since a page may hold anything. A page may also shadow or replace properties of the document
-and of elements (`<form name="title">`): so the native functions are taken from the prototypes.
+and of elements (`<form name="title">`), and the names of their types (`function Node() {}`): so the native functions
+are taken from the first of the prototypes.
 """
 
 
@@ -15,15 +16,20 @@ def message_field_selector(mark: str) -> str:
 
 # For the scripts below. `some` looks into open shadow roots, too.
 _OWN = """
-  const value = (type, name, of) => Object.getOwnPropertyDescriptor(type.prototype, name).get.call(of);
-  const all = (root, selector) => [
-    ...(root === document ? Document : DocumentFragment).prototype.querySelectorAll.call(root, selector)];
-  const attribute = (element, name) => Element.prototype.getAttribute.call(element, name) || "";
-  const text = (element) => (value(Node, "textContent", element) || "").trim();
+  const native = (name, of) => {
+    let found;
+    for (let type = Object.getPrototypeOf(of); type; type = Object.getPrototypeOf(type))
+      found = Object.getOwnPropertyDescriptor(type, name) || found;
+    return found;
+  };
+  const value = (name, of) => native(name, of).get.call(of);
+  const all = (root, selector) => [...native("querySelectorAll", root).value.call(root, selector)];
+  const attribute = (element, name) => native("getAttribute", element).value.call(element, name) || "";
+  const text = (element) => (value("textContent", element) || "").trim();
   const roots = [document];
   for (let next = 0; next < roots.length && next < 100; next += 1)
     for (const element of all(roots[next], "*").slice(0, 20000)) {
-      const root = value(Element, "shadowRoot", element);
+      const root = value("shadowRoot", element);
       if (root) roots.push(root);
     }
   const some = (selector, count) => roots.flatMap((root) => all(root, selector)).slice(0, count);
@@ -38,7 +44,7 @@ SNAPSHOT = f"""
   try {{
     const keys = Object.keys(localStorage).filter((key) => prefixes.some((prefix) => key.startsWith(prefix)));
     for (const key of keys.filter((key) => key.length < 200).slice(0, 1000)) {{
-      stored[key] = Storage.prototype.getItem.call(localStorage, key).slice(0, 1000);
+      stored[key] = native("getItem", localStorage).value.call(localStorage, key).slice(0, 1000);
     }}
   }} catch {{}}
   const sources = ["src", "data-src", "data-lazy-src", "data-litespeed-src", "data-rocket-src"];
@@ -48,8 +54,8 @@ SNAPSHOT = f"""
     [...attributes, "class"].map((name) => [name, attribute(element, name).slice(0, 300000)])
       .filter(([, value]) => value));
   return {{
-    ready: value(Document, "readyState", document) !== "loading",
-    title: value(Document, "title", document).slice(0, 300),
+    ready: value("readyState", document) !== "loading",
+    title: value("title", document).slice(0, 300),
     configs,
     links: some("a[href]", 500).map((link) => [attribute(link, "href").slice(0, 2000), text(link).slice(0, 200)]),
     resources: some("script[src], iframe[src]", 200).map((element) => attribute(element, "src").slice(0, 500)),
@@ -57,7 +63,7 @@ SNAPSHOT = f"""
       .filter((html) => attributes.some((name) => html.includes(name))).slice(0, 5),
     frames: some("iframe", 50).map((frame) => source(frame).slice(0, 2000)).filter(Boolean),
     refreshes: some('meta[http-equiv="refresh" i]', 5).map((meta) => attribute(meta, "content").slice(0, 2000)),
-    scripts: value(Document, "scripts", document).length,
+    scripts: value("scripts", document).length,
     stored,
     is_blocked: some(blocked, 1).length > 0,
     fields: fields.filter(([, selector]) => some(selector, 1).length).map(([mark]) => mark),
@@ -69,11 +75,11 @@ SNAPSHOT = f"""
 SIGNS = f"""
 (older) => {{
   {_OWN}
-  const isSeen = (element) => Element.prototype.getClientRects.call(element).length > 0;
+  const isSeen = (element) => native("getClientRects", element).value.call(element).length > 0;
   const body = some("body", 1)[0];
   const clickable = 'button, [role="button"], summary, a[href^="#"], a[href^="javascript:"], [onclick]';
   return {{
-    text: body ? value(HTMLElement, "innerText", body).slice(0, 5000) : "",
+    text: body ? value("innerText", body).slice(0, 5000) : "",
     buttons: some(clickable, 200).filter(isSeen)
       .map((element) => text(element) || attribute(element, "aria-label") || attribute(element, "title"))
       .map((said) => said.slice(0, 80)),
@@ -87,9 +93,9 @@ SIGNS = f"""
 SCROLL = f"""
 (screens) => {{
   {_OWN}
-  const page = value(Document, "scrollingElement", document);
+  const page = value("scrollingElement", document);
   if (!page) return false;
-  const height = value(Element, "clientHeight", page), whole = value(Element, "scrollHeight", page);
+  const height = value("clientHeight", page), whole = value("scrollHeight", page);
   window.scrollTo({{ top: screens * height, behavior: "instant" }});
   return (screens + 1) * height < whole;
 }}

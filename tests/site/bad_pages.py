@@ -11,6 +11,7 @@ _CLOBBERING = "".join(
     f'<form name="{name}"><input name="getAttribute"><input name="textContent"></form>'
     for name in ("title", "readyState", "scripts", "documentElement", "body", "querySelectorAll", "scrollingElement")
 )
+_SHADOWING = "var Document = 1, Element = 2, Storage = 3; function Node() {} function HTMLElement() {}"
 _FILLING = """localStorage.setItem("cache", "\\u89c6".repeat(4 << 20));
 for (let number = 0; number < 12000; number += 1) localStorage.setItem(`a-${number}`, "x".repeat(40));
 const guest = localStorage.getItem("aipkit_guest_uuid");
@@ -28,6 +29,7 @@ _SCRIPTS = {
     "dialog_loop": """for (;;) { alert("One"); confirm("Two"); prompt("Three"); }""",
     "guarded_links": f"{_GUARDED}window.onpagehide = () => alert('Bye');",
     "reloads": "location.reload();",
+    "replaced": "Object.keys = undefined;",
     "offers_file": 'setInterval(() => { location.href = "{base}' + DOWNLOAD_PATH + '"; }, 100);',
     "popups": "const more = () => window.open('{base}" + WINDOW_PATH + "'); setInterval(more, 100); more();",
     "full_storage": _FILLING,
@@ -49,6 +51,6 @@ def bad_markup(kind: str, base_path: str) -> str:
     if kind == "captcha":
         return _CAPTCHA
     if kind == "clobbered":
-        return _CLOBBERING
+        return f"{_CLOBBERING}<script>{_SHADOWING}</script>"
     script = _SCRIPTS.get(kind)
     return "" if script is None else f"<script>{script.replace('{base}', base_path)}</script>"

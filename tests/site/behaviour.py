@@ -50,7 +50,8 @@ PAGES = (
     "age_gate",  # a question for the visitor's age
     "login",  # leads to a page with a form to log in
     "popups",  # the chats are there, and windows that open for ever
-    "clobbered",  # the chats are there, and forms that take the names of the document's own properties
+    "clobbered",  # the chats are there, and forms and functions that take the names of what the document has
+    "replaced",  # a script takes away what reading a page takes
     "full_storage",  # the chats are there, and a script fills the local storage
     "covered",  # the button that opens a chat without data-config has a layer over it
 )

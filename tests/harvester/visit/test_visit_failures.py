@@ -39,6 +39,7 @@ LACKING = "error while loading shared libraries: {}: cannot open shared object f
         ("endless_blank", Outcome.TIMEOUT, "never finished"),
         ("redirects", Outcome.SITE_ERROR, "circle"),
         ("download", Outcome.SITE_ERROR, "download"),
+        ("replaced", Outcome.SITE_ERROR, "replaced what it takes"),
     ],
 )
 async def test_a_page_that_gives_no_chat_ends_the_visit_with_its_own_outcome(
