@@ -4,13 +4,13 @@ import { el } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { badge } from "./sites.js";
 
-const HOW = ["tools", "structured_outputs"]; // each by itself, emulated by the proxy, or not at all
-const WHETHER = ["web_search", "images"];
+const TRISTATE_ABILITIES = ["tools", "structured_outputs"]; // each by itself, emulated by the proxy, or not at all
+const BOOLEAN_ABILITIES = ["web_search", "images"];
 
 /** One line on *model*: what it can, and who answers. */
 export function abilities(model) {
-  const can = [...HOW, ...WHETHER].filter((each) => model[each]).map((each) => t(`can.${each}`));
-  return [...can, whose(model)].join(" · ");
+  const can = [...TRISTATE_ABILITIES, ...BOOLEAN_ABILITIES].filter((each) => model[each]).map((each) => t(`can.${each}`));
+  return [...can, ownerOf(model)].join(" · ");
 }
 
 /** Why *model* would not be answered now, as a badge; null where it would. */
@@ -18,7 +18,7 @@ export function resting(model) {
   return model.state === "ready" ? null : badge(false, `can.state.${model.state}`);
 }
 
-function whose({ site, kind }) {
+function ownerOf({ site, kind }) {
   return kind ? `${t(`dash.kind.${kind}`)} ${site}` : site;
 }
 
@@ -26,7 +26,7 @@ function whose({ site, kind }) {
 export class ModelTable {
   constructor() {
     this.rows = el("tbody");
-    const keys = ["chat.model", "can.state", ...[...HOW, ...WHETHER].map((each) => `can.${each}`), "can.context", "can.whose"];
+    const keys = ["chat.model", "can.state", ...[...TRISTATE_ABILITIES, ...BOOLEAN_ABILITIES].map((each) => `can.${each}`), "can.context", "can.whose"];
     const head = el("tr", {}, keys.map((key) => el("th", { scope: "col", t: key })));
     const table = el("table", {}, el("thead", {}, head), this.rows);
     this.scroller = el("div.scroller", { tabindex: "0", role: "region", label: "dash.models" }, table);
@@ -52,8 +52,8 @@ export class ModelTable {
 
 function row(model) {
   const more = model.alias_of ? `→ ${model.alias_of}` : (model.name ?? "");
-  const how = HOW.map((each) => el("td", {}, model[each] ? t(`can.how.${model[each]}`) : "–"));
-  const whether = WHETHER.map((each) => el("td", {}, model[each] ? t("can.yes") : "–"));
+  const how = TRISTATE_ABILITIES.map((each) => el("td", {}, model[each] ? t(`can.how.${model[each]}`) : "–"));
+  const whether = BOOLEAN_ABILITIES.map((each) => el("td", {}, model[each] ? t("can.yes") : "–"));
   const context = model.context_length === null ? "–" : number(model.context_length);
   return el(
     "tr",
@@ -63,6 +63,6 @@ function row(model) {
     how,
     whether,
     el("td", {}, context),
-    el("td", {}, whose(model)),
+    el("td", {}, ownerOf(model)),
   );
 }

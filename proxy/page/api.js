@@ -45,8 +45,8 @@ async function send(method, path, body, signal) {
   }
   if (response.ok) return response;
   if (response.status === 401 && path !== "/admin/session") document.dispatchEvent(new Event("signedout"));
-  const told = await response.json().catch(() => ({}));
-  throw new ApiError(response.status, told.error, response.headers.get("retry-after"));
+  const answer = await response.json().catch(() => ({}));
+  throw new ApiError(response.status, answer.error, response.headers.get("retry-after"));
 }
 
 /** The JSON answer to a request; null where there is none (204). */
@@ -69,7 +69,7 @@ export async function streamChat(body, { onText, signal }) {
   try {
     for await (const data of events(response.body)) {
       if (data === "[DONE]") done = true;
-      else take(JSON.parse(data), found, onText);
+      else takeChunk(JSON.parse(data), found, onText);
     }
   } catch (error) {
     if (error instanceof ApiError || error.name === "AbortError") throw error;
@@ -79,7 +79,7 @@ export async function streamChat(body, { onText, signal }) {
   return found;
 }
 
-function take(chunk, found, onText) {
+function takeChunk(chunk, found, onText) {
   if (chunk.error) throw new ApiError(0, chunk.error);
   const choice = chunk.choices?.[0];
   if (!choice) return;
@@ -88,15 +88,15 @@ function take(chunk, found, onText) {
   if (choice.delta.refusal) found.refusal = choice.delta.refusal;
 }
 
-const ITEMS_A_PAGE = 100;
-const MOST_PAGES = 50;
+const PAGE_SIZE = 100;
+const MAX_PAGES = 50;
 
 /** A conversation's items, oldest first. */
 export async function items(conversation) {
   const found = [];
   let after = "";
-  for (let page = 0; page < MOST_PAGES; page++) {
-    const more = await request("GET", `/v1/conversations/${conversation}/items?order=asc&limit=${ITEMS_A_PAGE}${after}`);
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const more = await request("GET", `/v1/conversations/${conversation}/items?order=asc&limit=${PAGE_SIZE}${after}`);
     found.push(...more.data);
     if (!more.has_more) break;
     after = `&after=${more.last_id}`;

@@ -3,7 +3,7 @@ import { copy, el, iconButton } from "./dom.js";
 
 /** What is shown of *calls*: `{name, isFree, given, result}`, with a name or a result that may be unknown (null). */
 export function callList(calls) {
-  return el("div.calls", {}, calls.map(shown));
+  return el("div.calls", {}, calls.map(callDetails));
 }
 
 /** Put the call that *item* tells of, or its result, to the answer that it belongs to, the last of *turns*. */
@@ -28,9 +28,9 @@ function callsOf(turns) {
   return (turns.at(-1).calls ??= []);
 }
 
-function shown({ name, isFree, given, result }) {
+function callDetails({ name, isFree, given, result }) {
   const head = el("summary", {}, el("span", { t: name === null ? "chat.call.result" : "chat.call" }), name === null ? null : el("code", {}, name));
-  const parts = [given === null ? null : block(isFree ? "chat.call.input" : "chat.call.arguments", isFree ? given : spread(given))];
+  const parts = [given === null ? null : block(isFree ? "chat.call.input" : "chat.call.arguments", isFree ? given : formatJson(given))];
   if (result !== null) parts.push(block("chat.call.result", result));
   return el("details.call", { open: true }, head, parts);
 }
@@ -42,11 +42,11 @@ function block(key, text) {
 }
 
 /** *text* on several lines where it is JSON; as it is where that would change a number or a letter of it. */
-function spread(text) {
-  const squeezed = (some) => some.replace(/\s/g, "");
+function formatJson(text) {
+  const withoutSpace = (some) => some.replace(/\s/g, "");
   try {
-    const wide = JSON.stringify(JSON.parse(text), null, 2);
-    return squeezed(wide) === squeezed(text) ? wide : text;
+    const formatted = JSON.stringify(JSON.parse(text), null, 2);
+    return withoutSpace(formatted) === withoutSpace(text) ? formatted : text;
   } catch {
     return text;
   }

@@ -4,18 +4,18 @@ import { el } from "./dom.js";
 import { language, number, short, t } from "./i18n.js";
 import { Table } from "./table.js";
 
-const MOST_GROUPS = 6;
+const MAX_GROUPS = 6;
 const HEIGHT = 190; // pixels, without the legend
-const SECONDS = { hour: 3600, day: 86400 };
+const UNIT_SECONDS = { hour: 3600, day: 86400 };
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 const errors = (row) => sum(Object.values(row.errors));
 const requests = (rows) => sum(rows.map((row) => row.requests));
 const seconds = (milliseconds) => (milliseconds === null ? null : milliseconds / 1000);
 const DASH = [2, 4]; // pixels drawn and left out
-const WHOLE = [...Array(15).keys()].flatMap((power) => [1, 2, 2.5, 5].map((first) => first * 10 ** power)).filter(Number.isInteger); // steps of counts
+const COUNT_STEPS = [...Array(15).keys()].flatMap((power) => [1, 2, 2.5, 5].map((first) => first * 10 ** power)).filter(Number.isInteger); // steps of counts
 // The lines of each chart, for each group; those of a time have a name, and gaps where nothing was measured.
-const KINDS = {
+const CHARTS = {
   requests: [{ value: (row) => row.requests }],
   tokens: [{ value: (row) => row.tokens_in + row.tokens_out }],
   latency: [
@@ -57,11 +57,11 @@ export class Charts {
 
   draw(rows, totals, { since, until, unit, by }) {
     const old = this.plots.splice(0);
-    const step = SECONDS[unit];
+    const step = UNIT_SECONDS[unit];
     const times = [];
     for (let at = Math.floor(since / step) * step; at <= until; at += step) times.push(at);
     const groups = groupsOf(rows, by);
-    const cards = Object.entries(KINDS).map(([kind, lines]) => this.card(kind, lines, times, groups.slice(0, MOST_GROUPS), unit));
+    const cards = Object.entries(CHARTS).map(([kind, lines]) => this.card(kind, lines, times, groups.slice(0, MAX_GROUPS), unit));
     const { element } = this.totals; // it stays where it is, for whoever scrolls in it
     if (element.parentNode !== this.element) this.element.replaceChildren(element);
     while (element.previousSibling) element.previousSibling.remove();
@@ -79,7 +79,7 @@ export class Charts {
 
   card(kind, lines, times, groups, unit) {
     const place = el("div.plot");
-    const ink = inks(this.element);
+    const ink = colours(this.element);
     const isTime = Boolean(lines[0].name);
     const colour = (line, index) => (groups.length > 1 ? index : lines.indexOf(line));
     const drawn = lines.flatMap((line) => groups.map(([name, rows], index) => ({ line, name, rows, ink: ink.lines[colour(line, index)] })));
@@ -96,7 +96,7 @@ export class Charts {
       value: (_, shown) => (shown === null ? "–" : number(shown)),
     }));
     const axis = { stroke: ink.text, grid: { stroke: ink.grid, width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
-    const time = { label: t("chart.span"), value: (_, at) => (at === null ? "–" : when(at, unit)) };
+    const time = { label: t("chart.span"), value: (_, at) => (at === null ? "–" : timeLabel(at, unit)) };
     const options = {
       tzDate: (at) => (unit === "day" ? uPlot.tzDate(new Date(at * 1000), "UTC") : new Date(at * 1000)), // days are UTC's
       width: 300,
@@ -104,7 +104,7 @@ export class Charts {
       padding: [8, 20, 0, 0],
       cursor: { drag: { x: false, y: false } },
       scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, isTime ? 0.1 : 4) * 1.1] } },
-      axes: [{ ...axis, values: (_, ticks) => ticks.map((at) => tick(at, unit)), space: 60 }, { ...axis, size: 56, incrs: isTime ? null : WHOLE, values: (_, ticks) => ticks.map(short) }],
+      axes: [{ ...axis, values: (_, ticks) => ticks.map((at) => tickLabel(at, unit)), space: 60 }, { ...axis, size: 56, incrs: isTime ? null : COUNT_STEPS, values: (_, ticks) => ticks.map(short) }],
       series: [time, ...series],
     };
     this.plots.push([new uPlot(options, [times, ...data], place), place]);
@@ -116,22 +116,22 @@ export class Charts {
   }
 }
 
-function when(at, unit) {
+function timeLabel(at, unit) {
   const hour = { month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
   const form = unit === "hour" ? hour : { month: "numeric", day: "numeric", timeZone: "UTC" };
   return new Intl.DateTimeFormat(language(), form).format(at * 1000);
 }
 
 /** What stands below the axis: the hour, or the day where one begins. */
-function tick(at, unit) {
+function tickLabel(at, unit) {
   const isMidnight = new Date(at * 1000).getHours() === 0;
-  if (unit === "day") return when(at, unit);
+  if (unit === "day") return timeLabel(at, unit);
   if (isMidnight) return new Intl.DateTimeFormat(language(), { month: "numeric", day: "numeric" }).format(at * 1000);
   return new Intl.DateTimeFormat(language(), { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(at * 1000);
 }
 
 /** The colours of the style sheet as a canvas takes them. */
-function inks(element) {
+function colours(element) {
   const probe = el("span");
   element.append(probe);
   const of = (name) => {
@@ -144,27 +144,27 @@ function inks(element) {
 }
 
 function labelOf(kind, line, name) {
-  const own = name === "all" ? null : name || "–";
-  return [own, line.name ? t(`chart.${line.name}`) : (own ? null : t(`chart.${kind}`))].filter(Boolean).join(", ");
+  const group = name === "all" ? null : name || "–";
+  return [group, line.name ? t(`chart.${line.name}`) : (group ? null : t(`chart.${kind}`))].filter(Boolean).join(", ");
 }
 
 function showTotals(table, rows, by) {
   const head = [by === "all" ? "chart.span" : `chart.by.${by}`, "chart.requests", "chart.tokens", "chart.errors", "chart.times"];
   const sorted = [...rows].sort((a, b) => b.requests - a.requests);
   const body = sorted.map((row) =>
-    el("tr", {}, el("th", { scope: "row" }, by === "all" ? t("chart.by.all") : row[by] || "–"), figures(row)),
+    el("tr", {}, el("th", { scope: "row" }, by === "all" ? t("chart.by.all") : row[by] || "–"), totalCells(row)),
   );
   table.show(head, body);
 }
 
-function figures(row) {
+function totalCells(row) {
   const tokens = `${number(row.tokens_in)} / ${number(row.tokens_out)}`;
   const times = [row.ms_p50, row.ms_p95].map((time) => (time === null ? "–" : t("unit.s", { count: number(seconds(time)) }))).join(" / ");
-  return [number(row.requests), tokens, kinds(row), times].map((text) => el("td", {}, text));
+  return [number(row.requests), tokens, errorKinds(row), times].map((text) => el("td", {}, text));
 }
 
 /** What the chart of errors counts, by its kinds. */
-function kinds({ errors, refused }) {
+function errorKinds({ errors, refused }) {
   const limits = refused ? [t("chart.refused", { count: number(refused) })] : [];
   return [...Object.entries(errors).map(([kind, count]) => `${kind} ${number(count)}`), ...limits].join(", ") || "0";
 }

@@ -2,10 +2,10 @@
 import { announce, el, icon, iconButton } from "./dom.js";
 import { t } from "./i18n.js";
 
-const MOST_PICTURES = 4; // as many as the API takes in a message
-const MOST_BYTES = 20 * 1024 * 1024;
-const KINDS = ["image/png", "image/jpeg", "image/webp"];
-const TALLEST = 220; // pixels
+const MAX_PICTURES = 4; // as many as the API takes in a message
+const MAX_PICTURE_BYTES = 20 * 1024 * 1024;
+const PICTURE_TYPES = ["image/png", "image/jpeg", "image/webp"];
+const MAX_HEIGHT = 220; // pixels
 
 /** A form: calls `onSend(text, pictures)` and `onStop()`. */
 export class Composer {
@@ -23,7 +23,7 @@ export class Composer {
     this.field = el("textarea", { rows: 1, dir: "auto", label: "chat.message", placeholder: "chat.message", id: "message" });
     this.field.addEventListener("keydown", (event) => this.typed(event));
     this.field.addEventListener("input", () => this.fit());
-    this.file = el("input.unseen", { type: "file", accept: KINDS.join(","), multiple: true, label: "chat.attach", tabindex: "-1" });
+    this.file = el("input.unseen", { type: "file", accept: PICTURE_TYPES.join(","), multiple: true, label: "chat.attach", tabindex: "-1" });
     this.attach = iconButton("image", "chat.attach", () => this.file.click());
     this.search = el("button.toggle", { type: "button", "aria-pressed": "false" }, icon("globe"), el("span", { t: "chat.search" }));
     this.search.addEventListener("click", () => this.setSearch(!this.wantsSearch));
@@ -85,7 +85,7 @@ export class Composer {
 
   fit() {
     this.field.style.height = "auto";
-    this.field.style.height = `${Math.min(this.field.scrollHeight, TALLEST)}px`;
+    this.field.style.height = `${Math.min(this.field.scrollHeight, MAX_HEIGHT)}px`;
   }
 
   takePictures() {
@@ -119,9 +119,9 @@ export class Composer {
 
   async read(files) {
     for (const file of files) {
-      if (!KINDS.includes(file.type)) announce(t("chat.picture.kind", { name: file.name }));
-      else if (file.size > MOST_BYTES) announce(t("chat.picture.large", { name: file.name }));
-      else if (this.pictures.length >= MOST_PICTURES) announce(t("chat.picture.many"));
+      if (!PICTURE_TYPES.includes(file.type)) announce(t("chat.picture.kind", { name: file.name }));
+      else if (file.size > MAX_PICTURE_BYTES) announce(t("chat.picture.large", { name: file.name }));
+      else if (this.pictures.length >= MAX_PICTURES) announce(t("chat.picture.many"));
       else this.pictures.push(await dataUrl(file));
     }
     this.showPictures();

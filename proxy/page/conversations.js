@@ -5,27 +5,27 @@ import { t } from "./i18n.js";
 import { drop, keep, keepInTab, recall, recallInTab } from "./storage.js";
 
 const UNANSWERED = "unanswered";
-const MOST = 200;
-const TITLE_CHARS = 120;
+const MAX_CONVERSATIONS = 200;
+const MAX_TITLE_CHARS = 120;
 
-/** All that are known, the last used first: `{id, title, model, broken: {item id: why}}`. */
-export function known() {
+/** All that are stored here, the last used first: `{id, title, model, broken: {item id: why}}`. */
+export function storedEntries() {
   return recall("conversations", []);
 }
 
 /** The one with this *id*; undefined where it is not known. */
 export function find(id) {
-  return known().find((each) => each.id === id);
+  return storedEntries().find((each) => each.id === id);
 }
 
 /** Keep *entry* in the first place. */
 export function remember(entry) {
-  keep("conversations", [entry, ...known().filter(({ id }) => id !== entry.id)].slice(0, MOST));
+  keep("conversations", [entry, ...storedEntries().filter(({ id }) => id !== entry.id)].slice(0, MAX_CONVERSATIONS));
 }
 
 /** Forget the one with this *id* here; the proxy still has it. */
 export function forget(id) {
-  keep("conversations", known().filter((each) => each.id !== id));
+  keep("conversations", storedEntries().filter((each) => each.id !== id));
 }
 
 /** Forget all of them here, where others may sign in after whoever had them. */
@@ -34,18 +34,18 @@ export function forgetAll() {
   keepInTab(UNANSWERED, null);
 }
 
-/** Keep what is asked in the conversation *id* until it is `answered`: the page may be left before. */
-export function asked(id, text) {
+/** Keep what is asked in the conversation *id* until `dropQuestion`: the page may be left before. */
+export function keepQuestion(id, text) {
   keepInTab(UNANSWERED, [id, text]);
 }
 
 /** What was asked last is stored, and its answer. */
-export function answered() {
+export function dropQuestion() {
   keepInTab(UNANSWERED, null);
 }
 
 /** What this tab asked last, if that was in the conversation *id* and has no answer. */
-export function unanswered(id) {
+export function unansweredQuestion(id) {
   const [place, text] = recallInTab(UNANSWERED) ?? [];
   return place === id ? text : "";
 }
@@ -53,8 +53,8 @@ export function unanswered(id) {
 /** A new one, named by its first message. */
 export async function create(text, model) {
   const letters = [...text.trim().split("\n")[0]];
-  const line = letters.slice(0, TITLE_CHARS).join("");
-  const title = letters.length > TITLE_CHARS ? `${line}…` : line || t("chat.picture");
+  const line = letters.slice(0, MAX_TITLE_CHARS).join("");
+  const title = letters.length > MAX_TITLE_CHARS ? `${line}…` : line || t("chat.picture");
   const { id } = await request("POST", "/v1/conversations", {});
   const entry = { id, title, model, broken: {} };
   remember(entry);
@@ -63,7 +63,7 @@ export async function create(text, model) {
 
 /** The list as it is shown. *onGone* is called when the one that is open was deleted. */
 export function listOf(current, onGone) {
-  const all = known();
+  const all = storedEntries();
   if (!all.length) return el("p.empty", { t: "list.empty" });
   return el("ul.conversations", {}, all.map((each) => row(each, each.id === current, onGone)));
 }

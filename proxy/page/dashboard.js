@@ -4,11 +4,11 @@ import { ApiError, request } from "./api.js";
 import { el } from "./dom.js";
 import { coded, duration, t } from "./i18n.js";
 import { badge, siteCard } from "./sites.js";
-import { Trouble } from "./trouble.js";
+import { ErrorNotice } from "./error-notice.js";
 import { Usage } from "./usage.js";
 
-const STATUS_EVERY = 5_000; // milliseconds
-const USAGE_EVERY = 10_000;
+const STATUS_INTERVAL = 5_000; // milliseconds
+const USAGE_INTERVAL = 10_000;
 const ALIVE_SECONDS = 100; // a heartbeat older than this is a harvester's that is gone
 
 /** The screen for administrators. */
@@ -16,16 +16,16 @@ export class Dashboard {
   constructor() {
     this.tiles = el("div.tiles");
     this.sites = el("div.sites", {}, el("p.empty.loading", { t: "loading" }));
-    this.trouble = new Trouble();
+    this.errorNotice = new ErrorNotice();
     this.models = new ModelTable();
     this.usage = new Usage();
     const sites = el("section", {}, el("h2", { t: "dash.sites" }), this.sites);
-    this.element = el("div.screen", {}, el("h1", { t: "dash.title" }), this.trouble.element, this.tiles, sites, this.models.element, this.usage.element);
+    this.element = el("div.screen", {}, el("h1", { t: "dash.title" }), this.errorNotice.element, this.tiles, sites, this.models.element, this.usage.element);
     document.addEventListener("language", () => this.draw());
   }
 
   open() {
-    this.timers = [setInterval(() => this.visible(() => this.load()), STATUS_EVERY), setInterval(() => this.visible(() => this.usage.load()), USAGE_EVERY)];
+    this.timers = [setInterval(() => this.visible(() => this.load()), STATUS_INTERVAL), setInterval(() => this.visible(() => this.usage.load()), USAGE_INTERVAL)];
     this.usage.load();
     return this.load();
   }
@@ -42,11 +42,11 @@ export class Dashboard {
     try {
       [this.status] = await Promise.all([request("GET", "/admin/status"), this.models.load()]);
       const { trouble } = this.status.store;
-      if (trouble) this.trouble.show(new ApiError(0, { code: "store_unavailable", message: trouble }));
-      else this.trouble.hide();
+      if (trouble) this.errorNotice.show(new ApiError(0, { code: "store_unavailable", message: trouble }));
+      else this.errorNotice.hide();
       this.draw();
     } catch (error) {
-      this.trouble.show(error); // what was known stays in view
+      this.errorNotice.show(error); // what was known stays in view
     }
   }
 

@@ -1,7 +1,7 @@
 // One turn with the proxy, and what becomes of it in the stored conversation.
 import { ApiError, request, streamChat } from "./api.js";
 import { takeCall } from "./calls.js";
-import { answered, asked, remember } from "./conversations.js";
+import { dropQuestion, keepQuestion, remember } from "./conversations.js";
 
 
 /**
@@ -9,7 +9,7 @@ import { answered, asked, remember } from "./conversations.js";
  * What broke off is stored by us, since the proxy keeps whole answers only.
  */
 export async function ask(entry, question, answer, { model, search, signal, onText }) {
-  asked(entry.id, question.text);
+  keepQuestion(entry.id, question.text);
   try {
     answer.after = (await newest(entry.id, 1))[0]?.id;
     const onPiece = (piece) => {
@@ -17,17 +17,17 @@ export async function ask(entry, question, answer, { model, search, signal, onTe
       onText();
     };
     const body = { model, conversation_id: entry.id, messages: [message(question)], ...(search ? { web_search: true } : {}) };
-    const found = await streamChat(body, { onText: onPiece, signal });
-    answer.text ||= found.refusal ?? "";
-    answer.sources = found.annotations;
+    const extra = await streamChat(body, { onText: onPiece, signal });
+    answer.text ||= extra.refusal ?? "";
+    answer.sources = extra.annotations;
     answer.state = "done";
     answer.stored = true;
-    answered();
+    dropQuestion();
   } catch (error) {
     answer.why = error.name === "AbortError" ? "stopped" : error;
     const state = answer.text || answer.why === "stopped" ? "broken" : "failed";
-    if (answer.text) await keepPart(entry, question, answer);
-    if (answer.stored) answered();
+    if (answer.text) await storePartial(entry, question, answer);
+    if (answer.stored) dropQuestion();
     answer.state = state; // not before: whoever sees it may load the page again
   }
 }
@@ -36,7 +36,7 @@ export async function ask(entry, question, answer, { model, search, signal, onTe
  * Take the last exchange, of which *shown* is the answer, out of the conversation, so that it can be had anew. Raises
  * `ApiError`, also where another exchange is the last by now: another tab or program went on.
  */
-export async function takeBack(entry, shown) {
+export async function removeExchange(entry, shown) {
   const [answer, question, before] = await newest(entry.id, 3);
   if (answer?.role !== "assistant") return;
   if (shown.id ? answer.id !== shown.id : before?.id !== shown.after) throw new ApiError(0, { own: "error.elsewhere" });
@@ -66,7 +66,7 @@ async function newest(id, count) {
   return (await request("GET", `/v1/conversations/${id}/items?order=desc&limit=${count}`)).data;
 }
 
-async function keepPart(entry, question, answer) {
+async function storePartial(entry, question, answer) {
   try {
     const [held] = await newest(entry.id, 1);
     if (held && held.id !== answer.after) {

@@ -9,8 +9,8 @@ const FORMS = { curl: asCurl, python: asPython, environment: asEnvironment };
 
 /** The card. `wishOf()` tells which model is asked, and whether a key is needed. */
 export class FirstRun {
-  constructor(wishOf) {
-    this.wishOf = wishOf;
+  constructor(requestOf) {
+    this.requestOf = requestOf;
     this.texts = Object.fromEntries(Object.keys(FORMS).map((name) => [name, el("code")]));
     const close = el("button.small", { type: "button", t: "first.close", onclick: () => this.end() });
     const head = el("div.row", {}, el("h3", { t: "first.title" }), el("span.grow"), close);
@@ -26,7 +26,7 @@ export class FirstRun {
   }
 
   form(name) {
-    return FORMS[name]({ ...this.wishOf(), text: t("first.hello"), pictures: [], search: false });
+    return FORMS[name]({ ...this.requestOf(), text: t("first.hello"), pictures: [], search: false });
   }
 
   /** Draw it anew, for the model and the language now. */

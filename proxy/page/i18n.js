@@ -5,7 +5,7 @@ import enReasons from "./en-reasons.js";
 import zh from "./zh.js";
 import zhAdmin from "./zh-admin.js";
 import zhReasons from "./zh-reasons.js";
-import { keepWord } from "./storage.js";
+import { keepText } from "./storage.js";
 
 const TEXTS = { en: { ...en, ...enAdmin }, "zh-CN": { ...zh, ...zhAdmin } };
 const REASONS = { en: enReasons, "zh-CN": zhReasons };
@@ -36,7 +36,7 @@ export function coded(text) {
 /** Change to the other language, and tell the screens. */
 export function switchLanguage() {
   root.lang = root.lang === "en" ? "zh-CN" : "en";
-  keepWord("language", root.lang);
+  keepText("language", root.lang);
   translate(document.body);
   document.dispatchEvent(new Event("language"));
 }
@@ -71,7 +71,7 @@ export function moment(seconds) {
 export function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   const parts = [["d", Math.floor(whole / 86400)], ["h", Math.floor(whole / 3600) % 24], ["m", Math.floor(whole / 60) % 60]];
-  const told = parts.filter(([, count]) => count).slice(0, 2);
-  if (!told.length || (whole < 600 && whole % 60)) told.push(["s", whole % 60]);
-  return told.map(([unit, count]) => t(`unit.${unit}`, { count })).join(" ");
+  const shown = parts.filter(([, count]) => count).slice(0, 2);
+  if (!shown.length || (whole < 600 && whole % 60)) shown.push(["s", whole % 60]);
+  return shown.map(([unit, count]) => t(`unit.${unit}`, { count })).join(" ");
 }

@@ -3,7 +3,7 @@ import { request } from "./api.js";
 import { confirmed, copy, dialog, el, iconButton } from "./dom.js";
 import { moment, number, t } from "./i18n.js";
 import { badge, terms } from "./sites.js";
-import { Trouble } from "./trouble.js";
+import { ErrorNotice } from "./error-notice.js";
 
 /** The screen for administrators. */
 export class Keys {
@@ -11,8 +11,8 @@ export class Keys {
     this.needsKey = needsKey;
     this.first = el("p.note", { t: "keys.first", hidden: true });
     this.list = el("ul.keys", {}, el("li.empty.loading", { t: "loading" }));
-    this.trouble = new Trouble();
-    this.element = el("div.screen", {}, el("h1", { t: "keys.title" }), this.first, this.form(), this.trouble.element, this.list);
+    this.errorNotice = new ErrorNotice();
+    this.element = el("div.screen", {}, el("h1", { t: "keys.title" }), this.first, this.form(), this.errorNotice.element, this.list);
     document.addEventListener("language", () => this.draw());
   }
 
@@ -60,18 +60,18 @@ export class Keys {
       models: field("keys.models", { "aria-describedby": "help-models" }, "keys.models.help", "help-models"),
       expires_in: field("keys.expires", { "aria-describedby": "help-expires" }, "keys.expires.help", "help-expires"),
     };
-    const go = el("button.primary", { type: "submit", t: "keys.create" });
-    const form = el("form.card.fields", {}, Object.values(fields).map(({ element }) => element), go);
+    const submit = el("button.primary", { type: "submit", t: "keys.create" });
+    const form = el("form.card.fields", {}, Object.values(fields).map(({ element }) => element), submit);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const values = Object.fromEntries(Object.entries(fields).map(([name, { input }]) => [name, input.value.trim()]));
-      go.disabled = true; // a second click would ask for another one
+      submit.disabled = true; // a second click would ask for another one
       this.attempt(async () => {
-        const made = await request("POST", "/admin/keys", wanted(values));
+        const created = await request("POST", "/admin/keys", newKey(values));
         form.reset();
-        await showSecret(made); // first: the first key there is ends the time without keys, and this page's too
+        await showSecret(created); // first: the first key there is ends the time without keys, and this page's too
         await this.load();
-      }).finally(() => (go.disabled = false));
+      }).finally(() => (submit.disabled = false));
     });
     return form;
   }
@@ -87,19 +87,19 @@ export class Keys {
   async rotate(key) {
     if (!(await confirmed("keys.rotate", t("keys.rotate.sure", { name: key.name }), "keys.rotate"))) return;
     await this.attempt(async () => {
-      const made = await request("POST", `/admin/keys/${key.id}/rotate`);
-      await showSecret(made);
+      const created = await request("POST", `/admin/keys/${key.id}/rotate`);
+      await showSecret(created);
       await this.load();
     });
   }
 
   async attempt(work) {
-    this.trouble.hide();
+    this.errorNotice.hide();
     try {
       await work();
     } catch (error) {
-      this.trouble.show(error);
-      this.trouble.element.scrollIntoView({ block: "nearest" });
+      this.errorNotice.show(error);
+      this.errorNotice.element.scrollIntoView({ block: "nearest" });
     }
   }
 }
@@ -109,7 +109,7 @@ function stateOf(key) {
   return key.expires_at !== null && key.expires_at * 1000 < Date.now() ? "expired" : "active";
 }
 
-function wanted({ name, rpm, tpd, models, expires_in: expiresIn }) {
+function newKey({ name, rpm, tpd, models, expires_in: expiresIn }) {
   const body = { name };
   if (rpm) body.rpm = Number(rpm);
   if (tpd) body.tpd = Number(tpd);

@@ -1,21 +1,21 @@
 // The frame around the screens: navigation, language, colours, and who is signed in.
-import { answered, forgetAll } from "./conversations.js";
+import { dropQuestion, forgetAll } from "./conversations.js";
 import { announce, el, iconButton } from "./dom.js";
 import { switchLanguage, t, translate } from "./i18n.js";
 import { Playground } from "./playground.js";
 import { mayEnter, session, signIn, signOut } from "./session.js";
-import { keep, keepWord, onChange, recall } from "./storage.js";
-import { Trouble } from "./trouble.js";
+import { keep, keepText, onChange, recall } from "./storage.js";
+import { ErrorNotice } from "./error-notice.js";
 import { Dashboard } from "./dashboard.js";
 import { Keys } from "./keys.js";
 
-const AGAIN_AFTER = 3_000; // milliseconds
+const RETRY_DELAY = 3_000; // milliseconds
 
 let who = { admin: false, key_name: null, needs_key: false };
 const main = el("main", { id: "main" });
 const nav = el("nav", { label: "nav" });
-const out = iconButton("out", "nav.out", leave);
-const trouble = new Trouble();
+const signOutButton = iconButton("out", "nav.out", leave);
+const errorNotice = new ErrorNotice();
 const needsKey = () => who.needs_key;
 const screens = {
   chat: new Playground({ needsKey }),
@@ -34,7 +34,7 @@ document.body.replaceChildren(
     el("span.grow"),
     el("button.language", { type: "button", t: "language", onclick: switchLanguage }),
     iconButton("theme", "theme", switchTheme),
-    out,
+    signOutButton,
   ),
   main,
   el("div", { id: "toast", role: "status" }),
@@ -50,7 +50,7 @@ function switchTheme() {
   const { dataset } = document.documentElement;
   const isDark = dataset.theme ? dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   dataset.theme = isDark ? "light" : "dark";
-  keepWord("theme", dataset.theme);
+  keepText("theme", dataset.theme);
   document.dispatchEvent(new Event("theme"));
 }
 
@@ -61,7 +61,7 @@ async function leave() {
     return announce(error.message);
   }
   forgetAll();
-  return anew();
+  return reload();
 }
 
 async function enter() {
@@ -70,19 +70,19 @@ async function enter() {
   } catch (error) {
     shown?.hide?.();
     shown = null;
-    trouble.show(error);
-    if (!error.status || error.status >= 500) setTimeout(enter, AGAIN_AFTER); // it comes back by itself
-    return main.replaceChildren(trouble.element);
+    errorNotice.show(error);
+    if (!error.status || error.status >= 500) setTimeout(enter, RETRY_DELAY); // it comes back by itself
+    return main.replaceChildren(errorNotice.element);
   }
   if (isAnother(who.key_name)) {
     forgetAll();
-    return anew();
+    return reload();
   }
   route();
 }
 
 /** Load the page again, so that the screens forget what they showed. */
-function anew() {
+function reload() {
   history.replaceState(null, "", "#/chat");
   location.reload();
 }
@@ -97,23 +97,23 @@ function isAnother(name) {
 function route() {
   shown?.hide?.();
   shown = null;
-  out.hidden = !who.needs_key || !who.key_name;
+  signOutButton.hidden = !who.needs_key || !who.key_name;
   if (!mayEnter(who)) {
     nav.replaceChildren();
     main.replaceChildren(signIn(enter));
     main.querySelector("input").focus();
     return;
   }
-  const [, asked = "chat", id] = location.hash.split("/");
-  const name = Object.hasOwn(screens, asked) && (who.admin || asked === "chat") ? asked : "chat";
+  const [, requested = "chat", id] = location.hash.split("/");
+  const name = Object.hasOwn(screens, requested) && (who.admin || requested === "chat") ? requested : "chat";
   drawNav(name);
   shown = screens[name];
   main.replaceChildren(shown.element);
   shown.open(name === "chat" ? id : undefined);
-  named(name);
+  setTitle(name);
 }
 
-function named(name) {
+function setTitle(name) {
   document.title = `${t(`nav.${name}`)} – freeaichat`;
 }
 
@@ -130,13 +130,13 @@ addEventListener("hashchange", route);
 document.addEventListener("language", () => {
   for (const { element } of Object.values(screens)) translate(element); // those that are not shown are not in the page
   const name = Object.keys(screens).find((each) => screens[each] === shown);
-  if (name) named(name);
+  if (name) setTitle(name);
 });
 document.addEventListener("signedout", enter);
 onChange((name) => {
   if (name === "holder") {
-    answered(); // what was asked in this tab is not for who signed in now
-    anew();
+    dropQuestion(); // what was asked in this tab is not for who signed in now
+    reload();
   }
   if (name === "conversations") screens.chat.drawList();
 });

@@ -5,7 +5,7 @@ import { el } from "./dom.js";
 import { t } from "./i18n.js";
 import { keep, recall } from "./storage.js";
 
-const WATCH_EVERY = 3_000; // milliseconds
+const POLL_INTERVAL = 3_000; // milliseconds
 
 /** A choice among the models there are; calls `onChange(model)`. */
 export class ModelChoice {
@@ -54,7 +54,7 @@ export class ModelChoice {
   /** Ask again by itself, as long as the one that is chosen would not be answered. */
   watch() {
     this.unwatch();
-    this.timer = setInterval(() => document.hidden || this.current?.state === "ready" || this.refresh(), WATCH_EVERY);
+    this.timer = setInterval(() => document.hidden || this.current?.state === "ready" || this.refresh(), POLL_INTERVAL);
   }
 
   unwatch() {

@@ -3,22 +3,22 @@ import { items } from "./api.js";
 import { Composer, isComposing } from "./composer.js";
 import * as conversations from "./conversations.js";
 import { announce, el, icon, iconButton } from "./dom.js";
-import { ask, takeBack, turnsOf } from "./exchange.js";
+import { ask, removeExchange, turnsOf } from "./exchange.js";
 import { FirstRun } from "./first-run.js";
 import { t } from "./i18n.js";
 import { Log } from "./log.js";
 import { ModelChoice } from "./models.js";
-import { copyButtons, wishOf } from "./snippets.js";
-import { Trouble } from "./trouble.js";
+import { copyButtons, requestOf } from "./snippets.js";
+import { ErrorNotice } from "./error-notice.js";
 import { Answer, question } from "./turns.js";
 
 /** The screen. It lives as long as the page, so that an answer goes on while another screen is looked at. */
 export class Playground {
   constructor({ needsKey }) {
     Object.assign(this, { needsKey, entry: null, place: "new", turns: [], shown: new Map() });
-    this.trouble = new Trouble("chat.failed");
+    this.errorNotice = new ErrorNotice("chat.failed");
     this.composer = new Composer({ onSend: (...sent) => this.send(...sent), onStop: () => this.stop() });
-    this.first = new FirstRun(() => wishOf(this));
+    this.first = new FirstRun(() => requestOf(this));
     this.choice = new ModelChoice((model) => this.offer(model));
     this.build();
     document.addEventListener("keydown", (event) => {
@@ -38,7 +38,7 @@ export class Playground {
     this.side = el("aside.side", { label: "list.title" }, fresh, this.list);
     this.drawer = iconButton("menu", "list.title", () => this.slide(!this.side.classList.contains("open")), ".drawer");
     this.slide(false);
-    const head = el("div.chat-head", {}, this.drawer, this.choice.element, this.choice.about, copyButtons(() => wishOf(this)));
+    const head = el("div.chat-head", {}, this.drawer, this.choice.element, this.choice.about, copyButtons(() => requestOf(this)));
     this.log = new Log(() => this.slide(false));
     const foot = el("div.foot", {}, this.composer.element, el("p.hint", { t: "chat.hint" }));
     this.element = el("div.playground", {}, this.side, el("section.chat", {}, el("h1.unseen", { t: "nav.chat" }), head, this.log.element, foot));
@@ -68,7 +68,7 @@ export class Playground {
       await this.choice.ready();
       if (entry && entry === this.entry) await this.load(entry);
     } catch (error) {
-      return entry === this.entry && this.showTrouble(error); // else another one was opened meanwhile
+      return entry === this.entry && this.showError(error); // else another one was opened meanwhile
     }
     this.composer.field.focus({ preventScroll: true });
   }
@@ -89,7 +89,7 @@ export class Playground {
     if (entry !== this.entry) return; // another one was opened meanwhile
     this.turns = [...turnsOf(found, entry), ...this.turns]; // what was sent meanwhile comes last
     if (entry.model) this.choice.choose(entry.model);
-    if (!this.composer.isBusy) this.composer.text ||= conversations.unanswered(entry.id);
+    if (!this.composer.isBusy) this.composer.text ||= conversations.unansweredQuestion(entry.id);
     this.draw();
   }
 
@@ -144,7 +144,7 @@ export class Playground {
     const asked = this.turns[place - 1];
     if (asked.pictures.includes(null)) return announce(t("chat.picture.gone"));
     this.composer.setBusy(true); // from now on: a second click would take back the exchange before
-    const back = turn.stored ? takeBack(this.entry, turn) : Promise.resolve();
+    const back = turn.stored ? removeExchange(this.entry, turn) : Promise.resolve();
     this.running = back.catch(() => {});
     try {
       await back;
@@ -186,14 +186,14 @@ export class Playground {
     return el("div.welcome", {}, el("h2", { t: "chat.welcome" }), el("p", { t: more }), this.choice.isEmpty ? null : this.first.element);
   }
 
-  showTrouble(error) {
+  showError(error) {
     this.isOpen = false; // coming back tries again
     if (error.status === 404 && this.entry) {
       conversations.forget(this.entry.id);
       Object.assign(this, { entry: null, place: "new" }); // what is written next begins another
     }
-    this.trouble.show(error);
-    this.log.show(this.trouble.element);
+    this.errorNotice.show(error);
+    this.log.show(this.errorNotice.element);
     this.drawList();
   }
 }

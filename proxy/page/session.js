@@ -1,7 +1,7 @@
 // Who is signed in, and signing in with a key.
 import { request } from "./api.js";
 import { el } from "./dom.js";
-import { Trouble } from "./trouble.js";
+import { ErrorNotice } from "./error-notice.js";
 
 /** `{admin, key_name, needs_key}`. Raises `ApiError`. */
 export function session() {
@@ -21,7 +21,7 @@ export function signOut() {
 /** The screen that asks for a key; calls `onDone` once one was taken. */
 export function signIn(onDone) {
   const field = el("input", { type: "password", id: "key", autocomplete: "current-password", required: true, "aria-describedby": "key-help" });
-  const trouble = new Trouble("signin.failed");
+  const errorNotice = new ErrorNotice("signin.failed");
   const go = el("button.primary", { type: "submit", t: "signin.go" });
   const form = el(
     "form.card.signin",
@@ -30,18 +30,18 @@ export function signIn(onDone) {
     el("label", { for: "key", t: "signin.key" }),
     field,
     el("p.hint", { id: "key-help", t: "signin.help" }),
-    trouble.element,
+    errorNotice.element,
     go,
   );
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     go.disabled = true;
-    trouble.hide();
+    errorNotice.hide();
     try {
       await request("POST", "/admin/session", { key: field.value.trim() });
       await onDone();
     } catch (error) {
-      trouble.show(error);
+      errorNotice.show(error);
       field.select();
     } finally {
       go.disabled = false;

@@ -2,7 +2,7 @@
 import { ApiError, request } from "./api.js";
 import { announce, dialog, el } from "./dom.js";
 import { coded, duration, moment, reason as meaning, t } from "./i18n.js";
-import { told } from "./trouble.js";
+import { errorParts } from "./error-notice.js";
 
 const NONCE_SECONDS = 12 * 3600; // WordPress: valid for 12 to 24 hours after it was made
 
@@ -22,7 +22,7 @@ function head(site, ask = null) {
 function reason(site) {
   if (!site.reason) return null;
   if (site.breaker === "open") return el("p.note.error", { t: "dash.reason.open" });
-  if (site.kind === "openai_server") return el("div.note.error", {}, told(new ApiError(0, { own: "dash.reason.server", message: site.reason })));
+  if (site.kind === "openai_server") return el("div.note.error", {}, errorParts(new ApiError(0, { own: "dash.reason.server", message: site.reason })));
   return el("p.note.error", { t: site.credentials ? "dash.reason.refused" : "dash.reason.none" });
 }
 
@@ -69,7 +69,7 @@ function visitRow(visit, now) {
   const ago = t("dash.ago", { time: duration(now - visit.started_at) });
   const took = visit.seconds === null ? "" : t("unit.s", { count: visit.seconds.toFixed(1) });
   const shot = visit.screenshot
-    ? el("button.small", { type: "button", t: "dash.screenshot.show", "data-focus": `shot ${visit.id}`, onclick: () => show(visit) })
+    ? el("button.small", { type: "button", t: "dash.screenshot.show", "data-focus": `shot ${visit.id}`, onclick: () => showScreenshot(visit) })
     : null;
   const trigger = visit.trigger ? t(`dash.trigger.${visit.trigger}`) : "";
   const good = visit.outcome === "captured";
@@ -79,22 +79,22 @@ function visitRow(visit, now) {
     badge(good, `dash.outcome.${visit.outcome}`),
     el("time", { title: moment(visit.started_at) }, ago),
     el("span.hint", {}, [trigger, took].filter(Boolean).join(" · ")),
-    why(visit, "span.reason"),
+    visitReason(visit, "span.reason"),
     shot,
   );
 }
 
 /** Why a visit failed, or what is odd about it: what that means, then the harvester's own words. */
-function why(visit, kind) {
+function visitReason(visit, kind) {
   const means = meaning(`visit.${visit.cause}`);
   if (!means) return visit.reason ? el(kind, { dir: "auto" }, visit.reason) : null;
   return el(kind, {}, coded(means), el("span.said", { dir: "auto" }, visit.reason));
 }
 
-function show(visit) {
+function showScreenshot(visit) {
   const picture = el("img", { src: `/admin/visits/${encodeURIComponent(visit.id)}/screenshot` });
   picture.alt = t("dash.screenshot.alt");
-  dialog("dash.screenshot", el("div.shot", {}, why(visit, "p"), picture), el("button", { type: "button", t: "close", value: "close" }));
+  dialog("dash.screenshot", el("div.shot", {}, visitReason(visit, "p"), picture), el("button", { type: "button", t: "close", value: "close" }));
 }
 
 async function askForVisit(site, button) {

@@ -6,7 +6,7 @@ const PICTURE = "data:image/png;base64,BASE64";
 const { origin } = location;
 
 /** What is written now, else what was asked last, as the forms below take it. */
-export function wishOf({ composer, turns, choice, needsKey }) {
+export function requestOf({ composer, turns, choice, needsKey }) {
   const last = turns.findLast(({ role }) => role === "user");
   const { text, pictures } = composer.text || composer.pictures.length ? composer : (last ?? { text: t("first.hello"), pictures: [] });
   return { model: choice.select.value, text, pictures, search: composer.wantsSearch, needsKey: needsKey() };
@@ -19,23 +19,23 @@ function body({ model, text, pictures, search }, extra) {
 }
 
 /** As a command line. With `needsKey` it takes a key from the environment. */
-export function asCurl(wish) {
-  const sent = JSON.stringify(body(wish, { web_search: true })).replaceAll("'", `'\\''`);
-  const key = wish.needsKey ? ` \\\n  -H "Authorization: Bearer $FREEAICHAT_API_KEY"` : "";
+export function asCurl(request) {
+  const sent = JSON.stringify(body(request, { web_search: true })).replaceAll("'", `'\\''`);
+  const key = request.needsKey ? ` \\\n  -H "Authorization: Bearer $FREEAICHAT_API_KEY"` : "";
   return `curl -N ${origin}/v1/chat/completions -H 'Content-Type: application/json'${key} \\\n  -d '${sent}'\n`;
 }
 
 /** As a program with the official client. */
-export function asPython(wish) {
-  const { model, messages } = body(wish, {});
-  const key = wish.needsKey ? 'os.environ["FREEAICHAT_API_KEY"]' : '"unused"';
-  return `${wish.needsKey ? "import os\n\n" : ""}from openai import OpenAI
+export function asPython(request) {
+  const { model, messages } = body(request, {});
+  const key = request.needsKey ? 'os.environ["FREEAICHAT_API_KEY"]' : '"unused"';
+  return `${request.needsKey ? "import os\n\n" : ""}from openai import OpenAI
 
 client = OpenAI(base_url="${origin}/v1", api_key=${key})
 stream = client.chat.completions.create(
     model=${JSON.stringify(model)},
     messages=${JSON.stringify(messages)},
-    stream=True,${wish.search ? '\n    extra_body={"web_search": True},' : ""}
+    stream=True,${request.search ? '\n    extra_body={"web_search": True},' : ""}
 )
 for chunk in stream:
     if chunk.choices:
@@ -49,8 +49,8 @@ export function asEnvironment({ needsKey }) {
 }
 
 /** Buttons that copy either; `wishOf()` tells what is asked. */
-export function copyButtons(wishOf) {
+export function copyButtons(requestOf) {
   const one = (name, key, form) =>
-    el("button.small", { type: "button", label: key, onclick: ({ currentTarget }) => copy(form(wishOf()), currentTarget) }, icon("copy"), name);
+    el("button.small", { type: "button", label: key, onclick: ({ currentTarget }) => copy(form(requestOf()), currentTarget) }, icon("copy"), name);
   return [one("curl", "copy.curl", asCurl), one("Python", "copy.python", asPython)];
 }

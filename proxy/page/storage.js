@@ -26,7 +26,7 @@ export function keep(name, value) {
 /** Forget what was kept as *name*. */
 export function drop(name) {
   fallback.delete(name);
-  keepWord(name, null);
+  keepText(name, null);
 }
 
 /** Call *listener* with the name of whatever another tab keeps or forgets. */
@@ -53,7 +53,7 @@ export function recallInTab(name) {
 }
 
 /** Keep the plain word *value* as *name*, as `early.js` reads it; null forgets it. */
-export function keepWord(name, value) {
+export function keepText(name, value) {
   try {
     if (value === null) localStorage.removeItem(PREFIX + name);
     else localStorage.setItem(PREFIX + name, value);

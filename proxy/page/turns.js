@@ -3,9 +3,9 @@ import { callList } from "./calls.js";
 import { copy, el, iconButton } from "./dom.js";
 import { t } from "./i18n.js";
 import { rendered } from "./markdown.js";
-import { note } from "./trouble.js";
+import { errorNote } from "./error-notice.js";
 
-const LEAST_PAUSE = 60; // milliseconds between two looks of a growing answer; more where it takes long to draw
+const MIN_PAUSE = 60; // milliseconds between two looks of a growing answer; more where it takes long to draw
 
 /** A person's message: `{text, pictures}`; a picture that is no longer here is null. */
 export function question({ text, pictures }) {
@@ -40,7 +40,7 @@ export class Answer {
   /** More text came: draw it soon. */
   grow() {
     if (this.waiting) return;
-    const pause = Math.max(LEAST_PAUSE, 4 * this.cost);
+    const pause = Math.max(MIN_PAUSE, 4 * this.cost);
     this.waiting = setTimeout(() => this.draw(), Math.max(0, this.drawnAt + pause - performance.now()));
   }
 
@@ -48,14 +48,14 @@ export class Answer {
   draw() {
     clearTimeout(this.waiting);
     this.waiting = null;
-    const begun = performance.now();
+    const started = performance.now();
     const { text, state } = this.turn;
     this.element.dataset.state = state;
     this.element.setAttribute("aria-busy", String(state === "streaming"));
     this.body.replaceChildren(text ? rendered(text) : state === "streaming" ? waiting() : "");
     this.drawEnd();
     this.drawnAt = performance.now();
-    this.cost = this.drawnAt - begun;
+    this.cost = this.drawnAt - started;
     this.element.dispatchEvent(new Event("drawn", { bubbles: true }));
   }
 
@@ -64,7 +64,7 @@ export class Answer {
     const { state, sources, calls, stored, why } = this.turn;
     const parts = calls?.length ? [callList(calls)] : [];
     if (sources?.length) parts.push(sourceList(sources));
-    if (state === "broken" || state === "failed") parts.push(ending(this.turn));
+    if (state === "broken" || state === "failed") parts.push(endNote(this.turn));
     if (state === "broken" && !stored && why !== "stopped") parts.push(el("p.note", { t: "chat.unkept" }));
     if (state !== "streaming") parts.push(this.buttons());
     this.after.replaceChildren(...parts);
@@ -82,9 +82,9 @@ function waiting() {
   return el("p.waiting", {}, el("span", { t: "chat.waiting" }));
 }
 
-function ending({ state, why, text }) {
+function endNote({ state, why, text }) {
   if (why === "stopped") return el("p.note", { t: text ? "chat.stopped" : "chat.stopped.empty" });
-  return note(why, state === "broken" ? "chat.broken" : "chat.failed");
+  return errorNote(why, state === "broken" ? "chat.broken" : "chat.failed");
 }
 
 function sourceList(sources) {

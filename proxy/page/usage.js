@@ -5,7 +5,7 @@ import { el } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { keep, recall } from "./storage.js";
 import { Table } from "./table.js";
-import { Trouble } from "./trouble.js";
+import { ErrorNotice } from "./error-notice.js";
 
 const SPANS = { "1d": { seconds: 86400, unit: "hour" }, "7d": { seconds: 7 * 86400, unit: "hour" }, "30d": { seconds: 30 * 86400, unit: "day" } };
 const GROUPS = ["all", "key", "model", "site"];
@@ -17,11 +17,11 @@ export class Usage {
     this.span = choice("chart.span", Object.keys(SPANS), "usage.span", () => this.load());
     this.by = choice("chart.by", GROUPS, "usage.by", () => this.load());
     this.charts = new Charts();
-    this.trouble = new Trouble();
+    this.errorNotice = new ErrorNotice();
     const head = el("div.row", {}, el("h2", { t: "dash.usage" }), el("span.grow"), this.span.element, this.by.element);
     this.outcomes = el("div.outcomes");
     this.table = new Table("tools.title", "tools.hint");
-    this.element = el("section", {}, head, this.trouble.element, this.charts.element, this.outcomes);
+    this.element = el("section", {}, head, this.errorNotice.element, this.charts.element, this.outcomes);
     for (const change of ["theme", "language"]) document.addEventListener(change, () => this.draw());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
@@ -40,10 +40,10 @@ export class Usage {
       if (asked !== this.asked) return;
       this.found = [data, totals, { since, until, unit, by }];
       this.models = models;
-      this.trouble.hide();
+      this.errorNotice.hide();
       this.draw();
     } catch (error) {
-      if (asked === this.asked) this.trouble.show(error);
+      if (asked === this.asked) this.errorNotice.show(error);
     }
   }
 

@@ -3,12 +3,12 @@ import { el } from "./dom.js";
 import { coded, duration, t } from "./i18n.js";
 
 /** A note on *error*; *lead* names a text that comes first. */
-export function note(error, lead = null) {
-  return el("div.note.error", { role: "alert" }, told(error, lead));
+export function errorNote(error, lead = null) {
+  return el("div.note.error", { role: "alert" }, errorParts(error, lead));
 }
 
-/** What a note on *error* holds. */
-export function told(error, lead = null) {
+/** The parts of a note on *error*: its meaning, when to retry, the proxy's message, its code. */
+export function errorParts(error, lead = null) {
   return [
     lead ? el("strong", { t: lead }) : null,
     el("span", {}, coded(error.message)),
@@ -18,8 +18,8 @@ export function told(error, lead = null) {
   ].filter(Boolean);
 }
 
-/** A place for one, which is hidden as long as there is none. */
-export class Trouble {
+/** A note that shows one error at a time, and is hidden while there is none. */
+export class ErrorNotice {
   constructor(lead = null) {
     this.lead = lead;
     this.element = el("div.note.error", { role: "alert", hidden: true });
@@ -29,7 +29,7 @@ export class Trouble {
   /** Show *error*, an `ApiError`. */
   show(error) {
     this.error = error;
-    const now = el("div", {}, told(error, this.lead));
+    const now = el("div", {}, errorParts(error, this.lead));
     if (!this.element.hidden && now.textContent === this.element.textContent) return; // it would be read out again
     this.element.replaceChildren(...now.childNodes);
     this.element.hidden = false;
