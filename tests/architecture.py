@@ -108,7 +108,7 @@ def within(name: str, names: tuple[str, ...]) -> bool:
 
 
 def wrong_imports(path: str, tree: ast.AST) -> Iterator[str]:
-    """Imports that the room at *path* may not have."""
+    """Find imports that the package at *path* may not have."""
     for name in imports(tree):
         if name.startswith("."):
             yield f"{path} imports {name} relatively; a full name shows the room"
@@ -118,7 +118,7 @@ def wrong_imports(path: str, tree: ast.AST) -> Iterator[str]:
             yield f"{path} must stay pure and imports {name}"
 
 
-def strayed_names(path: str, tree: ast.AST) -> Iterator[str]:
+def misplaced_names(path: str, tree: ast.AST) -> Iterator[str]:
     """Libraries and names that *path* imports or uses outside their homes."""
     for name in {*imports(tree), *map(dotted, ast.walk(tree))}:
         for thing, homes in HOMES.items():
@@ -129,8 +129,8 @@ def strayed_names(path: str, tree: ast.AST) -> Iterator[str]:
             yield f"{path} uses {name}: sites are asked through shared/site_client/client.py"
 
 
-def passed_over(path: str, tree: ast.AST) -> Iterator[str]:
-    """Marks and calls in a test file by which a test may not run, or may fail unseen."""
+def skipping_marks(path: str, tree: ast.AST) -> Iterator[str]:
+    """Find marks and calls in a test file that skip a test or hide its failure."""
     for name in {*imports(tree), *map(dotted, ast.walk(tree))}:
         owner, _, last = name.rpartition(".")
         if last in PASSING_OVER and owner.partition(".")[0] in ("pytest", "unittest", "self", "mark"):
@@ -140,12 +140,12 @@ def passed_over(path: str, tree: ast.AST) -> Iterator[str]:
 def product_problems(path: str, source: str) -> list[str]:
     """What is wrong with a Python file of the product."""
     tree = ast.parse(source)
-    return [*wrong_imports(path, tree), *strayed_names(path, tree)]
+    return [*wrong_imports(path, tree), *misplaced_names(path, tree)]
 
 
 def suite_problems(path: str, source: str) -> list[str]:
     """What is wrong with a Python file of the tests."""
-    return list(passed_over(path, ast.parse(source)))
+    return list(skipping_marks(path, ast.parse(source)))
 
 
 def text_problems(path: str, source: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""A certificate authority of the tests' own, and what sites may show of it."""
+"""A certificate authority for tests, with good and expired site certificates."""
 
 import ssl
 import subprocess
@@ -38,7 +38,7 @@ class Authorities:
         return context
 
     def trust_in_browser(self, home: Path) -> None:
-        """What a user does for Chromium on Linux: put the root into the database of NSS in *home*."""
+        """Add the root to the NSS database in *home*, where Chromium on Linux reads it."""
         database = home / ".pki" / "nssdb"
         database.mkdir(parents=True)
         for words in (("-N", "--empty-password"), ("-A", "-t", "C,,", "-n", "test root", "-i", str(self.root))):
@@ -46,18 +46,28 @@ class Authorities:
 
 
 def make_authorities(directory: Path) -> Authorities:
-    """Make all of it in *directory*."""
+    """Create the authorities and certificates in *directory*."""
 
     def make(name: str, signer: str, extensions: str, *, days: str = "2") -> None:
-        request, wanted = directory / f"{name}.csr", directory / f"{name}.ext"
-        wanted.write_text(extensions)
+        request, extension_file = directory / f"{name}.csr", directory / f"{name}.ext"
+        extension_file.write_text(extensions)
         key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", directory / f"{name}.key")
         _openssl("req", *key, "-subj", f"/CN=test {name}", "-out", request)
         by: tuple[str | Path, ...] = ("-signkey", directory / f"{name}.key")
         if signer:
             by = ("-CA", directory / f"{signer}.pem", "-CAkey", directory / f"{signer}.key", "-CAcreateserial")
         _openssl(
-            "x509", "-req", "-in", request, *by, "-days", days, "-extfile", wanted, "-out", directory / f"{name}.pem"
+            "x509",
+            "-req",
+            "-in",
+            request,
+            *by,
+            "-days",
+            days,
+            "-extfile",
+            extension_file,
+            "-out",
+            directory / f"{name}.pem",
         )
 
     make("root", "", AUTHORITY)

@@ -37,19 +37,19 @@ class HttpProxy:
         if host not in self._ports:
             writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             return
-        there, away = await asyncio.open_connection("127.0.0.1", self._ports[host])
+        there, upstream = await asyncio.open_connection("127.0.0.1", self._ports[host])
         if method == "CONNECT":
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         else:  # one request for each connection
-            kept = [line for line in head.split("\r\n") if not line.lower().startswith(("proxy-", "connection:"))]
+            lines = [line for line in head.split("\r\n") if not line.lower().startswith(("proxy-", "connection:"))]
             path = "/" + target.split("/", 3)[3]
-            kept[0] = f"{method} {path} HTTP/1.1\r\nConnection: close"
-            away.write("\r\n".join(kept).encode("latin-1"))
-        ways = [asyncio.create_task(_copy(reader, away)), asyncio.create_task(_copy(there, writer))]
+            lines[0] = f"{method} {path} HTTP/1.1\r\nConnection: close"
+            upstream.write("\r\n".join(lines).encode("latin-1"))
+        ways = [asyncio.create_task(_copy(reader, upstream)), asyncio.create_task(_copy(there, writer))]
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for way in ways:
             way.cancel()
-        away.close()
+        upstream.close()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

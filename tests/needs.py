@@ -82,12 +82,12 @@ NEEDS = (
 def provide() -> bool:
     """Install what is missing, one line and its seconds each; False where something still is, with what to do."""
     for need in NEEDS:
-        begun = monotonic()
+        started = monotonic()
         if not need.is_there():
             print(f"{need.name}: missing", flush=True)
             need.install()
         if not need.is_there():
             print(f"{need.name}: still missing; do what is said above, and run the tests again", file=sys.stderr)
             return False
-        print(f"{need.name}: there ({monotonic() - begun:.1f} s)", flush=True)
+        print(f"{need.name}: there ({monotonic() - started:.1f} s)", flush=True)
     return True

@@ -1,4 +1,4 @@
-"""A simulated OpenAI-compatible server on a real socket: it streams what it is told to, and keeps what it was asked.
+"""A simulated OpenAI-compatible server on a real socket: it streams the given answers and records requests.
 
 The shapes are those of OpenAI's API reference, and of servers that differ where the tests say so.
 """
@@ -21,18 +21,18 @@ USAGE = {
 
 
 @dataclass
-class Said:
-    """One answer. *calls*: name and arguments. *end*: the finish reason. *thoughts* come in the field *thinks_in*."""
+class Answer:
+    """One answer. *calls*: names and arguments. *end*: finish reason. *thoughts* come in *reasoning_field*."""
 
     pieces: Sequence[str] = ("served",)
     calls: Sequence[tuple[str, str]] = ()
     end: str = ""
     usage: Mapping[str, Any] | None = field(default_factory=lambda: USAGE)
     thoughts: str = ""
-    thinks_in: str = "reasoning_content"
+    reasoning_field: str = "reasoning_content"
     error: Mapping[str, Any] | None = None  # an event in place of the end
     has_end: bool = True
-    holds: bool = False  # before the end, until `OpenAiPeer.go_on` is set
+    holds: bool = False  # before the end, until `OpenAiPeer.resume` is set
 
     @property
     def reason(self) -> str:
@@ -41,8 +41,8 @@ class Said:
 
 
 @dataclass
-class Refused:
-    """An answer that is none."""
+class HttpError:
+    """An error response."""
 
     status: int
     body: Any = None
@@ -50,8 +50,8 @@ class Refused:
 
 
 @dataclass
-class Asked:
-    """One request, as it came."""
+class ReceivedRequest:
+    """One request, as received."""
 
     body: dict[str, Any]
     headers: Mapping[str, str]
@@ -63,18 +63,18 @@ class Asked:
 
 
 class OpenAiPeer:
-    """The server. It gives the answers of `answers`, the first one first, and then always the last one of them."""
+    """The server. It gives `answers` in order, and repeats the last one."""
 
     def __init__(self, *models: str, key: str = "") -> None:
         self.models = list(models or ("tiny",))
         self.key = key
-        self.answers: list[Said | Refused | bytes] = [Said()]
-        self.asked: list[Asked] = []
+        self.answers: list[Answer | HttpError | bytes] = [Answer()]
+        self.received: list[ReceivedRequest] = []
         self.listed = 0
-        self.listing: Refused | None = None
-        self.go_on = asyncio.Event()
-        self.left = asyncio.Event()  # a client was gone before the end
-        self.breaks = False  # its connections, at the end of an answer that is given as bytes
+        self.listing: HttpError | None = None
+        self.resume = asyncio.Event()
+        self.disconnected = asyncio.Event()  # a client was gone before the end
+        self.drops_connection = False  # its connections, at the end of an answer that is given as bytes
         self._runner: web.AppRunner
 
     async def __aenter__(self) -> Self:
@@ -85,7 +85,7 @@ class OpenAiPeer:
         await self.stop()
 
     async def start(self, port: int = 0) -> None:
-        """Listen, on a port of its own or the one that is named."""
+        """Listen on *port*; 0: any free one."""
         app = web.Application(client_max_size=64 * 1024**2)
         app.router.add_routes(self.routes())
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
@@ -96,19 +96,19 @@ class OpenAiPeer:
         self.base_url = f"http://127.0.0.1:{self.port}/v1"
 
     def routes(self) -> Iterable[web.RouteDef]:
-        """What it answers."""
+        """Its routes."""
         yield web.get("/v1/models", self._list)
         yield web.post("/v1/chat/completions", self._complete)
         yield web.post("/v1/embeddings", self._embed)
 
     async def stop(self) -> None:
-        """Listen no more, and end what is under way."""
+        """Close the listener and the open connections."""
         await self._runner.cleanup()
 
     def _refuses(self, request: web.Request) -> web.Response | None:
         if self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
-            own = request.headers.get("Authorization", "")
-            return as_response(Refused(401, _error(f"Incorrect API key provided: {own}", "invalid_api_key")))
+            sent = request.headers.get("Authorization", "")
+            return as_response(HttpError(401, _error(f"Incorrect API key provided: {sent}", "invalid_api_key")))
         return None
 
     async def _list(self, request: web.Request) -> web.Response:
@@ -123,52 +123,52 @@ class OpenAiPeer:
     async def _embed(self, request: web.Request) -> web.Response:
         if refusal := self._refuses(request):
             return refusal
-        asked = Asked({"messages": [], **await request.json()}, request.headers)
-        self.asked.append(asked)
-        said = self.answers[0]
-        if isinstance(said, Refused):
-            return as_response(said)
+        recorded = ReceivedRequest({"messages": [], **await request.json()}, request.headers)
+        self.received.append(recorded)
+        answer = self.answers[0]
+        if isinstance(answer, HttpError):
+            return as_response(answer)
         vectors = [{"object": "embedding", "index": 0, "embedding": [0.25, -1.0]}]
         usage = {"prompt_tokens": 5, "total_tokens": 5}
-        return web.json_response({"object": "list", "data": vectors, "model": asked.body["model"], "usage": usage})
+        return web.json_response({"object": "list", "data": vectors, "model": recorded.body["model"], "usage": usage})
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._refuses(request):
             return refusal
-        asked = Asked(await request.json(), request.headers)
-        self.asked.append(asked)
-        if asked.body["model"] not in self.models:
-            return as_response(Refused(404, _error("The model does not exist", "model_not_found")))
-        said = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(said, Refused):
-            return as_response(said)
+        recorded = ReceivedRequest(await request.json(), request.headers)
+        self.received.append(recorded)
+        if recorded.body["model"] not in self.models:
+            return as_response(HttpError(404, _error("The model does not exist", "model_not_found")))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, HttpError):
+            return as_response(answer)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         await response.prepare(request)
         try:
-            if isinstance(said, bytes):
-                await response.write(said)
-                if self.breaks and request.transport is not None:
+            if isinstance(answer, bytes):
+                await response.write(answer)
+                if self.drops_connection and request.transport is not None:
                     request.transport.close()
             else:
-                for event in events(said, asked.body):
+                for event in events(answer, recorded.body):
                     if event is None:
-                        await self.go_on.wait()
+                        await self.resume.wait()
                     else:
                         await response.write(event)
         except (asyncio.CancelledError, ConnectionError):
-            self.left.set()
+            self.disconnected.set()
             raise
         return response
 
 
-def events(said: Said, body: Mapping[str, Any]) -> Iterable[bytes | None]:
-    """The events of an answer; None: before the next one it waits."""
+def events(answer: Answer, body: Mapping[str, Any]) -> Iterable[bytes | None]:
+    """Yield the events of an answer; None: wait for `OpenAiPeer.resume`."""
     yield _event(_chunk({"role": "assistant", "content": ""}))
-    if said.thoughts:
-        yield _event(_chunk({said.thinks_in: said.thoughts}))
-    for piece in said.pieces:
+    if answer.thoughts:
+        yield _event(_chunk({answer.reasoning_field: answer.thoughts}))
+    for piece in answer.pieces:
         yield _event(_chunk({"content": piece}, logprobs=_logprobs(piece, body)))
-    for index, (name, arguments) in enumerate(said.calls):
+    for index, (name, arguments) in enumerate(answer.calls):
         function = {"name": name, "arguments": ""}
         yield _event(
             _chunk({"tool_calls": [{"index": index, "id": f"call_{index}x", "type": "function", "function": function}]})
@@ -176,16 +176,16 @@ def events(said: Said, body: Mapping[str, Any]) -> Iterable[bytes | None]:
         half = len(arguments) // 2
         for part in (arguments[:half], arguments[half:]):
             yield _event(_chunk({"tool_calls": [{"index": index, "function": {"arguments": part}}]}))
-    if said.holds:
+    if answer.holds:
         yield None
-    if said.error is not None:
-        yield _event({"error": said.error})
+    if answer.error is not None:
+        yield _event({"error": answer.error})
         return
-    if not said.has_end:
+    if not answer.has_end:
         return
-    yield _event(_chunk({}, said.reason))
-    if said.usage is not None and (body.get("stream_options") or {}).get("include_usage"):
-        yield _event({**_chunk({}), "choices": [], "usage": said.usage})
+    yield _event(_chunk({}, answer.reason))
+    if answer.usage is not None and (body.get("stream_options") or {}).get("include_usage"):
+        yield _event({**_chunk({}), "choices": [], "usage": answer.usage})
     yield b"data: [DONE]\n\n"
 
 
@@ -217,11 +217,11 @@ def _error(message: str, code: str) -> dict[str, Any]:
     return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
 
 
-def as_response(refused: Refused) -> web.Response:
-    """What goes over the wire: an error in OpenAI's shape where *refused* has no body of its own, a page for a text."""
-    body = refused.body if refused.body is not None else _error("It failed", "failed")
+def as_response(error: HttpError) -> web.Response:
+    """Build the HTTP response: OpenAI's error object if *error* has no body, an HTML page if its body is a text."""
+    body = error.body if error.body is not None else _error("It failed", "failed")
     if isinstance(body, bytes):
-        return web.Response(status=refused.status, body=body, headers=refused.headers)
+        return web.Response(status=error.status, body=body, headers=error.headers)
     if isinstance(body, str):
-        return web.Response(status=refused.status, text=body, content_type="text/html", headers=refused.headers)
-    return web.json_response(body, status=refused.status, headers=refused.headers)
+        return web.Response(status=error.status, text=body, content_type="text/html", headers=error.headers)
+    return web.json_response(body, status=error.status, headers=error.headers)

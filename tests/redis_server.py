@@ -66,7 +66,7 @@ class RedisServer:
         self._process.send_signal(signal.SIGCONT)
 
     def command(self, *words: str | bytes | int) -> object:
-        """What it answers to a command of an administrator."""
+        """Run a command; return its reply."""
         with redis.Redis(port=self.port) as client:
             return client.execute_command(*words)
 

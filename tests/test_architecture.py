@@ -1,4 +1,4 @@
-"""The rooms keep to themselves, in every file there is; and the checks see what they are there to see."""
+"""Every file keeps the import rules of its package; and the checks find violations."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,28 +11,28 @@ ROOT = Path(__file__).parents[1]
 TEXTS = {".py", ".js", ".mjs", ".md", ".toml", ".txt", ".yml", ".yaml", ".sh"}
 
 
-def files(*places: str) -> Iterator[tuple[str, str]]:
-    """The path from the root and the text of every text file in *places*, which must not be empty."""
-    for place in places:
-        every = sorted((ROOT / place).rglob("*"))
+def files(*directories: str) -> Iterator[tuple[str, str]]:
+    """The path from the root and the text of every text file in *directories*, which must not be empty."""
+    for directory in directories:
+        every = sorted((ROOT / directory).rglob("*"))
         found = [file for file in every if file.suffix in TEXTS and "node_modules" not in file.parts]
-        assert found, f"nothing to check in {place}"
+        assert found, f"nothing to check in {directory}"
         yield from ((file.relative_to(ROOT).as_posix(), file.read_text("utf-8")) for file in found)
 
 
-def test_every_file_of_the_product_keeps_to_its_room() -> None:
+def test_every_product_file_imports_only_what_its_package_may() -> None:
     sources = [(path, text) for path, text in files("harvester", "proxy", "shared") if path.endswith(".py")]
 
     assert [problem for path, text in sources for problem in product_problems(path, text)] == []
 
 
-def test_only_what_joins_the_rooms_lies_loose_in_the_proxy() -> None:
+def test_only_modules_that_join_packages_are_at_the_top_of_the_proxy() -> None:
     loose = {file.name for file in (ROOT / "proxy").glob("*.py")}
 
     assert loose == {"__init__.py", "__main__.py", "app.py", "service.py"}
 
 
-def test_no_test_can_be_passed_over() -> None:
+def test_no_test_can_be_skipped() -> None:
     sources = [(path, text) for path, text in files("tests") if path.endswith(".py")]
 
     assert [problem for path, text in sources for problem in suite_problems(path, text)] == []
@@ -93,7 +93,7 @@ def test_no_file_is_too_long_or_names_a_path_of_one_machine() -> None:
         ("shared/settings/reader.py", "import os\nos.getenv('A')"),
     ],
 )
-def test_a_stray_in_the_product_is_found(path: str, source: str) -> None:
+def test_a_forbidden_import_in_the_product_is_found(path: str, source: str) -> None:
     assert product_problems(path, source)
 
 
@@ -111,7 +111,7 @@ def test_a_stray_in_the_product_is_found(path: str, source: str) -> None:
         ("shared/store/redis/x.py", "from redis.asyncio.client import PubSub"),
     ],
 )
-def test_what_is_at_home_is_left_alone(path: str, source: str) -> None:
+def test_an_allowed_import_is_accepted(path: str, source: str) -> None:
     assert product_problems(path, source) == []
 
 

@@ -1,4 +1,4 @@
-"""The tests cannot reach another machine, and one that tries fails."""
+"""Tests cannot reach other machines; one that tries fails."""
 
 import socket
 import subprocess

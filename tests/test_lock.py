@@ -24,11 +24,13 @@ def locked(name: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(("file", "wanted"), [("requirements.txt", RUNTIME), ("requirements-dev.txt", RUNTIME + DEV)])
-def test_every_dependency_is_locked_to_a_version_that_fits(file: str, wanted: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("file", "requirements"), [("requirements.txt", RUNTIME), ("requirements-dev.txt", RUNTIME + DEV)]
+)
+def test_every_dependency_is_locked_to_a_version_that_fits(file: str, requirements: list[str]) -> None:
     versions = locked(file)
 
-    for requirement in map(Requirement, wanted):
+    for requirement in map(Requirement, requirements):
         assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), requirement
 
 
@@ -58,11 +60,11 @@ def test_a_lock_file_has_hashes_and_names_no_place(file: str) -> None:
 @pytest.mark.parametrize(("source", "lock"), CLIENTS)
 def test_every_client_is_locked_to_a_version_that_fits(source: str, lock: str) -> None:
     lines = (ROOT / source).read_text("utf-8").splitlines()
-    wanted = [Requirement(text) for line in lines if (text := line.partition("#")[0].strip())]
+    requirements = [Requirement(text) for line in lines if (text := line.partition("#")[0].strip())]
     versions = locked(lock)
 
-    assert wanted
-    for requirement in wanted:
+    assert requirements
+    for requirement in requirements:
         version = versions[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version, prereleases=True), requirement
 
@@ -71,8 +73,8 @@ def test_every_client_is_locked_to_a_version_that_fits(source: str, lock: str) -
 def test_the_node_packages_have_hashes_and_name_no_place(directory: str) -> None:
     lock = json.loads((ROOT / directory / "package-lock.json").read_text("utf-8"))["packages"]
     package = json.loads((ROOT / directory / "package.json").read_text("utf-8"))
-    own = lock.pop("")
+    root = lock.pop("")
 
-    assert own["dependencies"] == package["dependencies"]
+    assert root["dependencies"] == package["dependencies"]
     assert lock
     assert all(entry["integrity"].startswith("sha512-") and "resolved" not in entry for entry in lock.values())

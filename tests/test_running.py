@@ -71,11 +71,11 @@ def test_what_is_marked_runs_after_all_others_and_what_they_disturbed_runs_again
 
 
 @pytest.mark.parametrize(
-    ("code", "faults", "again"),
+    ("code", "faults", "expected"),
     [(FAILED, 1, True), (FAILED, MOST_AGAIN, True), (FAILED, MOST_AGAIN + 1, False), (0, 0, False), (HANGS, 1, False)],
 )
-def test_where_much_fails_or_all_hangs_nothing_runs_again(code: int, faults: int, again: bool) -> None:
-    assert may_be_disturbed(code, faults) is again
+def test_where_much_fails_or_all_hangs_nothing_runs_again(code: int, faults: int, expected: bool) -> None:
+    assert may_be_disturbed(code, faults) is expected
 
 
 STAGE = """
@@ -88,21 +88,23 @@ sys.exit(run_stage(("sh", "-c", sys.argv[1]), os.environ, float(sys.argv[2])) % 
 
 
 @pytest.mark.parametrize(
-    ("script", "seconds", "code", "told"),
+    ("script", "seconds", "code", "lines"),
     [
         ("true", 20, 0, []),
         ("setsid sleep 67 & exit 3", 20, 3, ["left running: sleep 67"]),
         ("sleep 67 & wait", 0.5, HANGS % 256, ["not done after 0.5 s", "left running: sleep 67"]),
     ],
 )
-def test_what_a_stage_leaves_running_is_told_and_ended(script: str, seconds: float, code: int, told: list[str]) -> None:
+def test_what_a_stage_leaves_running_is_reported_and_ended(
+    script: str, seconds: float, code: int, lines: list[str]
+) -> None:
     command = [sys.executable, "-c", STAGE, script, str(seconds)]
 
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=20, check=False)  # to its end
 
     assert done.returncode == code
     shown = done.stdout.replace("setsid sleep", "sleep")  # which it may just be about to become
-    assert [line for line in shown.splitlines() if line] == told
+    assert [line for line in shown.splitlines() if line] == lines
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""An audit that could look nothing up is no success."""
+"""Verdicts on audit reports: an audit that could not look up every package fails."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ FLAWED = {"name": "c", "version": "3", "vulns": [{"id": "CVE-1", "fix_versions":
 
 
 @pytest.mark.parametrize(
-    ("packages", "code", "told"),
+    ("packages", "code", "message"),
     [
         ([CLEAN_ONE], CLEAN, "1 packages audited"),
         ([], NOT_AUDITED, "0 of 0"),
@@ -22,9 +22,9 @@ FLAWED = {"name": "c", "version": "3", "vulns": [{"id": "CVE-1", "fix_versions":
         ([SKIPPED, FLAWED], VULNERABLE, "c 3: CVE-1"),
     ],
 )
-def test_only_a_report_on_every_package_is_a_success(packages: list[dict[str, Any]], code: int, told: str) -> None:
+def test_only_a_report_on_every_package_is_a_success(packages: list[dict[str, Any]], code: int, message: str) -> None:
     found, lines = verdict({"dependencies": packages})
 
     assert found == code
-    assert lines[0].startswith(told)
+    assert lines[0].startswith(message)
     assert verdict({})[0] == NOT_AUDITED

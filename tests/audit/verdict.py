@@ -1,4 +1,4 @@
-"""What a report of the auditor amounts to. Pure."""
+"""Judge an auditor's report. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,13 +14,13 @@ def verdict(report: Mapping[str, Any]) -> tuple[int, list[str]]:
     """
     packages = report.get("dependencies", [])
     unknown = [package["name"] for package in packages if "skip_reason" in package]
-    told = [
+    lines = [
         f"{package['name']} {package['version']}: {flaw['id']}, mended in {', '.join(flaw['fix_versions']) or 'none'}"
         for package in packages
         for flaw in package.get("vulns", [])
     ]
-    if told:
-        return VULNERABLE, told
+    if lines:
+        return VULNERABLE, lines
     if unknown or not packages:
         return NOT_AUDITED, [f"{len(packages) - len(unknown)} of {len(packages)} packages could be audited"]
     return CLEAN, [f"{len(packages)} packages audited, no known vulnerability"]

@@ -1,4 +1,4 @@
-"""Starting programs, waiting for what they do, and looking at what they leave behind."""
+"""Start programs, wait for them, and find the processes they leave behind."""
 
 import asyncio
 import os
@@ -40,7 +40,7 @@ def running(
 
 
 def end(process: "subprocess.Popen[str]") -> None:
-    """End *process* and all below it, if it still runs: told first, since only what ends in order tidies up."""
+    """Terminate *process* and its descendants if it still runs: SIGTERM first, so that it can clean up."""
     left = family(process.pid) if process.poll() is None else []
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
@@ -83,7 +83,7 @@ def wait_until(question: Callable[[], T], what: str, *, seconds: float = WAIT_SE
 
 
 def family(pid: int) -> list[psutil.Process]:
-    """The children of *pid* and theirs, zombies too."""
+    """The descendants of *pid*, zombies included."""
     try:
         return psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
@@ -112,8 +112,8 @@ def program(path: Path, script: str) -> Path:
 
 def clean_environment(data_dir: Path, site: str, port: int, **more: str) -> dict[str, str]:
     """An environment in which the program finds these settings and no others."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("FREEAICHAT_")}
-    return ours | {
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FREEAICHAT_")}
+    return environment | {
         "FREEAICHAT_ENV_FILE": os.devnull,
         "FREEAICHAT_DATA_DIR": str(data_dir),
         "FREEAICHAT_SITES": site,

@@ -1,4 +1,4 @@
-"""A stand-in for a service: `python -m tests.cli.standin MODE FILE` adds its process id to FILE, then behaves as told.
+"""A fake service: `python -m tests.cli.standin MODE FILE` appends its process id to FILE, then behaves by MODE.
 
 Modes: `serve` ends well at SIGTERM or when its parent is gone, and adds its id once it watches for both; `stubborn`
 does not end at SIGTERM, adds its id again for each, and keeps a child of its own, `sleep`, in its process group;

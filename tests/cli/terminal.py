@@ -1,4 +1,4 @@
-"""Programs in a terminal of their own: what they show there, and what is typed into it."""
+"""Run programs in a pseudo-terminal: read the screen and type keys."""
 
 import fcntl
 import os
@@ -22,11 +22,11 @@ _COMMANDS = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
 
 
 class Terminal:
-    """One program, whose standard streams are all a terminal."""
+    """A program whose standard streams are a pseudo-terminal."""
 
-    def __init__(self, process: "subprocess.Popen[str]", ours: int) -> None:
+    def __init__(self, process: "subprocess.Popen[str]", parent_fd: int) -> None:
         self.process = process
-        self._ours = ours
+        self._fd = parent_fd
         self._read_so_far = b""
         self.is_open = True
 
@@ -42,12 +42,12 @@ class Terminal:
 
     @property
     def left(self) -> list[str]:
-        """The lines that stand there in the end: of one that was drawn over, what was drawn last."""
+        """The final lines on the screen; of a line drawn over, the last state."""
         return [line.rstrip("\r").rpartition("\r")[2] for line in self.shown.split("\n")]
 
     def type(self, text: str) -> None:
         """Press these keys."""
-        os.write(self._ours, text.encode())
+        os.write(self._fd, text.encode())
 
     def wait_for(self, text: str, *, after: int = 0) -> int:
         """Wait until *text* is shown, *after* that many characters; how many had been shown then."""
@@ -67,11 +67,11 @@ class Terminal:
         return self.process.wait(WAIT_SECONDS)
 
     def _read(self, seconds: float) -> None:
-        if not select([self._ours], [], [], seconds)[0]:
+        if not select([self._fd], [], [], seconds)[0]:
             return
         piece = b""
         with suppress(OSError):  # which a terminal gives at its end
-            piece = os.read(self._ours, 65536)
+            piece = os.read(self._fd, 65536)
         self.is_open = bool(piece)
         self._read_so_far += piece
 
@@ -87,22 +87,22 @@ def terminal(
     command: Sequence[str], environment: Mapping[str, str], *, cwd: Path = ROOT, size: tuple[int, int] = (40, 120)
 ) -> Iterator[Terminal]:
     """Run *command* in a terminal of *size* (lines, columns); it is ended at the end."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    parent_fd, child_fd = pty.openpty()
+    fcntl.ioctl(child_fd, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
     with subprocess.Popen(
         command,
         env={"TERM": "xterm-256color", **environment},
         cwd=cwd,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        stdin=child_fd,
+        stdout=child_fd,
+        stderr=child_fd,
         text=True,
         start_new_session=True,
         preexec_fn=_take_terminal,  # noqa: PLW1509
     ) as process:
-        os.close(theirs)
+        os.close(child_fd)
         try:
-            yield Terminal(process, ours)
+            yield Terminal(process, parent_fd)
         finally:
             end(process)
-            os.close(ours)
+            os.close(parent_fd)

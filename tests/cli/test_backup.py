@@ -68,8 +68,8 @@ async def test_for_a_redis_store_it_is_said_what_to_do_instead(tmp_path: Path, c
     environment = clean_environment(tmp_path / "data", "http://127.0.0.1:1/", 1)
     environment["FREEAICHAT_STORE"] = "redis://:secret@127.0.0.1:6379/0"
 
-    done = await CommandLine(environment, tmp_path)(command, "copy.db")
+    result = await CommandLine(environment, tmp_path)(command, "copy.db")
 
-    assert done.code == 2
-    assert all(part in done.errors for part in ("redis-cli --rdb", "--appendonly no"))
-    assert "secret" not in done.errors
+    assert result.code == 2
+    assert all(part in result.errors for part in ("redis-cli --rdb", "--appendonly no"))
+    assert "secret" not in result.errors

@@ -38,28 +38,28 @@ def stored(tmp_path: Path) -> list[str]:
         return [str(row[0]) for row in database.execute("SELECT id FROM conversations")]
 
 
-async def chat(environment: dict[str, str], *words: str, said: str = "") -> tuple[int, str, str]:
+async def chat(environment: dict[str, str], *args: str, stdin: str = "") -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
         FREEAICHAT,
         "chat",
-        *words,
+        *args,
         env=environment,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(COMMAND_SECONDS):
-        output, errors = await process.communicate(said.encode())
+        output, errors = await process.communicate(stdin.encode())
     return process.returncode or 0, output.decode(), errors.decode()
 
 
 async def test_the_last_conversation_goes_on_and_is_kept_privately(environment: dict[str, str], tmp_path: Path) -> None:
     await chat(environment, "my name is Ada")
-    code, told, errors = await chat(environment, "-c", "[[recall]]")
+    code, output, errors = await chat(environment, "-c", "[[recall]]")
     _, new, _ = await chat(environment, "[[recall]]")
 
     assert code == 0, errors
-    assert "Ada" in told
+    assert "Ada" in output
     assert "Ada" not in new
     assert stat.S_IMODE((tmp_path / "data" / "chat.last").stat().st_mode) == 0o600
 
@@ -69,14 +69,14 @@ async def test_an_answer_comes_also_where_its_conversation_cannot_be_remembered(
 ) -> None:
     last = tmp_path / "data" / "chat.last"
     last.mkdir()
-    code, told, errors = await chat(environment, "my name is Ada")
+    code, output, errors = await chat(environment, "my name is Ada")
     _, more, _ = await chat(environment, "--conversation", errors.split()[-1], "[[recall]]")
     last.rmdir()
     last.touch()  # as a full disk leaves it
     nothing_kept, _, _ = await chat(environment, "-c", "hi")
 
     assert (code, nothing_kept) == (0, 1)
-    assert "my name is Ada" in told
+    assert "my name is Ada" in output
     assert "Ada" in more
     assert errors.startswith(f"freeaichat: {tmp_path / 'data'} cannot be written (Is a directory); ")
 
@@ -85,33 +85,33 @@ async def test_json_names_the_conversation_which_goes_on_by_its_id(environment: 
     _, first, _ = await chat(environment, "my name is Ada", "--json")
     turn = json.loads(first)
     await chat(environment, "another one")
-    code, told, errors = await chat(environment, "--conversation", turn["conversation_id"], "[[recall]]")
+    code, output, errors = await chat(environment, "--conversation", turn["conversation_id"], "[[recall]]")
 
     assert set(turn) == {"text", "model", "conversation_id", "usage", "finish_reason", "annotations", "remarks"}
     assert turn["finish_reason"] == "stop"
     assert turn["usage"]["total_tokens"] > 0
     assert code == 0, errors
-    assert "Ada" in told
+    assert "Ada" in output
 
 
-@pytest.mark.parametrize("words", [(), ("-",)])
-async def test_the_message_may_come_through_a_pipe(environment: dict[str, str], words: tuple[str, ...]) -> None:
-    code, told, errors = await chat(environment, *words, said="Hello 世界\n")
+@pytest.mark.parametrize("args", [(), ("-",)])
+async def test_the_message_may_come_through_a_pipe(environment: dict[str, str], args: tuple[str, ...]) -> None:
+    code, output, errors = await chat(environment, *args, stdin="Hello 世界\n")
 
     assert code == 0, errors
-    assert "Hello 世界" in told
-    assert "\x1b" not in told + errors
+    assert "Hello 世界" in output
+    assert "\x1b" not in output + errors
     assert errors == ""
 
 
 async def test_a_piped_message_that_is_too_long_is_refused_and_not_cut(environment: dict[str, str]) -> None:
-    code, told, errors = await chat(environment, said="x" * (MAX_MESSAGE_BYTES + 1))
+    code, output, errors = await chat(environment, stdin="x" * (MAX_MESSAGE_BYTES + 1))
 
-    assert (code, told) == (1, "")
+    assert (code, output) == (1, "")
     assert errors == "freeaichat: the message is longer than 8 MiB; say less at once\n"
 
 
-async def test_nothing_to_say_and_nothing_to_go_on_with_are_told(environment: dict[str, str]) -> None:
+async def test_an_empty_message_and_a_missing_conversation_are_errors(environment: dict[str, str]) -> None:
     silent = await chat(environment)
     without = await chat(environment, "-c", "hi")
 
@@ -121,10 +121,10 @@ async def test_nothing_to_say_and_nothing_to_go_on_with_are_told(environment: di
 
 
 async def test_an_error_with_json_is_one_json_document(environment: dict[str, str]) -> None:
-    code, told, errors = await chat(environment, "hi", "-m", "no-such-model", "--json")
+    code, output, errors = await chat(environment, "hi", "-m", "no-such-model", "--json")
 
     assert code == 1
-    assert "no-such-model" in json.loads(told)["error"]["message"]
+    assert "no-such-model" in json.loads(output)["error"]["message"]
     assert "freeaichat models" in errors
 
 
@@ -135,19 +135,19 @@ async def test_a_refused_turn_leaves_no_conversation_and_not_another_last_one(
     kept = (tmp_path / "data" / "chat.last").read_text()
     before = stored(tmp_path)
     refused, _, _ = await chat(environment, "hi", "-m", "no-such-model")
-    _, told, _ = await chat(environment, "-c", "[[recall]]")
+    _, output, _ = await chat(environment, "-c", "[[recall]]")
 
     assert refused == 1
     assert before == [kept.strip()]
     assert stored(tmp_path) == before
-    assert "Ada" in told
+    assert "Ada" in output
 
 
 async def test_the_text_of_an_answer_that_broke_off_stands_beside_the_error_in_json(
     environment: dict[str, str],
 ) -> None:
-    code, told, _ = await chat(environment, "[[mode:cut]] hi", "--json")
-    turn = json.loads(told)
+    code, output, _ = await chat(environment, "[[mode:cut]] hi", "--json")
+    turn = json.loads(output)
 
     assert code == 1
     assert turn["text"]
@@ -157,27 +157,27 @@ async def test_the_text_of_an_answer_that_broke_off_stands_beside_the_error_in_j
 
 @pytest.mark.usefixtures("as_from_a_terminal")
 async def test_ctrl_c_in_a_terminal_ends_the_answer_only(environment: dict[str, str]) -> None:
-    ours, theirs = pty.openpty()
+    parent_fd, child_fd = pty.openpty()
     try:
         process = await asyncio.create_subprocess_exec(
             FREEAICHAT,
             "chat",
             env=environment,
-            stdin=theirs,
+            stdin=child_fd,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
         assert process.stdout is not None
-        os.write(ours, b"[[tokens:2000]] [[delay:0.05]]\n")
+        os.write(parent_fd, b"[[tokens:2000]] [[delay:0.05]]\n")
         async with asyncio.timeout(COMMAND_SECONDS):
             await process.stdout.readuntil(b" ")  # "> ", the question
             await process.stdout.read(1)  # the answer has begun
             process.send_signal(signal.SIGINT)
-            os.write(ours, b"[[say:afterwards]]\n/exit\n")
+            os.write(parent_fd, b"[[say:afterwards]]\n/exit\n")
             output, errors = await process.communicate()
     finally:
-        os.close(ours)
-        os.close(theirs)
+        os.close(parent_fd)
+        os.close(child_fd)
 
     assert process.returncode == 0
     assert "(stopped)" in errors.decode()
@@ -185,54 +185,54 @@ async def test_ctrl_c_in_a_terminal_ends_the_answer_only(environment: dict[str, 
 
 
 async def test_in_a_terminal_a_conversation_is_kept_until_exit(environment: dict[str, str]) -> None:
-    ours, theirs = pty.openpty()
+    parent_fd, child_fd = pty.openpty()
     try:
         process = await asyncio.create_subprocess_exec(
-            FREEAICHAT, "chat", env=environment, stdin=theirs, stdout=asyncio.subprocess.PIPE, stderr=theirs
+            FREEAICHAT, "chat", env=environment, stdin=child_fd, stdout=asyncio.subprocess.PIPE, stderr=child_fd
         )
-        os.write(ours, b"my name is Ada\n[[recall]]\n/exit\n")
+        os.write(parent_fd, b"my name is Ada\n[[recall]]\n/exit\n")
         async with asyncio.timeout(COMMAND_SECONDS):
             output, _ = await process.communicate()
     finally:
-        os.close(ours)
-        os.close(theirs)
+        os.close(parent_fd)
+        os.close(child_fd)
 
     assert process.returncode == 0
     assert output.decode().count("Ada") >= 2
 
 
 async def test_the_sources_of_a_search_follow_the_answer(environment: dict[str, str]) -> None:
-    code, told, errors = await chat(environment, "--search", "-m", "web-search-bot", "search it")
+    code, output, errors = await chat(environment, "--search", "-m", "web-search-bot", "search it")
 
     assert code == 0, errors
-    assert "websearch=1" in told
-    answer, _, sources = told.partition("\nSources:\n")
+    assert "websearch=1" in output
+    answer, _, sources = output.partition("\nSources:\n")
     assert "websearch" in answer
     assert "- Example A: https://example.invalid/a" in sources
     assert "- 例子 B: " in sources
     assert errors == ""
 
 
-async def test_a_search_that_the_model_does_not_have_is_told(environment: dict[str, str]) -> None:
-    code, told, errors = await chat(environment, "--search", "search it")
+async def test_a_search_that_the_model_does_not_have_is_reported(environment: dict[str, str]) -> None:
+    code, output, errors = await chat(environment, "--search", "search it")
 
-    assert (code, "search it" in told) == (0, True)
+    assert (code, "search it" in output) == (0, True)
     assert errors == "(not to be had here: web_search)\n"
 
 
-async def test_an_answer_that_breaks_off_is_told_and_exits_1(environment: dict[str, str]) -> None:
-    code, told, errors = await chat(environment, "[[mode:cut]] hi")
+async def test_an_answer_that_breaks_off_is_reported_and_exits_1(environment: dict[str, str]) -> None:
+    code, output, errors = await chat(environment, "[[mode:cut]] hi")
 
     assert code == 1
-    assert told.endswith("\n")
+    assert output.endswith("\n")
     assert errors.startswith("freeaichat: ")
 
 
 @pytest.mark.parametrize("model", [("-m", "m"), ()])
-async def test_a_refused_key_is_told_with_the_mend(tmp_path: Path, model: tuple[str, ...]) -> None:
+async def test_a_refused_key_is_reported_with_the_fix(tmp_path: Path, model: tuple[str, ...]) -> None:
     async with SimulatedSite() as site, running_proxy(site, tmp_path / "data", key="a key") as proxy:
         port = urlsplit(proxy.url).port or 0
-        code, told, errors = await chat(clean_environment(tmp_path / "data", site.url, port), *model, "hi")
+        code, output, errors = await chat(clean_environment(tmp_path / "data", site.url, port), *model, "hi")
 
-    assert (code, told) == (1, "")
+    assert (code, output) == (1, "")
     assert "set FREEAICHAT_API_KEY" in errors

@@ -24,7 +24,7 @@ COMMAND_SECONDS = 30.0
 
 
 @dataclass
-class Done:
+class CommandResult:
     """How a command ended."""
 
     code: int
@@ -39,10 +39,10 @@ class CommandLine:
         self.environment = environment
         self._cwd = cwd
 
-    async def __call__(self, *words: str) -> Done:
+    async def __call__(self, *args: str) -> CommandResult:
         process = await asyncio.create_subprocess_exec(
             FREEAICHAT,
-            *words,
+            *args,
             env=self.environment,
             cwd=self._cwd,
             stdin=asyncio.subprocess.DEVNULL,
@@ -51,7 +51,7 @@ class CommandLine:
         )
         async with asyncio.timeout(COMMAND_SECONDS):
             output, errors = await process.communicate()
-        return Done(process.returncode or 0, output.decode(), errors.decode())
+        return CommandResult(process.returncode or 0, output.decode(), errors.decode())
 
 
 @pytest.fixture
@@ -69,23 +69,23 @@ async def proxy(site: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningPro
 
 
 @pytest.fixture
-def beside(proxy: RunningProxy, site: SimulatedSite, tmp_path: Path) -> CommandLine:
+def online(proxy: RunningProxy, site: SimulatedSite, tmp_path: Path) -> CommandLine:
     """The command line beside the running proxy, with its settings."""
     port = urlsplit(proxy.url).port or 0
     return CommandLine(clean_environment(tmp_path / "data", site.url, port), tmp_path)
 
 
 @pytest.fixture
-def alone(site: SimulatedSite, tmp_path: Path, free_port: int) -> CommandLine:
+def offline(site: SimulatedSite, tmp_path: Path, free_port: int) -> CommandLine:
     """The command line where nothing runs and nothing was captured."""
     return CommandLine(clean_environment(tmp_path / "alone", site.url, free_port), tmp_path)
 
 
-async def test_models_lists_what_the_proxy_offers(beside: CommandLine, proxy: RunningProxy) -> None:
+async def test_models_lists_what_the_proxy_offers(online: CommandLine, proxy: RunningProxy) -> None:
     offered = [model.id async for model in proxy.openai.models.list()]
 
-    listed = await beside("models")
-    as_json = await beside("models", "--json")
+    listed = await online("models")
+    as_json = await online("models", "--json")
 
     assert listed.code == 0, listed.errors
     assert [line.split()[0] for line in listed.output.splitlines()] == offered
@@ -93,44 +93,44 @@ async def test_models_lists_what_the_proxy_offers(beside: CommandLine, proxy: Ru
 
 
 async def test_models_tells_which_would_not_be_answered_now(
-    beside: CommandLine, proxy: RunningProxy, site: SimulatedSite
+    online: CommandLine, proxy: RunningProxy, site: SimulatedSite
 ) -> None:
     site.behaviour.stream_error = site.behaviour.quota_text
     assert (await proxy.chat("hello")).status == 429
 
-    listed = await beside("models")
+    listed = await online("models")
 
     states = {line.split()[0]: line.split()[-1] for line in listed.output.splitlines()}
     assert states["gpt-4o-mini-helper"] == "cooldown"
     assert states["vision-bot-视觉"] != "cooldown"
 
 
-async def test_chat_prints_the_streamed_answer(beside: CommandLine) -> None:
-    done = await beside("chat", "Hello 世界")
+async def test_chat_prints_the_streamed_answer(online: CommandLine) -> None:
+    result = await online("chat", "Hello 世界")
 
-    assert done.code == 0, done.errors
-    assert "Hello 世界" in done.output
-    assert done.output.endswith("\n")
-
-
-async def test_chat_with_an_unknown_model_says_so_and_exits_1(beside: CommandLine) -> None:
-    done = await beside("chat", "hi", "-m", "no-such-model")
-
-    assert done.code == 1
-    assert "no-such-model" in done.errors
-    assert done.errors.rstrip().endswith("(HTTP 404); `freeaichat models` lists the models")
+    assert result.code == 0, result.errors
+    assert "Hello 世界" in result.output
+    assert result.output.endswith("\n")
 
 
-async def test_chat_with_an_unknown_conversation_says_so_and_exits_1(beside: CommandLine) -> None:
-    done = await beside("chat", "hi", "--conversation", "none")
+async def test_chat_with_an_unknown_model_says_so_and_exits_1(online: CommandLine) -> None:
+    result = await online("chat", "hi", "-m", "no-such-model")
 
-    assert done.code == 1
-    assert done.errors.rstrip().endswith("(HTTP 404); without --continue and --conversation a new one begins")
+    assert result.code == 1
+    assert "no-such-model" in result.errors
+    assert result.errors.rstrip().endswith("(HTTP 404); `freeaichat models` lists the models")
 
 
-def test_output_that_a_full_disk_does_not_take_is_told_in_a_line(tmp_path: Path, free_port: int) -> None:
+async def test_chat_with_an_unknown_conversation_says_so_and_exits_1(online: CommandLine) -> None:
+    result = await online("chat", "hi", "--conversation", "none")
+
+    assert result.code == 1
+    assert result.errors.rstrip().endswith("(HTTP 404); without --continue and --conversation a new one begins")
+
+
+def test_output_that_a_full_disk_does_not_take_is_reported_in_a_line(tmp_path: Path, free_port: int) -> None:
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
+        result = subprocess.run(
             [FREEAICHAT, "status"],
             env=clean_environment(tmp_path, "http://127.0.0.1:1/", free_port),
             stdout=full,
@@ -140,17 +140,17 @@ def test_output_that_a_full_disk_does_not_take_is_told_in_a_line(tmp_path: Path,
             check=False,
         )
 
-    assert done.returncode == 1
-    assert done.stderr == "freeaichat: this cannot be written: No space left on device\n"
+    assert result.returncode == 1
+    assert result.stderr == "freeaichat: this cannot be written: No space left on device\n"
 
 
-async def test_a_terminal_of_few_characters_gets_the_answer_with_replacements(beside: CommandLine) -> None:
-    beside.environment["PYTHONIOENCODING"] = "koi8-r"
+async def test_a_terminal_of_few_characters_gets_the_answer_with_replacements(online: CommandLine) -> None:
+    online.environment["PYTHONIOENCODING"] = "koi8-r"
 
-    done = await beside("chat", "hi")
+    result = await online("chat", "hi")
 
-    assert (done.code, done.errors) == (0, "")
-    assert "You said: hi\n??,??! ??" in done.output
+    assert (result.code, result.errors) == (0, "")
+    assert "You said: hi\n??,??! ??" in result.output
 
 
 async def test_chat_uses_the_key_of_the_settings(site: SimulatedSite, tmp_path: Path) -> None:
@@ -164,37 +164,37 @@ async def test_chat_uses_the_key_of_the_settings(site: SimulatedSite, tmp_path: 
     assert served.code == 0, served.errors
 
 
-@pytest.mark.parametrize("words", [("models",), ("chat", "hi")])
-async def test_without_a_proxy_it_is_said_how_to_start_it(alone: CommandLine, words: tuple[str, ...]) -> None:
-    done = await alone(*words)
+@pytest.mark.parametrize("args", [("models",), ("chat", "hi")])
+async def test_without_a_proxy_it_is_said_how_to_start_it(offline: CommandLine, args: tuple[str, ...]) -> None:
+    result = await offline(*args)
 
-    assert done.code == 1
-    assert "freeaichat up" in done.errors
-
-
-async def test_a_bad_setting_is_explained_with_exit_code_2(alone: CommandLine) -> None:
-    alone.environment["FREEAICHAT_PORT"] = "many"
-
-    for words in (("status",), ("doctor",), ("up",), ("models",), ("proxy",)):
-        done = await alone(*words)
-        assert (done.code, "FREEAICHAT_PORT" in done.errors) == (2, True), words
+    assert result.code == 1
+    assert "freeaichat up" in result.errors
 
 
-async def test_a_store_that_is_none_is_told_with_exit_code_2(alone: CommandLine, tmp_path: Path) -> None:
+async def test_a_bad_setting_is_explained_with_exit_code_2(offline: CommandLine) -> None:
+    offline.environment["FREEAICHAT_PORT"] = "many"
+
+    for args in (("status",), ("doctor",), ("up",), ("models",), ("proxy",)):
+        result = await offline(*args)
+        assert (result.code, "FREEAICHAT_PORT" in result.errors) == (2, True), args
+
+
+async def test_a_store_that_is_none_is_reported_with_exit_code_2(offline: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("this is not a database, whatever its name says\n" * 100)
-    alone.environment["FREEAICHAT_STORE"] = f"sqlite:///{tmp_path}/file"
+    offline.environment["FREEAICHAT_STORE"] = f"sqlite:///{tmp_path}/file"
 
-    for words in (("status",), ("up",)):
-        done = await alone(*words)
-        assert done.code == 2, words
-        assert "Traceback" not in done.errors
+    for args in (("status",), ("up",)):
+        result = await offline(*args)
+        assert result.code == 2, args
+        assert "Traceback" not in result.errors
 
 
-async def test_a_store_in_redis_is_shown_without_its_password(alone: CommandLine, redis_server: RedisServer) -> None:
+async def test_a_store_in_redis_is_shown_without_its_password(offline: CommandLine, redis_server: RedisServer) -> None:
     redis_server.command("ACL", "SETUSER", "gateway", "on", ">hush", "~*", "&*", "+@all")
-    alone.environment["FREEAICHAT_STORE"] = f"redis://gateway:hush@127.0.0.1:{redis_server.port}/"
+    offline.environment["FREEAICHAT_STORE"] = f"redis://gateway:hush@127.0.0.1:{redis_server.port}/"
 
-    status, as_json, doctor = await alone("status"), await alone("status", "--json"), await alone("doctor")
+    status, as_json, doctor = await offline("status"), await offline("status", "--json"), await offline("doctor")
     redis_server.command("ACL", "DELUSER", "gateway")
 
     url = f"redis://***@127.0.0.1:{redis_server.port}/"
@@ -204,78 +204,80 @@ async def test_a_store_in_redis_is_shown_without_its_password(alone: CommandLine
     assert "hush" not in status.output + as_json.output + doctor.output + status.errors + doctor.errors
 
 
-async def test_a_redis_that_is_not_there_is_told_at_once_and_how_to_mend_it(alone: CommandLine, free_port: int) -> None:
-    alone.environment["FREEAICHAT_STORE"] = f"redis://:hush@127.0.0.1:{free_port}/"
+async def test_a_redis_that_is_not_there_is_reported_at_once_and_how_to_fix_it(
+    offline: CommandLine, free_port: int
+) -> None:
+    offline.environment["FREEAICHAT_STORE"] = f"redis://:hush@127.0.0.1:{free_port}/"
 
-    status, doctor = await alone("status"), await alone("doctor")
+    status, doctor = await offline("status"), await offline("doctor")
 
     assert status.code == 2
     assert f"127.0.0.1:{free_port}" in status.errors
     assert "fail  store" in doctor.output
     assert "start the Redis server" in doctor.output
-    for done in (status, doctor):
-        assert "hush" not in done.output + done.errors
-        assert "Traceback" not in done.errors
+    for result in (status, doctor):
+        assert "hush" not in result.output + result.errors
+        assert "Traceback" not in result.errors
 
 
-async def test_doctor_finds_nothing_wrong_beside_a_running_proxy(beside: CommandLine, site: SimulatedSite) -> None:
-    beside.environment["FREEAICHAT_DEFAULT_MODEL"] = "nobody"
-    done = await beside("doctor", "--json")
+async def test_doctor_finds_nothing_wrong_beside_a_running_proxy(online: CommandLine, site: SimulatedSite) -> None:
+    online.environment["FREEAICHAT_DEFAULT_MODEL"] = "nobody"
+    result = await online("doctor", "--json")
 
-    findings = {finding["name"]: finding for finding in json.loads(done.output)}
+    findings = {finding["name"]: finding for finding in json.loads(result.output)}
     assert [name for name, finding in findings.items() if finding["level"] == "fail"] == []
     assert "'nobody'" in findings["models"]["what"]  # a warning
-    assert done.code == 0
+    assert result.code == 0
     assert findings["site"]["what"].startswith(site.url)
     assert "the nonce is current" in findings["credentials"]["what"]
     assert "the proxy answers" in findings["port"]["what"]
 
 
-async def test_doctor_exits_1_where_the_site_is_away_and_says_how_to_mend_it(
-    alone: CommandLine, free_port: int
+async def test_doctor_exits_1_where_the_site_is_away_and_says_how_to_fix_it(
+    offline: CommandLine, free_port: int
 ) -> None:
-    alone.environment["FREEAICHAT_SITES"] = f"http://127.0.0.1:{free_port}/"
+    offline.environment["FREEAICHAT_SITES"] = f"http://127.0.0.1:{free_port}/"
 
-    done = await alone("doctor")
+    result = await offline("doctor")
 
-    assert done.code == 1
-    assert "fail  site" in done.output
-    assert "→ nothing listens at that address" in done.output
+    assert result.code == 1
+    assert "fail  site" in result.output
+    assert "→ nothing listens at that address" in result.output
 
 
-async def test_doctor_tells_of_a_site_that_went_away_after_its_visit(beside: CommandLine, site: SimulatedSite) -> None:
+async def test_doctor_tells_of_a_site_that_went_away_after_its_visit(online: CommandLine, site: SimulatedSite) -> None:
     await site.close()
 
-    done = await beside("doctor")
+    result = await online("doctor")
 
-    assert (done.code, "Traceback" in done.errors) == (1, False), done.errors
-    assert "fail  site" in done.output
-    assert "the nonce action fails: cannot connect" in done.output
-
-
-async def test_doctor_tells_an_address_that_is_not_this_machines(alone: CommandLine) -> None:
-    alone.environment["FREEAICHAT_HOST"] = "192.0.2.1"
-
-    done = await alone("doctor")
-
-    assert "fail  port" in done.output
-    assert "FREEAICHAT_HOST" in done.output
+    assert (result.code, "Traceback" in result.errors) == (1, False), result.errors
+    assert "fail  site" in result.output
+    assert "the nonce action fails: cannot connect" in result.output
 
 
-async def test_doctor_tells_a_challenge(alone: CommandLine, site: SimulatedSite) -> None:
+async def test_doctor_tells_an_address_that_is_not_this_machines(offline: CommandLine) -> None:
+    offline.environment["FREEAICHAT_HOST"] = "192.0.2.1"
+
+    result = await offline("doctor")
+
+    assert "fail  port" in result.output
+    assert "FREEAICHAT_HOST" in result.output
+
+
+async def test_doctor_tells_a_challenge(offline: CommandLine, site: SimulatedSite) -> None:
     site.behaviour.update({"page": "challenge"})
 
-    done = await alone("doctor")
+    result = await offline("doctor")
 
-    assert "warn  site" in done.output
-    assert "--headed" in done.output
+    assert "warn  site" in result.output
+    assert "--headed" in result.output
 
 
-async def test_the_proxy_shows_the_key_it_makes_once(alone: CommandLine, tmp_path: Path) -> None:
+async def test_the_proxy_shows_the_key_it_makes_once(offline: CommandLine, tmp_path: Path) -> None:
     """An address of another machine makes the service end by itself, after the key was made."""
-    alone.environment["FREEAICHAT_HOST"] = "192.0.2.1"
+    offline.environment["FREEAICHAT_HOST"] = "192.0.2.1"
 
-    first, second = await alone("proxy"), await alone("proxy")
+    first, second = await offline("proxy"), await offline("proxy")
 
     key = (tmp_path / "alone" / "master.key").read_text().strip()
     assert first.output.count(key) == 1
@@ -286,10 +288,10 @@ async def test_the_proxy_shows_the_key_it_makes_once(alone: CommandLine, tmp_pat
 async def test_doctor_tells_that_the_proxy_refuses_the_key(site: SimulatedSite, tmp_path: Path) -> None:
     async with running_proxy(site, tmp_path / "data", key="the key of the proxy") as proxy:
         environment = clean_environment(tmp_path / "data", site.url, urlsplit(proxy.url).port or 0)
-        done = await CommandLine(environment | {"FREEAICHAT_API_KEY": "the key of another"}, tmp_path)("doctor")
+        result = await CommandLine(environment | {"FREEAICHAT_API_KEY": "the key of another"}, tmp_path)("doctor")
 
-    assert done.code == 1
+    assert result.code == 1
     assert re.search(
-        r"fail  proxy key +the proxy .* refuses the key \(HTTP 401\)\n +→ set FREEAICHAT_API_KEY", done.output
+        r"fail  proxy key +the proxy .* refuses the key \(HTTP 401\)\n +→ set FREEAICHAT_API_KEY", result.output
     )
-    assert re.search(r"ok +port +the proxy answers", done.output)
+    assert re.search(r"ok +port +the proxy answers", result.output)

@@ -5,7 +5,7 @@ from shared.cli.doctor.site import check_site
 from shared.cli.doctor.store import check_credentials
 from shared.parsing import site
 from shared.site_client.client import SiteClient
-from tests.proxy.upstreams.ai_engine.engine import captured
+from tests.proxy.upstreams.ai_engine.engine import capture_engine
 from tests.site_ai_engine import SimulatedAiEngine
 
 
@@ -17,9 +17,9 @@ async def test_a_page_with_its_chats_is_fine() -> None:
     assert "carries the chat (6 bots of AI Engine)" in page.what
 
 
-async def test_credentials_whose_nonce_died_can_be_renewed_and_a_closed_site_is_told_of() -> None:
+async def test_credentials_whose_nonce_died_can_be_renewed_and_a_closed_site_is_reported() -> None:
     async with SimulatedAiEngine() as engine, SiteClient() as client:
-        found = (await captured(engine)).credentials
+        found = (await capture_engine(engine)).credentials
         engine.rotate_nonce()
         renewable = await check_credentials(client, engine.origin, found, now=found.captured_at)
         engine.behaviour.rest_closed = True

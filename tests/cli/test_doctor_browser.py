@@ -20,7 +20,7 @@ def test_a_browser_that_starts_is_fine_and_its_version_named(tmp_path: Path) -> 
     assert "Chromium 156.0.8078.108" in found.what
 
 
-def test_a_program_that_is_no_browser_of_the_family_is_told(tmp_path: Path) -> None:
+def test_a_program_that_is_no_browser_of_the_family_is_reported(tmp_path: Path) -> None:
     found = check_browser(str(program(tmp_path / "firefox", "echo Mozilla Firefox 128.3.1esr")))
 
     assert found.level is Level.WARN
@@ -50,7 +50,7 @@ def test_no_browser_is_a_failure_that_names_the_command(tmp_path: Path, monkeypa
     assert "install" in found.advice
 
 
-def test_a_setting_that_names_no_program_is_to_be_mended_itself(tmp_path: Path) -> None:
+def test_a_setting_that_names_no_program_has_to_be_fixed_itself(tmp_path: Path) -> None:
     found = check_browser(str(tmp_path / "nowhere"))
 
     assert found.level is Level.FAIL
@@ -63,7 +63,7 @@ def test_a_browser_that_crashes_is_a_failure_with_its_last_words(tmp_path: Path)
     assert problem == "exit code 5 bad luck"
 
 
-def test_last_words_in_another_encoding_are_told_too(tmp_path: Path) -> None:
+def test_output_in_another_encoding_is_reported_too(tmp_path: Path) -> None:
     problem, _ = try_start([str(program(tmp_path / "chromium", "printf 'ge\\366ffnet' >&2; exit 5"))])
 
     assert problem == "exit code 5 ge\ufffdffnet"

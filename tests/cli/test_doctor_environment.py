@@ -21,7 +21,7 @@ def test_the_http_proxy_to_a_site_is_named_without_its_password(monkeypatch: pyt
     assert around.what == "none on the way to https://www.other.example"
 
 
-def test_a_proxy_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_cannot_be_used_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://me:hush@10.0.0.1:1080")
     (found,) = check_proxies([SITE])
 
@@ -30,7 +30,7 @@ def test_a_proxy_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch) ->
     assert "hush" not in found.what + found.advice
 
 
-def test_authorities_that_are_not_there_are_told(tmp_path: Path) -> None:
+def test_authorities_that_are_not_there_are_reported(tmp_path: Path) -> None:
     found = check_authorities({"SSL_CERT_FILE": str(tmp_path / "missing.pem")})
 
     assert found.level is Level.FAIL
@@ -39,7 +39,7 @@ def test_authorities_that_are_not_there_are_told(tmp_path: Path) -> None:
     assert check_authorities({}).level is Level.OK
 
 
-def test_a_store_on_a_network_drive_is_told_of(tmp_path: Path) -> None:
+def test_a_store_on_a_network_drive_is_reported(tmp_path: Path) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"/dev/sda1 / ext4 rw 0 0\nserver:/export {tmp_path}/a\\040share nfs4 rw 0 0\n")
     (tmp_path / "a share").mkdir()
@@ -59,7 +59,7 @@ def test_where_the_system_tells_of_no_mounts_nothing_is_complained_about(tmp_pat
     assert [each.level for each in found] == [Level.OK]
 
 
-def test_store_files_that_others_can_read_are_named_with_the_mend(tmp_path: Path) -> None:
+def test_store_files_that_others_can_read_are_named_with_the_fix(tmp_path: Path) -> None:
     for name in ("my x.db", "my x.db-wal"):
         (tmp_path / name).write_text("")
         (tmp_path / name).chmod(0o600)

@@ -57,7 +57,7 @@ def test_without_any_temporary_directory_it_is_said_what_to_set(monkeypatch: pyt
     assert "TMPDIR" in check_temporary_dir().advice
 
 
-def test_a_full_temporary_directory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_temporary_directory_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert check_temporary_dir().level is Level.OK
     monkeypatch.setattr("shared.cli.doctor.machine.LEAST_TEMPORARY_BYTES", 10**30)
 
@@ -121,7 +121,7 @@ def test_without_a_key_a_loopback_bind_is_fine_and_an_open_one_a_warning(tmp_pat
     assert check_key(load(data_dir=tmp_path, host="0.0.0.0")).level is Level.WARN
 
 
-def test_a_key_that_was_kept_for_others_is_told_where_none_would_be_needed(tmp_path: Path) -> None:
+def test_a_key_that_was_kept_for_others_is_reported_where_none_would_be_needed(tmp_path: Path) -> None:
     ensure_master_key(tmp_path)
 
     found = check_key(Settings(data_dir=tmp_path))

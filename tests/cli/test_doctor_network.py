@@ -21,7 +21,7 @@ from tests.certificates import Authorities
 from tests.http_proxy import http_proxy
 
 
-async def told(url: str) -> Check:
+async def failed_check(url: str) -> Check:
     async with SiteClient() as client:
         (check,) = await check_site(client, site(url), 0.0)
     assert check.level is Level.FAIL
@@ -58,28 +58,28 @@ def silent_port() -> Iterator[int]:
                 attempt.close()
 
 
-async def test_a_port_where_nothing_listens(free_port: int) -> None:
-    assert ": refused: " in (await told(f"http://127.0.0.1:{free_port}/")).what
+async def test_a_port_where_nothing_listens_is_reported(free_port: int) -> None:
+    assert ": refused: " in (await failed_check(f"http://127.0.0.1:{free_port}/")).what
 
 
-async def test_a_certificate_that_is_not_trusted(authorities: Authorities) -> None:
+async def test_an_untrusted_certificate_is_reported(authorities: Authorities) -> None:
     async with closing_server(authorities.context()) as port:
-        check = await told(f"https://127.0.0.1:{port}/")
+        check = await failed_check(f"https://127.0.0.1:{port}/")
 
     assert ": TLS: " in check.what
     assert "SSL_CERT_FILE" in check.advice
 
 
-async def test_a_connection_that_is_cut() -> None:
+async def test_a_closed_connection_is_reported() -> None:
     async with closing_server() as port:
-        assert ": firewall: " in (await told(f"http://127.0.0.1:{port}/")).what
+        assert ": firewall: " in (await failed_check(f"http://127.0.0.1:{port}/")).what
 
 
-async def test_packets_that_vanish(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_dropped_packets_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "PROBE_SECONDS", 0.3)
     monkeypatch.setattr(site_client, "CONNECT_SECONDS", 0.3)
     with silent_port() as port:
-        check = await told(f"http://127.0.0.1:{port}/")
+        check = await failed_check(f"http://127.0.0.1:{port}/")
 
     assert ": firewall: " in check.what
 
@@ -92,21 +92,23 @@ async def test_a_site_that_is_reached_and_says_nothing_is_not_taken_for_a_firewa
     assert found is Obstacle.SITE
 
 
-async def test_an_http_proxy_that_refuses_and_one_that_is_away(monkeypatch: pytest.MonkeyPatch, free_port: int) -> None:
+async def test_an_http_proxy_that_refuses_and_one_that_is_away_are_reported(
+    monkeypatch: pytest.MonkeyPatch, free_port: int
+) -> None:
     async with http_proxy({}, user="me:hush") as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        refused = await told("https://chat.example/")
+        refused = await failed_check("https://chat.example/")
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port}")
-    away = await told("https://chat.example/")
+    away = await failed_check("https://chat.example/")
     monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1080")
-    of_another_kind = await told("https://chat.example/")
+    of_another_kind = await failed_check("https://chat.example/")
 
     for check in (refused, away, of_another_kind):
         assert ": proxy: " in check.what
         assert "HTTPS_PROXY" in check.advice
 
 
-def caused_by(cause: Exception) -> SiteUnreachable:
+def unreachable(cause: Exception) -> SiteUnreachable:
     error = SiteUnreachable("cannot connect to the site")
     error.__cause__ = cause
     return error
@@ -125,5 +127,5 @@ def caused_by(cause: Exception) -> SiteUnreachable:
         (ValueError("a port that cannot be one"), Obstacle.SITE),
     ],
 )
-def test_what_the_system_says_of_other_networks(cause: Exception, expected: Obstacle) -> None:
-    assert classify(caused_by(cause)) is expected
+def test_system_errors_of_other_networks_are_explained(cause: Exception, expected: Obstacle) -> None:
+    assert classify(unreachable(cause)) is expected

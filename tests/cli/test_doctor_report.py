@@ -1,4 +1,4 @@
-"""How the doctor ends: one verdict, and a file for a bug report that gives no secret away."""
+"""The doctor's verdict, and its bundle for bug reports, which holds no secrets."""
 
 import asyncio
 import json
@@ -67,8 +67,8 @@ def doctor(bundle: Path, environment: dict[str, str]) -> "subprocess.CompletedPr
 
 
 async def fill(data: Path, site: str) -> list[str]:
-    """A store, a log and keys with secrets wherever some may be; what must not be seen."""
-    kept, _ = ensure_master_key(data)
+    """Fill a store, a log and key files with secrets everywhere; return the secrets."""
+    master_key, _ = ensure_master_key(data)
     store_secret = "secret-of-the-store-0010"
     for unreadable in "abcdefgh":  # in whatever order they come
         (data / f"{unreadable}.secret").mkdir()
@@ -81,11 +81,11 @@ async def fill(data: Path, site: str) -> list[str]:
     async with open_store(f"sqlite:///{data / 'freeaichat.db'}") as store:
         await store.save_capture(replace(capture(), credentials=found), base=0)
         await store.end_visit(visit, "a test")
-    lines = [*SECRETS.values(), *CAPTURED, kept, store_secret, "sk-" + "x" * 40, f"a?_ajax_nonce={'9' * 10}"]
+    lines = [*SECRETS.values(), *CAPTURED, master_key, store_secret, "sk-" + "x" * 40, f"a?_ajax_nonce={'9' * 10}"]
 
     log_file.log_path(data).write_text("an ordinary line\n" + "".join(f"odd {line} end\n" for line in lines))
     numbered = re.findall(r"[a-z-]+-\d{4}\b", " ".join(SECRETS.values()))
-    return [*numbered, *CAPTURED, kept, store_secret]
+    return [*numbered, *CAPTURED, master_key, store_secret]
 
 
 async def test_the_bundle_holds_what_a_report_needs_and_no_secret(tmp_path: Path, free_port: int) -> None:
@@ -94,13 +94,13 @@ async def test_the_bundle_holds_what_a_report_needs_and_no_secret(tmp_path: Path
     hidden = await fill(data, site)
     environment = clean_environment(data, f"{site}/", free_port) | SECRETS | {"FREEAICHAT_SERVERS": f"mine={site}/v1"}
 
-    done = await asyncio.to_thread(doctor, file, environment)
+    result = await asyncio.to_thread(doctor, file, environment)
     with zipfile.ZipFile(file) as archive:
         texts = {name: archive.read(name).decode() for name in archive.namelist()}
     documents = {name: json.loads(text) for name, text in texts.items() if name.endswith(".json")}
 
-    assert done.returncode == 1, done.stderr  # the site is away
-    assert "without secrets" in done.stdout
+    assert result.returncode == 1, result.stderr  # the site is away
+    assert "without secrets" in result.stdout
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert len(hidden) >= 11
     assert {secret for secret in hidden for text in texts.values() if secret in text} == set()
@@ -124,17 +124,17 @@ def test_what_cannot_be_read_keeps_no_check_and_no_bundle_from_being_made(
     for unreadable in ("master.key", "freeaichat.db.secret"):
         (tmp_path / "data" / unreadable).mkdir(parents=True)
     environment = clean_environment(tmp_path / directory, f"http://127.0.0.1:{free_port}/", free_port)
-    done = subprocess.run(
+    result = subprocess.run(
         [FREEAICHAT, "doctor", "--json", "--bundle", tmp_path / "b.zip"],
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    found = {check["name"]: check for check in json.loads(done.stdout)}
+    found = {check["name"]: check for check in json.loads(result.stdout)}
 
-    assert done.returncode == 1
-    assert "without secrets" in done.stderr
+    assert result.returncode == 1
+    assert "without secrets" in result.stderr
     assert zipfile.is_zipfile(tmp_path / "b.zip")
     assert found["key"]["what"].startswith("the key file cannot be read (")
     assert (found["data dir"]["level"] == "fail") is (directory != "data")
@@ -152,9 +152,9 @@ def test_a_bundle_replaces_no_file_and_needs_no_store(tmp_path: Path, free_port:
     assert (first.returncode, second.returncode) == (1, 1)
     assert "there already" in second.stderr
     assert second.stdout == ""
-    nowhere = doctor(tmp_path / "nowhere" / "b.zip", environment)
-    assert (nowhere.returncode, nowhere.stdout) == (1, "")  # before any check
-    assert "there is no directory" in nowhere.stderr
+    missing = doctor(tmp_path / "nowhere" / "b.zip", environment)
+    assert (missing.returncode, missing.stdout) == (1, "")  # before any check
+    assert "there is no directory" in missing.stderr
     with zipfile.ZipFile(file) as archive:
         assert "broken.db" in json.loads(archive.read("status.json"))["error"]
 
@@ -164,8 +164,8 @@ def test_nothing_is_left_of_a_bundle_that_the_disk_has_no_room_for(tmp_path: Pat
     file = tmp_path / "bundle.zip"
     environment = clean_environment(tmp_path / "data", f"http://127.0.0.1:{free_port}/", free_port)
     command = ["sh", "-c", 'ulimit -f 1 && exec "$0" doctor --bundle "$1"', str(FREEAICHAT), str(file)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
-    assert done.returncode == 1
-    assert done.stderr.endswith(f"{file} cannot be written: File too large\n")
+    assert result.returncode == 1
+    assert result.stderr.endswith(f"{file} cannot be written: File too large\n")
     assert not file.exists()

@@ -25,7 +25,7 @@ from shared.secrets import Secret
 from shared.settings import Settings, load
 
 
-def test_unknown_names_are_told_with_the_nearest_right_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_names_are_reported_with_the_nearest_right_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "settings.env"
     file.write_text("FREEAICHAT_SITE=https://example.org/\nOTHER=1\n")
     monkeypatch.setenv("FREEAICHAT_ENV_FILE", str(file))
@@ -56,22 +56,22 @@ def test_values_by_hand_are_all_set_or_none() -> None:
     assert "all four" in partly.advice
 
 
-def test_origins_that_no_browser_sends_are_told() -> None:
+def test_origins_that_no_browser_sends_are_reported() -> None:
     right = ["*", "null", "chrome-extension://*", "https://a.example", "https://a.example:81/", "*://b.example"]
     wrong = ["a.example", "*.a.example", "https://a.example/page", "https://"]
 
-    told = "".join(check.what for check in check_origins([*right, *wrong]))
+    report = "".join(check.what for check in check_origins([*right, *wrong]))
 
-    assert [origin for origin in (*right, *wrong) if repr(origin) in told] == wrong
+    assert [origin for origin in (*right, *wrong) if repr(origin) in report] == wrong
 
 
-def test_a_page_that_another_of_its_origin_displaces_is_told() -> None:
+def test_a_page_that_another_of_its_origin_displaces_is_reported() -> None:
     [only] = check_pages(parsing.sites("https://a.example/ https://b.example/ https://a.example/chat/"))
 
     assert "https://a.example/chat/ after https://a.example/," in only.what
 
 
-def test_names_that_lead_to_no_bot_and_no_model_are_told(free_port: int) -> None:
+def test_names_that_lead_to_no_bot_and_no_model_are_reported(free_port: int) -> None:
     settings = load(sites="https://a.example/", models="right=5,wrong=6,there@a.example=5,where@b.example=5")
     bots = {"https://a.example": (Bot(id=5, name="Five"),)}
 
@@ -81,7 +81,7 @@ def test_names_that_lead_to_no_bot_and_no_model_are_told(free_port: int) -> None
 
 
 @pytest.mark.parametrize(("key", "level"), [("'sk-0123456789abcdef'", Level.FAIL), ("hush", Level.WARN)])
-def test_a_key_in_quotes_or_too_short_is_told_without_showing_it(tmp_path: Path, key: str, level: Level) -> None:
+def test_a_key_in_quotes_or_too_short_is_reported_without_showing_it(tmp_path: Path, key: str, level: Level) -> None:
     found = check_key(Settings(data_dir=tmp_path, api_key=Secret(key)))
 
     assert found.level is level
@@ -103,11 +103,11 @@ def check_files(soft: int, hard: int, max_requests: int) -> list[str]:
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split("|")
 
 
-def test_too_few_open_files_are_told_with_both_mends() -> None:
-    level, mend = check_files(soft=256, hard=256, max_requests=4096)
+def test_too_few_open_files_are_reported_with_both_fixes() -> None:
+    level, remedy = check_files(soft=256, hard=256, max_requests=4096)
 
     assert level == "WARN"
-    assert mend.strip() == "raise the hard limit (ulimit -Hn) to 8256, or FREEAICHAT_MAX_REQUESTS=96"
+    assert remedy.strip() == "raise the hard limit (ulimit -Hn) to 8256, or FREEAICHAT_MAX_REQUESTS=96"
     assert check_files(soft=256, hard=256, max_requests=96)[0] == "OK"
 
 
@@ -115,7 +115,7 @@ def test_a_low_soft_limit_is_fine_since_the_proxy_raises_it() -> None:
     assert check_files(soft=128, hard=256, max_requests=96)[0] == "OK"
 
 
-def test_little_memory_is_told(tmp_path: Path) -> None:
+def test_little_memory_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "meminfo"
     file.write_text("MemTotal: 1000000 kB\nMemAvailable: 102400 kB\n")
 
@@ -125,17 +125,17 @@ def test_little_memory_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("allowed", "what"),
+    ("allowed", "message"),
     [("268435456\n", "256 MiB allowed to this container"), ("max\n", "2000 MiB free"), ("8589934592", "2000 MiB free")],
 )
-def test_what_a_container_may_use_counts_too(tmp_path: Path, allowed: str, what: str) -> None:
+def test_what_a_container_may_use_counts_too(tmp_path: Path, allowed: str, message: str) -> None:
     (tmp_path / "meminfo").write_text("MemAvailable: 2048000 kB\n")
     (tmp_path / "memory.max").write_text(allowed)
 
     found = check_memory(tmp_path / "meminfo", tmp_path / "memory.max")
 
-    assert found.what == what
-    assert found.level is (Level.WARN if "allowed" in what else Level.OK)
+    assert found.what == message
+    assert found.level is (Level.WARN if "allowed" in message else Level.OK)
 
 
 def test_inodes_are_counted_where_the_data_will_be(tmp_path: Path) -> None:

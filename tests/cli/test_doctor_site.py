@@ -29,7 +29,7 @@ def test_a_page_with_the_chat_is_fine() -> None:
     assert judge(200, PAGE) is Level.OK
 
 
-def test_attributes_are_unescaped_and_empty_ones_passed_over() -> None:
+def test_attributes_are_unescaped_and_empty_ones_skipped() -> None:
     assert [json.loads(attribute) for attribute in configs_in(PAGE)] == [CONFIG]
 
 
@@ -42,7 +42,7 @@ def test_a_page_without_chat_is_a_warning_since_a_script_may_add_it() -> None:
     assert judge(200, "<html>") is Level.WARN
 
 
-def test_a_check_of_visitors_is_told_from_an_error() -> None:
+def test_a_check_of_visitors_is_distinguished_from_an_error() -> None:
     page = "<title>Just a moment...</title><script src=/cdn-cgi/challenge-platform/x.js></script>"
     found = judge_page("https://chat.example/", 403, {"cf-mitigated": "challenge"}, page.encode())
 
@@ -64,7 +64,7 @@ def test_checks_of_all_makers_are_known(status: int, headers: dict[str, str], pa
     assert "check of visitors" in judge_page("https://chat.example/", status, headers, page.encode()).what
 
 
-def test_a_page_that_may_not_be_shown_is_told() -> None:
+def test_a_page_that_may_not_be_shown_is_reported() -> None:
     assert "legal reasons" in judge_page("https://chat.example/", 451, {}, b"<html>").what
     blocked = b'<title>Attention Required! | Cloudflare</title><h1 data-translate="block_headline">'
     assert "its firewall (Cloudflare) blocks" in judge_page("https://chat.example/", 403, {}, blocked).what
@@ -88,8 +88,8 @@ def test_a_clock_that_is_wrong_is_a_warning(difference: float, level: Level) -> 
     now = 1_790_000_000.0
 
     assert check_clock({"Date": formatdate(now - difference, usegmt=True)}, now).level is level
-    kept = {"Date": formatdate(now - difference - 7200, usegmt=True), "Age": "7200"}  # by a cache on the way
-    assert check_clock(kept, now).level is level
+    headers = {"Date": formatdate(now - difference - 7200, usegmt=True), "Age": "7200"}  # by a cache on the way
+    assert check_clock(headers, now).level is level
 
 
 @pytest.mark.parametrize("date", ["", "today", "Mon, 23 Nov 2026 00:59:56 +99999999999999"])

@@ -60,7 +60,7 @@ def test_the_help_names_the_exit_codes(name: str) -> None:
 
 
 @pytest.mark.usefixtures("as_users_run_it")  # coverage loads some itself
-def test_an_interrupt_before_a_command_is_known_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_before_a_command_is_known_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     class Interrupted(ModuleType):
         def __getattr__(self, name: str) -> object:
             raise KeyboardInterrupt
@@ -75,10 +75,10 @@ def test_the_help_loads_nothing_heavy() -> None:
         "import sys\nfrom shared.cli.app import freeaichat\n"
         "freeaichat(['--help'], standalone_mode=False)\nprint(*sys.modules, file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    loaded = set(done.stderr.split())
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(result.stderr.split())
 
-    assert "Commands:" in done.stdout
+    assert "Commands:" in result.stdout
     assert "click" in loaded
     assert (
         loaded & {"asyncio", "pydantic", "aiohttp", "rich", "markdown_it", "playwright", "sqlite3", "psutil"} == set()
@@ -104,42 +104,42 @@ def test_every_command_that_tells_something_tells_it_as_json() -> None:
     assert without == WITHOUT_JSON
 
 
-def shown_in_a_terminal(words: list[str], environment: dict[str, str], place: Path) -> tuple[int, str]:
+def shown_in_a_terminal(args: list[str], environment: dict[str, str], cwd: Path) -> tuple[int, str]:
     """Exit code and output of a command whose standard streams are all a terminal."""
-    ours, theirs = pty.openpty()
+    parent_fd, child_fd = pty.openpty()
     shown = b""
     with subprocess.Popen(
-        [FREEAICHAT, *words], env=environment, cwd=place, stdin=theirs, stdout=theirs, stderr=theirs
+        [FREEAICHAT, *args], env=environment, cwd=cwd, stdin=child_fd, stdout=child_fd, stderr=child_fd
     ) as process:
         try:
-            os.close(theirs)
+            os.close(child_fd)
             with suppress(OSError):  # which a terminal gives at its end
-                while piece := os.read(ours, 65536):
+                while piece := os.read(parent_fd, 65536):
                     shown += piece
             code = process.wait(COMMAND_SECONDS)
         finally:
             process.kill()
-    os.close(ours)
+    os.close(parent_fd)
     return code, shown.decode()
 
 
-@pytest.mark.parametrize("words", QUICK, ids=" ".join)
-def test_in_a_pipe_text_is_plain_and_json_is_one_document_and_a_terminal_is_told_the_same(
-    words: list[str], environment: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize("args", QUICK, ids=" ".join)
+def test_in_a_pipe_text_is_plain_and_json_is_one_document_and_a_terminal_shows_the_same(
+    args: list[str], environment: dict[str, str], tmp_path: Path
 ) -> None:
-    plain, told = (
+    plain, as_json = (
         subprocess.run(
-            [FREEAICHAT, *words, *more], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+            [FREEAICHAT, *args, *more], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
         )
         for more in ((), ("--json",))
     )
-    code, shown = shown_in_a_terminal(words, environment, tmp_path)
+    code, shown = shown_in_a_terminal(args, environment, tmp_path)
 
     assert plain.stdout + plain.stderr
     assert "\x1b" not in plain.stdout + plain.stderr
     assert "Traceback" not in plain.stderr + shown
-    assert json.loads(told.stdout) is not None
-    assert told.returncode == code == plain.returncode
+    assert json.loads(as_json.stdout) is not None
+    assert as_json.returncode == code == plain.returncode
     last_words = [re.sub(r"\d.*", "", line) for line in (plain.stdout + plain.stderr).splitlines()][-1]
     assert last_words in re.sub(r"\x1b\[[0-9;]*m", "", shown)
 
@@ -165,16 +165,16 @@ def test_a_terminal_gets_colour_unless_it_is_declined(
 
 
 @pytest.mark.parametrize(
-    ("words", "says"), [("chat <&-", "there is nothing to say"), ("browser install --json >&-", "")]
+    ("args", "message"), [("chat <&-", "there is nothing to say"), ("browser install --json >&-", "")]
 )
-def test_a_closed_standard_stream_is_an_empty_one(words: str, says: str, environment: dict[str, str]) -> None:
-    done = subprocess.run(
-        ["/bin/sh", "-c", f"exec '{FREEAICHAT}' {words}"],
+def test_a_closed_standard_stream_is_an_empty_one(args: str, message: str, environment: dict[str, str]) -> None:
+    result = subprocess.run(
+        ["/bin/sh", "-c", f"exec '{FREEAICHAT}' {args}"],
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
         check=False,
     )
 
-    assert "Traceback" not in done.stderr
-    assert says in done.stderr
+    assert "Traceback" not in result.stderr
+    assert message in result.stderr

@@ -44,13 +44,13 @@ def stream_of(*events: str) -> Handler:
     return handler
 
 
-async def said(gateway: Gateway) -> list[str]:
+async def streamed_texts(gateway: Gateway) -> list[str]:
     chunks = await asyncio.to_thread(lambda: list(gateway.stream_chat({"model": "m", "messages": []})))
     texts = [choice["delta"].get("content") for chunk in chunks for choice in chunk["choices"]]
     return [text for text in texts if text]
 
 
-async def test_the_pieces_of_an_answer_come_in_order_and_comments_are_passed_over() -> None:
+async def test_the_pieces_of_an_answer_come_in_order_and_comments_are_skipped() -> None:
     events = [
         'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n',
         ": keep-alive\n\n",
@@ -61,28 +61,28 @@ async def test_the_pieces_of_an_answer_come_in_order_and_comments_are_passed_ove
     ]
 
     async with answering(stream_of(*events)) as gateway:
-        assert await said(gateway) == ["你", "好"]
+        assert await streamed_texts(gateway) == ["你", "好"]
 
 
 async def test_an_error_in_the_stream_is_an_error_with_its_message() -> None:
     async with answering(stream_of('data: {"error":{"message":"the site hung up"}}\n\n')) as gateway:
         with pytest.raises(GatewayError, match="the site hung up"):
-            await said(gateway)
+            await streamed_texts(gateway)
 
 
 async def test_a_stream_without_its_end_is_an_error() -> None:
     async with answering(stream_of('data: {"choices":[{"delta":{"content":"half"}}]}\n\n')) as gateway:
         with pytest.raises(GatewayError, match="broke off"):
-            await said(gateway)
+            await streamed_texts(gateway)
 
 
-async def test_a_refusal_is_told_with_message_and_status() -> None:
+async def test_a_refusal_is_reported_with_message_and_status() -> None:
     async def refuse(_: web.Request) -> web.StreamResponse:
         return web.json_response({"error": {"message": "no such model"}}, status=404)
 
     async with answering(refuse) as gateway:
         with pytest.raises(GatewayError, match=r"no such model \(HTTP 404\)"):
-            await said(gateway)
+            await streamed_texts(gateway)
 
 
 async def test_the_key_is_sent_and_json_comes_back() -> None:
@@ -104,7 +104,7 @@ async def test_a_proxy_that_waits_for_its_store_is_heard_out(monkeypatch: pytest
             await asyncio.to_thread(gateway.new_conversation)
 
 
-def test_where_nothing_listens_it_says_so(free_port: int) -> None:
+def test_a_port_where_nothing_listens_is_reported(free_port: int) -> None:
     with pytest.raises(GatewayUnreachable, match=f"127.0.0.1:{free_port}"):
         Gateway("127.0.0.1", free_port).get("/readyz")
 
@@ -128,7 +128,7 @@ def test_a_discovered_model_is_preferred_and_the_order_kept() -> None:
 @pytest.mark.parametrize(
     "body", ["null", '{"data":null}', '{"data":["a",1,{}]}', '{"data":[{"id":"a","bot_id":"b"}]}', "[" * 10_000]
 )
-async def test_what_another_program_answers_is_no_fault(body: str) -> None:
+async def test_what_another_program_answers_is_no_error(body: str) -> None:
     async def answer(_: web.Request) -> web.StreamResponse:
         return web.Response(text=body)
 
@@ -147,7 +147,7 @@ class Impatient(Gateway):
         return super().get(path, timeout=timeout)
 
 
-def test_of_a_proxy_that_hangs_it_is_not_said_that_none_runs() -> None:
+def test_a_hanging_proxy_is_not_reported_as_missing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         gateway = Impatient("127.0.0.1", listener.getsockname()[1])
         found, _ = fetch_proxy_state(gateway)

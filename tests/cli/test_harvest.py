@@ -38,24 +38,26 @@ def harvest(environment: dict[str, str], *options: str) -> "subprocess.Completed
     )
 
 
-def test_a_visit_is_told_in_words_and_as_json_without_secrets(environment: dict[str, str], site: RunningSite) -> None:
-    told, as_json = harvest(environment), harvest(environment, "--json")
+def test_a_visit_is_reported_in_words_and_as_json_without_secrets(
+    environment: dict[str, str], site: RunningSite
+) -> None:
+    as_text, as_json = harvest(environment), harvest(environment, "--json")
     result = json.loads(as_json.stdout)
 
-    assert (told.returncode, as_json.returncode) == (0, 0), told.stderr + as_json.stderr
-    assert "captured" in told.stdout
+    assert (as_text.returncode, as_json.returncode) == (0, 0), as_text.stderr + as_json.stderr
+    assert "captured" in as_text.stdout
     assert result["visit"]["outcome"] == "captured"
-    assert all(bot["name"] in told.stdout for bot in result["bots"])
+    assert all(bot["name"] in as_text.stdout for bot in result["bots"])
 
 
 def test_any_site_of_the_settings_may_be_visited(environment: dict[str, str], site: RunningSite) -> None:
     page = f"{site.url}?chat"
     environment["FREEAICHAT_SITES"] = f"http://127.0.0.1:9/, {page}"
 
-    done = harvest(environment, "--json", "--site", site.url.rstrip("/"))
+    result = harvest(environment, "--json", "--site", site.url.rstrip("/"))
 
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["credentials"]["named_url"] == page
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["credentials"]["named_url"] == page
     assert harvest(environment, "--site", "no site").returncode == 2
 
 
@@ -64,10 +66,10 @@ async def test_a_visit_that_captures_nothing_exits_1_with_its_reason(
 ) -> None:
     await site.control(page="blank")
 
-    done = harvest(environment)
+    result = harvest(environment)
 
-    assert done.returncode == 1
-    assert "no_chat" in done.stdout
+    assert result.returncode == 1
+    assert "no_chat" in result.stdout
 
 
 @pytest.mark.parametrize("is_killed", [False, True])

@@ -22,7 +22,7 @@ APT_INSTALL = "install -y --no-install-recommends"
 
 
 class Machine:
-    """A search path of our own, on which nothing is but what a test puts there."""
+    """An isolated search path that holds only what a test adds."""
 
     def __init__(self, directory: Path, port: int) -> None:
         self.bin = directory / "bin"
@@ -63,7 +63,7 @@ class Machine:
 
 @contextmanager
 def download_host() -> Iterator[int]:
-    """A host that has any browser archive asked of it: a program of the archive's name that does nothing."""
+    """A download host that serves any browser archive, with a program of that name that does nothing."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -104,11 +104,11 @@ def test_playwrights_own_download_comes_first(tmp_path: Path) -> None:
     with download_host() as port:
         machine = Machine(tmp_path, port)
         machine.add_apt(available="chromium")
-        done = machine.install()
+        result = machine.install()
 
-    assert done.returncode == 0, done.stderr
-    assert "browser installed" in done.stdout
-    assert "chrome-headless-shell" in done.stdout
+    assert result.returncode == 0, result.stderr
+    assert "browser installed" in result.stdout
+    assert "chrome-headless-shell" in result.stdout
     assert machine.called == []
 
 
@@ -119,21 +119,21 @@ def test_where_the_download_fails_the_package_manager_installs_the_small_browser
     machine = Machine(tmp_path, free_port)
     machine.add_apt(available="chromium-headless-shell")
 
-    done = machine.install()
+    result = machine.install()
 
-    assert done.returncode == 0, done.stderr
-    assert "ECONNREFUSED" in done.stdout
-    assert not re.search(r"^\s+at |errno", done.stdout + done.stderr, re.MULTILINE)  # no stack trace
+    assert result.returncode == 0, result.stderr
+    assert "ECONNREFUSED" in result.stdout
+    assert not re.search(r"^\s+at |errno", result.stdout + result.stderr, re.MULTILINE)  # no stack trace
     assert machine.called == ["update", f"{APT_INSTALL} chromium-headless-shell libatomic1"]
-    assert f"browser installed: {machine.bin}/chromium-headless-shell" in done.stdout
+    assert f"browser installed: {machine.bin}/chromium-headless-shell" in result.stdout
 
 
 def test_where_there_is_no_small_browser_the_full_one_is_installed(machine: Machine) -> None:
     machine.add_apt(available="chromium")
 
-    done = machine.install()
+    result = machine.install()
 
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
     assert machine.called[-1] == f"{APT_INSTALL} chromium libatomic1"
 
 
@@ -141,27 +141,27 @@ def test_where_there_is_no_small_browser_the_full_one_is_installed(machine: Mach
 def test_where_nothing_helps_the_exact_command_is_printed(machine: Machine) -> None:
     machine.add_apt(available="nothing-of-ours")
 
-    done = machine.install()
+    result = machine.install()
 
-    assert done.returncode == 1
-    assert "apt-get install -y --no-install-recommends chromium-headless-shell libatomic1" in done.stderr
+    assert result.returncode == 1
+    assert "apt-get install -y --no-install-recommends chromium-headless-shell libatomic1" in result.stderr
 
 
 def test_without_a_known_package_manager_playwrights_command_is_printed(machine: Machine) -> None:
-    done = machine.install()
+    result = machine.install()
 
-    assert done.returncode == 1
-    assert "-m playwright install --with-deps --only-shell chromium" in done.stderr
+    assert result.returncode == 1
+    assert "-m playwright install --with-deps --only-shell chromium" in result.stderr
 
 
 def test_a_browser_that_is_there_is_enough(machine: Machine) -> None:
     machine.add_browser()
     machine.add_apt(available="chromium-headless-shell")
 
-    done = machine.install()
+    result = machine.install()
 
-    assert done.returncode == 0
-    assert f"browser found: {machine.bin}/chromium" in done.stdout
+    assert result.returncode == 0
+    assert f"browser found: {machine.bin}/chromium" in result.stdout
     assert machine.called == []
 
 
@@ -169,9 +169,9 @@ def test_force_installs_another_one_all_the_same(machine: Machine) -> None:
     machine.add_browser()
     machine.add_apt(available="chromium-headless-shell")
 
-    done = machine.install("--force")
+    result = machine.install("--force")
 
-    assert done.returncode == 0
+    assert result.returncode == 0
     assert len(machine.called) == 2
 
 
@@ -179,10 +179,10 @@ def test_force_installs_another_one_all_the_same(machine: Machine) -> None:
 def test_a_setting_that_names_no_browser_is_a_settings_error(machine: Machine) -> None:
     machine.environment["FREEAICHAT_BROWSER"] = "/nowhere/chromium"
 
-    done = machine.install()
+    result = machine.install()
 
-    assert done.returncode == 2
-    assert "/nowhere/chromium" in done.stderr
+    assert result.returncode == 2
+    assert "/nowhere/chromium" in result.stderr
 
 
 @pytest.mark.parametrize(("sudo", "prefix"), [("exit 0", ("sudo", "-n")), ("exit 1", None), (None, None)])

@@ -1,4 +1,4 @@
-"""The line that is drawn over while something is waited for."""
+"""The progress line that is redrawn while waiting."""
 
 from time import monotonic
 
@@ -7,7 +7,7 @@ import pytest
 from shared.cli.live_line import LiveLine
 
 
-def test_it_is_cut_to_the_terminal_and_taken_away_whole(
+def test_the_live_line_is_cut_to_the_terminal_and_erased(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "6")
@@ -20,7 +20,7 @@ def test_it_is_cut_to_the_terminal_and_taken_away_whole(
     assert capsys.readouterr().out == "视视\r    \rabcde\r     \r"
 
 
-def test_what_is_waited_for_stands_beside_the_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_live_line_shows_what_is_waited_for_and_the_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     line = LiveLine(is_shown=True)
     line.wait("the tide", monotonic() - 75)
     line.wait("the tide", monotonic() - 75)  # too soon to be drawn again

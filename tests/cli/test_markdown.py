@@ -1,4 +1,4 @@
-"""Setting an answer while it comes."""
+"""Rendering Markdown in the terminal while it streams."""
 
 import random
 
@@ -45,11 +45,11 @@ PARAGRAPH = "A paragraph with **bold**\non two lines.\n"
         ("a\u2028b\u2028c\n\n```\nx = 1\n```\nafter", "a\u2028b\u2028c\n\n```\nx = 1\n```\n"),
     ],
 )
-def test_only_blocks_that_nothing_can_change_are_whole(text: str, whole: str) -> None:
+def test_only_blocks_that_no_later_text_can_change_are_complete(text: str, whole: str) -> None:
     assert text[: complete_length(text)] == whole
 
 
-def test_an_answer_is_set_the_same_however_it_comes(
+def test_an_answer_is_rendered_the_same_however_it_is_split(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.cli.markdown.PARSE_SECONDS", 0.0)

@@ -1,4 +1,4 @@
-"""What a person sees of the installers that run for them."""
+"""The output of installers as a user sees it."""
 
 import sys
 
@@ -26,7 +26,7 @@ def faults(reader: OutputParser, text: str) -> list[str]:
     return [fault for line in text.splitlines() if (fault := reader.take(line)) is not None]
 
 
-def test_of_a_download_that_fails_five_times_the_same_way_one_line_is_told() -> None:
+def test_of_a_download_that_fails_five_times_the_same_way_one_line_is_reported() -> None:
     assert faults(OutputParser(), REFUSED * 5 + GIVEN_UP) == ["cdn.example:9: connect ECONNREFUSED 127.0.0.1:9"]
 
 
@@ -49,14 +49,14 @@ def test_each_host_that_fails_gets_its_line() -> None:
         ),
     ],
 )
-def test_how_far_it_is_is_read(line: str, progress: str) -> None:
+def test_download_progress_is_parsed(line: str, progress: str) -> None:
     reader = OutputParser()
 
     assert reader.take(line) is None
     assert reader.progress == progress
 
 
-def test_a_package_managers_errors_are_told() -> None:
+def test_a_package_managers_errors_are_reported() -> None:
     text = "Reading package lists...\nErr:1 http://deb.example stable InRelease\nE: Unable to locate package chromium\n"
 
     assert faults(OutputParser(), text) == ["http://deb.example stable InRelease", "Unable to locate package chromium"]
@@ -71,7 +71,7 @@ def test_the_last_words_of_a_program_that_names_no_fault_are_shown(capsys: pytes
     assert end.startswith("  failed after ")
 
 
-def test_what_hangs_is_given_up_with_all_below_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hanging_installer_is_ended_with_its_children(capsys: pytest.CaptureFixture[str]) -> None:
     script = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
 
     assert not run_installer([sys.executable, "-c", script], seconds=0.5)

@@ -20,7 +20,7 @@ from shared.site_client.client import SiteClient
 from tests.cli.processes import clean_environment
 from tests.cli.test_commands import CommandLine, site
 from tests.end_to_end.running_up import running_up
-from tests.openai_server import OpenAiPeer, Refused
+from tests.openai_server import HttpError, OpenAiPeer
 from tests.ports import a_free_port
 from tests.proxy.running import running_proxy
 from tests.site import SimulatedSite
@@ -40,21 +40,27 @@ async def server() -> AsyncIterator[OpenAiPeer]:
 async def test_with_one_setting_a_server_answers_where_no_site_and_no_browser_is(
     server: OpenAiPeer, tmp_path: Path
 ) -> None:
-    nowhere = f"http://127.0.0.1:{a_free_port()}"
-    no_browser = {"PLAYWRIGHT_BROWSERS_PATH": str(tmp_path), "PLAYWRIGHT_DOWNLOAD_HOST": nowhere, "PATH": str(tmp_path)}
+    closed_port = f"http://127.0.0.1:{a_free_port()}"
+    no_browser = {
+        "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path),
+        "PLAYWRIGHT_DOWNLOAD_HOST": closed_port,
+        "PATH": str(tmp_path),
+    }
     server.key = ""
-    async with running_up(f"{nowhere}/", tmp_path, FREEAICHAT_SERVERS=f"mine={server.base_url}", **no_browser) as up:
+    async with running_up(
+        f"{closed_port}/", tmp_path, FREEAICHAT_SERVERS=f"mine={server.base_url}", **no_browser
+    ) as up:
         async with asyncio.timeout(INSTALL_SECONDS):
             while not all(line in "".join(up.output) for line in ("\ncurl ", "the others answer meanwhile")):
                 await asyncio.sleep(0.05)
         output = "".join(up.output)
         line = next(line for line in output.splitlines() if line.startswith("curl "))
-        told = (await asyncio.to_thread(subprocess.run, ["/bin/sh", "-c", line], capture_output=True)).stdout.decode()
+        answer = (await asyncio.to_thread(subprocess.run, ["/bin/sh", "-c", line], capture_output=True)).stdout.decode()
 
     assert "no browser, so that no site is visited; the servers answer." in output
     assert '"mine/tiny"' in line
-    assert "served" in told
-    assert "[DONE]" in told
+    assert "served" in answer
+    assert "[DONE]" in answer
 
 
 async def test_status_names_the_kinds_and_what_a_server_offers(
@@ -89,7 +95,7 @@ async def test_status_names_the_kinds_and_what_a_server_offers(
 
 
 async def checked(server: OpenAiPeer, **settings: str) -> tuple[Level, str]:
-    """The worst that the doctor finds of *server*."""
+    """The doctor's worst finding on *server*."""
     read = load(servers=f"mine={server.base_url}", **settings)
     async with SiteClient() as client:
         found = await check_server(client, read.servers[0], read)
@@ -105,21 +111,21 @@ async def test_the_doctor_tells_what_is_wrong_with_a_server(server: OpenAiPeer) 
         Level.OK,
         f"mine at {server.base_url} answers and lists 2 models",
     )
-    level, what = await checked(server, server_keys=keys, fallback_model="mine/other")
-    assert (level, "no model 'other'" in what) == (Level.WARN, True)
-    server.listing = Refused(200, [{"id": "tiny"}])  # as the proxy takes it
+    level, message = await checked(server, server_keys=keys, fallback_model="mine/other")
+    assert (level, "no model 'other'" in message) == (Level.WARN, True)
+    server.listing = HttpError(200, [{"id": "tiny"}])  # as the proxy takes it
     assert (await checked(server, server_keys=keys))[0] is Level.OK
-    server.listing = Refused(200, {"object": "list", "data": None})  # Ollama's, before any was pulled
+    server.listing = HttpError(200, {"object": "list", "data": None})  # Ollama's, before any was pulled
     assert (await checked(server, server_keys=keys))[1].endswith("lists 0 models")
-    server.listing = Refused(404, "<html>not here</html>")
+    server.listing = HttpError(404, "<html>not here</html>")
     assert (await checked(server, server_keys=keys))[0] is Level.FAIL
-    server.listing = Refused(503, "busy")
+    server.listing = HttpError(503, "busy")
     assert (await checked(server, server_keys=keys))[0] is Level.FAIL
-    server.listing = Refused(200, "<html>a page</html>")
+    server.listing = HttpError(200, "<html>a page</html>")
     assert (await checked(server, server_keys=keys))[0] is Level.FAIL
     await server.stop()
-    level, what = await checked(server, server_keys=keys)
-    assert (level, "refused: cannot connect" in what) == (Level.FAIL, True)
+    level, message = await checked(server, server_keys=keys)
+    assert (level, "refused: cannot connect" in message) == (Level.FAIL, True)
     assert "FREEAICHAT_SERVERS" in what_to_do(Obstacle.REFUSED, "FREEAICHAT_SERVERS")
 
 

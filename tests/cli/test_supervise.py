@@ -124,7 +124,7 @@ def test_what_ignores_sigterm_is_killed_with_its_whole_group_after_the_grace(sta
     first_pid(tmp_path / "2")
 
     supervisor.send_signal(signal.SIGTERM)
-    told_to_end(tmp_path / "1")
+    wait_for_sigterm(tmp_path / "1")
     time.sleep(SECOND_INTERRUPT_SECONDS)
     supervisor.send_signal(signal.SIGTERM)  # whoever tells it twice is not in a hurry, as a person at a terminal is
 
@@ -133,8 +133,8 @@ def test_what_ignores_sigterm_is_killed_with_its_whole_group_after_the_grace(sta
     assert len(pids_in(tmp_path / "2")) == 1  # while the other one was waited for
 
 
-def told_to_end(file: Path) -> None:
-    """Wait until the stubborn stand-in of *file* has got the supervisor's SIGTERM."""
+def wait_for_sigterm(file: Path) -> None:
+    """Wait until the stand-in of *file*, which ignores it, has received SIGTERM."""
     first_pid(file, count=3)  # after its own id and its child's
 
 
@@ -143,7 +143,7 @@ def test_a_second_interrupt_kills_at_once(start: Start, tmp_path: Path) -> None:
     first_pid(tmp_path / "1", count=2)
 
     supervisor.send_signal(signal.SIGINT)
-    told_to_end(tmp_path / "1")
+    wait_for_sigterm(tmp_path / "1")
     time.sleep(SECOND_INTERRUPT_SECONDS)  # what is sooner counts as the first; from then to now it is longer
     supervisor.send_signal(signal.SIGINT)
 
@@ -157,7 +157,7 @@ def test_an_interrupt_delivered_twice_by_a_wrapper_is_one(start: Start, tmp_path
 
     interrupted_at = time.monotonic()
     supervisor.send_signal(signal.SIGINT)
-    told_to_end(tmp_path / "1")
+    wait_for_sigterm(tmp_path / "1")
     supervisor.send_signal(signal.SIGINT)
 
     assert supervisor.wait(20) == 0
@@ -189,9 +189,9 @@ def test_a_child_that_need_not_last_ends_without_consequence(start: Start, tmp_p
     wait_until(lambda: len(family(supervisor.pid)) == 1, "only the service is left")
 
     os.kill(first_pid(tmp_path / "1"), signal.SIGKILL)
-    again = first_pid(tmp_path / "1", count=2)  # the others ended before, and would be back before
+    restarted = first_pid(tmp_path / "1", count=2)  # the others ended before, and would be back before
 
-    assert [child.pid for child in family(supervisor.pid)] == [again]
+    assert [child.pid for child in family(supervisor.pid)] == [restarted]
     assert len(pids_in(tmp_path / "2")) == 1
     assert len(pids_in(tmp_path / "3")) == 1
     supervisor.send_signal(signal.SIGTERM)

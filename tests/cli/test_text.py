@@ -1,4 +1,4 @@
-"""How times, counts and credentials are written."""
+"""Formatting of times, counts and credentials."""
 
 import pytest
 

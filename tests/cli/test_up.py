@@ -1,4 +1,4 @@
-"""`freeaichat up`, whole: real services, a real browser, the simulated site."""
+"""`freeaichat up` with real services, a real browser and the simulated site."""
 
 import json
 import os
@@ -151,16 +151,16 @@ def test_an_interrupt_while_it_starts_ends_everything_too(
         supervisor = psutil.Process(running.process.pid)
         wait_until(lambda: "shared.cli.supervise" in supervisor.cmdline(), "it has prepared everything")
         wait_until(lambda: len(family(supervisor.pid)) >= started, "so much runs")
-        everything = [process.pid for process in family(supervisor.pid)]
+        all_processes = [process.pid for process in family(supervisor.pid)]
 
         running.process.send_signal(signal.SIGINT)
 
         assert running.process.wait(20) == 0
-        wait_until(lambda: not any(map(is_alive, everything)), "all of it ended", seconds=5)
+        wait_until(lambda: not any(map(is_alive, all_processes)), "all of it ended", seconds=5)
         assert "Traceback" not in running.log
 
 
-async def test_a_first_visit_that_fails_is_told_and_tried_again(
+async def test_a_first_visit_that_fails_is_reported_and_tried_again(
     environment: dict[str, str], tmp_path: Path, site: RunningSite
 ) -> None:
     await site.control(page_status=500)
@@ -191,7 +191,7 @@ def test_where_others_can_reach_it_a_key_is_made_and_the_curl_line_uses_it(
 
 
 @pytest.mark.usefixtures("measured")
-def test_a_taken_port_is_told_with_exit_code_4(environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_taken_port_is_reported_with_exit_code_4(environment: dict[str, str], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", int(environment["FREEAICHAT_PORT"]))), up(environment, tmp_path) as running:
         assert running.process.wait(20) == 4
         assert "FREEAICHAT_PORT" in running.log

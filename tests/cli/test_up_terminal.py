@@ -30,7 +30,7 @@ def environment(site: RunningSite, tmp_path: Path, free_port: int) -> dict[str, 
 
 
 @pytest.mark.usefixtures("measured")
-async def test_a_first_visit_that_fails_is_told_with_what_to_do_and_no_log_line_comes_between(
+async def test_a_first_visit_that_fails_is_reported_with_what_to_do_and_no_log_line_comes_between(
     environment: dict[str, str], tmp_path: Path, site: RunningSite
 ) -> None:
     await site.control(page_status=500, page_delay=1.0)  # long enough for the line to be drawn
@@ -54,7 +54,7 @@ async def test_a_first_visit_that_fails_is_told_with_what_to_do_and_no_log_line_
     assert re.search(r"^\d{4}-\d\d-\d\d .* harvester .*site_error", log.read_text(), re.MULTILINE)
 
 
-def test_what_is_ready_is_told_and_the_log_is_named(environment: dict[str, str], tmp_path: Path) -> None:
+def test_what_is_ready_is_reported_and_the_log_is_named(environment: dict[str, str], tmp_path: Path) -> None:
     with terminal([FREEAICHAT, "up"], environment | BY_HAND) as shown:
         shown.wait_for("curl -N")
         shown.type(CTRL_C)
@@ -79,7 +79,7 @@ def test_verbose_shows_the_log_and_draws_nothing_over_it(environment: dict[str, 
 
 
 @pytest.mark.usefixtures("measured")
-def test_a_service_that_cannot_run_is_told_with_the_file_that_says_why(
+def test_a_service_that_cannot_run_is_reported_with_the_file_that_says_why(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     log = log_file.log_path(tmp_path / "data")

@@ -43,7 +43,7 @@ def a_visit(outcome: Outcome, *, reason: str = "") -> Visit:
     )
 
 
-def test_a_captured_visit_is_told_with_seconds_and_without_secrets() -> None:
+def test_a_captured_visit_is_reported_with_seconds_and_without_secrets() -> None:
     lines = up_text.visit_lines(a_visit(Outcome.CAPTURED), a_state())
 
     assert lines == [
@@ -52,18 +52,18 @@ def test_a_captured_visit_is_told_with_seconds_and_without_secrets() -> None:
     ]
 
 
-def test_what_is_odd_about_a_captured_visit_is_told_last() -> None:
+def test_what_is_odd_about_a_captured_visit_is_reported_last() -> None:
     lines = up_text.visit_lines(a_visit(Outcome.CAPTURED, reason="this is another page's chat"), a_state())
 
     assert lines[-1] == "this is another page's chat"
 
 
-def test_that_the_chat_in_use_is_another_pages_is_told() -> None:
+def test_that_the_chat_in_use_is_another_pages_is_reported() -> None:
     assert up_text.page_lines(a_state(), "https://chat.example/chat/") == []
     assert len(up_text.page_lines(a_state(), "https://chat.example/")) == 1
 
 
-def test_a_failed_visit_is_told_with_its_reason_and_what_happens_next() -> None:
+def test_a_failed_visit_is_reported_with_its_reason_and_what_happens_next() -> None:
     visit = a_visit(Outcome.NO_CHAT, reason="no chat there")
     first, kept = up_text.visit_lines(visit, None), up_text.visit_lines(visit, a_state())
 
@@ -77,21 +77,21 @@ def test_a_failed_visit_is_told_with_its_reason_and_what_happens_next() -> None:
 
 
 @pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.CAPTURED])
-def test_of_every_failure_it_is_said_in_one_sentence_what_to_do(outcome: Outcome) -> None:
-    said = click.unstyle(up_text.visit_lines(a_visit(outcome), None)[1])
+def test_every_failure_says_in_one_sentence_what_to_do(outcome: Outcome) -> None:
+    line = click.unstyle(up_text.visit_lines(a_visit(outcome), None)[1])
 
-    assert said.startswith("what to do: ")
-    assert "freeaichat" in said.lower()
+    assert line.startswith("what to do: ")
+    assert "freeaichat" in line.lower()
 
 
 @pytest.mark.parametrize(("cause", "act"), [(Cause.CLICK, "click"), (Cause.AGE, "answer")])
-def test_what_only_a_person_may_do_is_said_so(cause: Cause, act: str) -> None:
-    said = click.unstyle(up_text.visit_lines(replace(a_visit(Outcome.NO_CHAT), cause=cause), None)[1])
+def test_steps_that_need_a_person_are_reported_as_such(cause: Cause, act: str) -> None:
+    line = click.unstyle(up_text.visit_lines(replace(a_visit(Outcome.NO_CHAT), cause=cause), None)[1])
 
-    assert f"freeaichat harvest --headed` and {act} yourself" in said
+    assert f"freeaichat harvest --headed` and {act} yourself" in line
     visit = replace(a_visit(Outcome.CHALLENGE), site="https://second.example")
-    said = up_text.visit_lines(visit, None, is_first=False)[1]
-    assert "`freeaichat harvest --headed --site https://second.example`" in said
+    line = up_text.visit_lines(visit, None, is_first=False)[1]
+    assert "`freeaichat harvest --headed --site https://second.example`" in line
 
 
 def test_where_the_reason_says_what_to_do_no_other_browser_is_asked_for() -> None:
@@ -100,14 +100,14 @@ def test_where_the_reason_says_what_to_do_no_other_browser_is_asked_for() -> Non
     assert click.unstyle(up_text.visit_lines(visit, None)[1]) == "what to do: mend that"
 
 
-def test_credentials_that_were_there_already_are_told_with_their_source() -> None:
+def test_credentials_that_were_there_already_are_reported_with_their_source() -> None:
     assert up_text.kept_line(a_state(), now=4600.0).endswith("session 1234…, captured 1 h ago")
     assert "from the settings" in up_text.kept_line(a_state(source="manual"), now=4600.0)
     assert "from the settings" in up_text.kept_line(a_state(source="renewal", user_agent=""), now=4600.0)
     assert "kept: " in up_text.kept_line(a_state(source="renewal", user_agent="Mozilla/5.0"), now=4600.0)
 
 
-def test_of_a_kept_key_only_the_place_is_told() -> None:
+def test_for_a_stored_key_only_its_file_is_shown() -> None:
     assert up_text.key_line(MasterKey("sk-secret", Path("/data/master.key"))) == "key: kept in /data/master.key"
     assert "sk-secret" not in up_text.key_line(MasterKey("sk-secret"))
     assert "no key" in up_text.key_line(None)
@@ -115,11 +115,11 @@ def test_of_a_kept_key_only_the_place_is_told() -> None:
 
 @pytest.mark.parametrize("value", ["plain", "with blanks and 'quotes' and $HOME"])
 def test_the_curl_line_survives_the_shell_with_any_key_and_model(value: str) -> None:
-    words = shlex.split(up_text.curl_line(URL, "it's", MasterKey(value)))
+    args = shlex.split(up_text.curl_line(URL, "it's", MasterKey(value)))
 
-    assert words[:3] == ["curl", "-N", f"{URL}/chat/completions"]
-    assert f"Authorization: Bearer {value}" in words
-    assert json.loads(words[-1])["model"] == "it's"
+    assert args[:3] == ["curl", "-N", f"{URL}/chat/completions"]
+    assert f"Authorization: Bearer {value}" in args
+    assert json.loads(args[-1])["model"] == "it's"
 
 
 def test_the_curl_line_reads_a_kept_key_from_its_file_when_pasted() -> None:

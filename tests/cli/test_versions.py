@@ -25,28 +25,28 @@ def freeaichat(tmp_path: Path, free_port: int) -> CommandLine:
     return CommandLine(clean_environment(tmp_path / "data", f"{SITE}/", free_port), tmp_path)
 
 
-async def test_the_version_is_told(freeaichat: CommandLine) -> None:
-    told = await freeaichat("--version")
+async def test_the_version_is_reported(freeaichat: CommandLine) -> None:
+    result = await freeaichat("--version")
 
-    assert (told.code, told.output) == (0, f"freeaichat, version {__version__}\n")
+    assert (result.code, result.output) == (0, f"freeaichat, version {__version__}\n")
 
 
 async def test_the_store_of_the_first_version_opens_with_its_credentials_and_visits(freeaichat: CommandLine) -> None:
-    told = await freeaichat("status")
+    result = await freeaichat("status")
 
-    assert told.code == 0, told.errors
-    assert "credentials  by a visit" in told.output
-    assert "last visits" in told.output
+    assert result.code == 0, result.errors
+    assert "credentials  by a visit" in result.output
+    assert "last visits" in result.output
 
 
-@pytest.mark.parametrize("words", REFUSING, ids=" ".join)
+@pytest.mark.parametrize("args", REFUSING, ids=" ".join)
 async def test_after_a_downgrade_a_newer_store_is_refused_with_what_to_do(
-    freeaichat: CommandLine, words: list[str], tmp_path: Path
+    freeaichat: CommandLine, args: list[str], tmp_path: Path
 ) -> None:
     change(tmp_path / "data" / "freeaichat.db", f"PRAGMA user_version = {NEWER}")
     before = hashes(tmp_path / "data")
 
-    refused = await freeaichat(*words)
+    refused = await freeaichat(*args)
 
     assert refused.code == 2
     assert "a newer version wrote the store" in refused.errors
@@ -62,7 +62,7 @@ async def test_the_doctor_fails_at_a_newer_store_and_names_it(
     freeaichat.environment["FREEAICHAT_SITES"] = f"http://127.0.0.1:{free_port}/"
     change(tmp_path / "data" / "freeaichat.db", f"PRAGMA user_version = {NEWER}")
 
-    told = await freeaichat("doctor")
+    result = await freeaichat("doctor")
 
-    assert told.code == 1
-    assert "fail  store        a newer version wrote the store" in told.output
+    assert result.code == 1
+    assert "fail  store        a newer version wrote the store" in result.output

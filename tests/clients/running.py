@@ -1,4 +1,4 @@
-"""One client's whole run: its script in a process of its own, a simulated site and a proxy for it alone."""
+"""Run one client's script as a process, with a simulated site and a proxy of its own."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ class Client:
 
     @property
     def command(self) -> tuple[str | Path, ...]:
-        """What starts the script."""
+        """The command that starts the script."""
         if self.script.endswith(".mjs"):
             return (node_home() / "bin" / "node", NODE_DIRECTORY / self.script)
         return (CLIENTS.python, "-m", f"tests.clients.scripts.{self.script.removesuffix('.py')}")
@@ -49,36 +49,36 @@ class Client:
 
 @dataclass
 class Outcome:
-    """What a script told, by scenario, and what the site saw meanwhile."""
+    """A script's results by scenario, and what the site saw."""
 
-    told: dict[str, dict[str, Any]] = field(default_factory=dict)
-    said: str = ""  # what else it printed, errors included
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    output: str = ""  # what else it printed, errors included
     left_open: int = -1  # streams at the site a while after the client had left one
     drop_seconds: float = 0.0
     seconds: float = 0.0
 
     def of(self, scenario: str) -> dict[str, Any]:
-        """What was told of *scenario*, which must have been gone through."""
-        assert scenario in self.told, self.said
-        return self.told[scenario]
+        """The result of *scenario*, which must be there."""
+        assert scenario in self.results, self.output
+        return self.results[scenario]
 
 
 def table(readme: str) -> dict[str, list[str]]:
-    """What *readme* tells to type for each client: the pieces of code in its row."""
+    """The commands that *readme* gives for each client: the code in its row."""
     text = (ROOT / readme).read_text("utf-8").partition("<!-- clients -->\n")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| (.+?) \| (.+) \|$", text, re.MULTILINE)
     return {name: re.findall(r"`([^`]+)`", typed) for name, typed in rows[1:]}
 
 
 async def run_all(clients: tuple[Client, ...], directory: Path) -> dict[Client, Outcome]:
-    """The outcome of each of *clients*, a few running at once, each in a directory of its own below *directory*."""
-    places = asyncio.Semaphore(AT_ONCE)
+    """Run *clients*, a few at once, each in a directory of its own below *directory*; return their outcomes."""
+    semaphore = asyncio.Semaphore(AT_ONCE)
 
     async def one(number: int, client: Client) -> Outcome:
-        own = directory / str(number)
-        own.mkdir()
-        async with places:
-            return await run(client, own)
+        workdir = directory / str(number)
+        workdir.mkdir()
+        async with semaphore:
+            return await run(client, workdir)
 
     outcomes = await asyncio.gather(*(one(number, client) for number, client in enumerate(clients)))
     return dict(zip(clients, outcomes, strict=True))
@@ -88,7 +88,7 @@ async def run(client: Client, directory: Path) -> Outcome:
     """Run the script of *client* from its first to its last line."""
     outcome = Outcome()
     errors = directory / "errors"
-    begun = monotonic()
+    start = monotonic()
     async with (
         SimulatedSite() as site,
         running_proxy(site, directory / "data", key=KEY, models={MODEL: 5}) as proxy,
@@ -102,13 +102,13 @@ async def run(client: Client, directory: Path) -> Outcome:
                 _write(process, json.dumps(_plan(client, proxy.url)))
                 await _listen(process, site, outcome)
         except TimeoutError:
-            outcome.said += f"not done after {CLIENT_SECONDS} s\n"
+            outcome.output += f"not done after {CLIENT_SECONDS} s\n"
         finally:
             if process.returncode is None:
                 process.kill()
             await ended(process)
-    outcome.seconds = monotonic() - begun
-    outcome.said += errors.read_text()
+    outcome.seconds = monotonic() - start
+    outcome.output += errors.read_text()
     return outcome
 
 
@@ -116,16 +116,16 @@ async def _listen(process: Process, site: SimulatedSite, outcome: Outcome) -> No
     assert process.stdout is not None
     async for line in process.stdout:
         if not line.startswith(b'{"scenario"'):
-            outcome.said += line.decode()
+            outcome.output += line.decode()
             continue
-        told = json.loads(line)
-        scenario = told.pop("scenario")
-        outcome.told[scenario] = told
+        body = json.loads(line)
+        scenario = body.pop("scenario")
+        outcome.results[scenario] = body
         if scenario == "left":
-            begun = monotonic()
-            while site.open_streams and monotonic() - begun < DROP_SECONDS:
+            start = monotonic()
+            while site.open_streams and monotonic() - start < DROP_SECONDS:
                 await asyncio.sleep(0.01)
-            outcome.left_open, outcome.drop_seconds = site.open_streams, monotonic() - begun
+            outcome.left_open, outcome.drop_seconds = site.open_streams, monotonic() - start
             _write(process, "")
     await process.wait()
 
@@ -145,7 +145,7 @@ def _plan(client: Client, url: str) -> dict[str, Any]:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Nothing of the machine's own settings. LiteLLM fetches its prices from afar unless told not to."""
+    """An environment without the machine's settings. LiteLLM fetches its prices from afar unless told not to."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     python = {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
     return {**kept, **python, "HOME": str(home), "LITELLM_LOCAL_MODEL_COST_MAP": "True"}

@@ -1,4 +1,4 @@
-"""A server of others as a process of its own: started, waited for, and ended."""
+"""Run another project's server as a process."""
 
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ STOP_SECONDS = 10.0
 
 @contextmanager
 def running_server(command: Sequence[str | Path], directory: Path, url: str) -> Iterator[None]:
-    """*command* at work in *directory*, from when *url* answers on."""
+    """Run *command* in *directory*; enter once *url* answers."""
     log = directory / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -45,15 +45,15 @@ every_client = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: f"{
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Client, Outcome]:
     """What all clients did, told by one run of each."""
-    begun = monotonic()
+    start = monotonic()
     found = asyncio.run(run_all(CLIENTS, tmp_path_factory.mktemp("clients")))
     each = ", ".join(f"{client.script} {outcome.seconds:.1f}" for client, outcome in found.items())
-    figure("seconds that all clients took", f"{monotonic() - begun:.1f} ({AT_ONCE} at once: {each})")
+    figure("seconds that all clients took", f"{monotonic() - start:.1f} ({AT_ONCE} at once: {each})")
     return found
 
 
 @every_client
-def test_a_streamed_turn_arrives_whole_and_in_pieces_as_they_come(
+def test_a_streamed_turn_arrives_complete_and_in_chunks_as_they_come(
     client: Client, outcomes: dict[Client, Outcome]
 ) -> None:
     stream = outcomes[client].of("stream")
@@ -68,9 +68,9 @@ def test_the_third_turn_knows_the_first_two(client: Client, outcomes: dict[Clien
     first, second, recalled = outcomes[client].of("memory")["answers"]
 
     assert (first, second.removesuffix("\n")) == (NOTED, "So it is.")
-    said = [DIALOGUE[0], NOTED, DIALOGUE[1], "So it is.", DIALOGUE[2]]
-    assert [recalled.count(text) for text in said if text not in DIALOGUE] == [2, 2]  # asked for, and answered
-    assert re.search(".*".join(map(re.escape, said)), recalled, re.DOTALL)
+    dialogue = [DIALOGUE[0], NOTED, DIALOGUE[1], "So it is.", DIALOGUE[2]]
+    assert [recalled.count(text) for text in dialogue if text not in DIALOGUE] == [2, 2]  # asked for, and answered
+    assert re.search(".*".join(map(re.escape, dialogue)), recalled, re.DOTALL)
 
 
 @every_client

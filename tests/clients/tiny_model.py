@@ -36,8 +36,8 @@ def write_model(path: Path) -> None:
     """Write the model to *path*."""
     tokens = _tokens()
     tensors = list(_tensors(list(tokens)))
-    told = list(_about(list(tokens), list(tokens.values())))
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(told)) + b"".join(told)
+    metadata = list(_about(list(tokens), list(tokens.values())))
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata)) + b"".join(metadata)
     offset = 0
     for name, shape, values in tensors:
         head += _string(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, 0, offset)
@@ -46,7 +46,7 @@ def write_model(path: Path) -> None:
 
 
 def _tokens() -> dict[str, int]:
-    """All tokens with their kinds; whatever has none of its own is told byte by byte."""
+    """All tokens with their kinds; other characters are encoded byte by byte."""
     texts = (*map(chr, range(32, 127)), "<think>", "</think>", _CALL, *THOUGHTS, *WORDS)
     tokens = {"<unk>": _UNKNOWN, "<s>": _CONTROL, _END: _CONTROL, _BEGIN: _CONTROL}
     tokens |= {f"<0x{byte:02X}>": _BYTE for byte in range(256)}
@@ -123,8 +123,8 @@ def _field(name: str, kind: int, value: bytes) -> bytes:
 
 
 def _string(text: str) -> bytes:
-    told = text.encode()
-    return struct.pack("<Q", len(told)) + told
+    data = text.encode()
+    return struct.pack("<Q", len(data)) + data
 
 
 def _padded(data: bytes) -> bytes:

@@ -34,8 +34,8 @@ FUNCTIONS = {"sum", "max", "min", "by", "rate", "histogram_quantile", "absent", 
 SELECTED = re.compile(r"(\w+)\{(\w+)=\"(\w+)\"\}")
 
 
-def everything() -> bytes:
-    """What a proxy tells of which everything is known."""
+def all_metrics() -> bytes:
+    """The `/metrics` text of a proxy with a value for every series."""
     site = SiteStats(
         "https://chat.example",
         credentials_age=1.0,
@@ -57,7 +57,7 @@ def everything() -> bytes:
 
 KNOWN = {
     sample.name: sample.labels
-    for family in text_string_to_metric_families(everything().decode())
+    for family in text_string_to_metric_families(all_metrics().decode())
     for sample in family.samples
 }
 
@@ -72,9 +72,9 @@ def test_every_series_function_and_label_is_known(expression: str) -> None:
     for by in re.findall(r"by \(([\w, ]+)\)", expression):
         labels = set().union(*(KNOWN[name] for name in names)) | {"instance"}  # which Prometheus adds
         assert {each.strip() for each in by.split(",")} <= labels
-    for name, label, wanted in SELECTED.findall(expression):
+    for name, label, value in SELECTED.findall(expression):
         assert label in KNOWN[name]
-        assert wanted in {"error", OpenAiServer.kind, *BREAKER_STATES}
+        assert value in {"error", OpenAiServer.kind, *BREAKER_STATES}
 
 
 def test_every_series_is_shown_or_alerts() -> None:

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.usefixtures("as_users_run_it")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the source distribution, and the wheel that is built from it."""
     directory = tmp_path_factory.mktemp("packages")
-    done = run(str(BIN / "pyproject-build"), "--no-isolation", "--outdir", str(directory), cwd=ROOT)
-    assert "warning" not in done.lower()
+    result = run(str(BIN / "pyproject-build"), "--no-isolation", "--outdir", str(directory), cwd=ROOT)
+    assert "warning" not in result.lower()
     return directory
 
 
@@ -39,7 +39,7 @@ def wheel(packages: Path) -> Path:
 
 def run(*command: str, cwd: Path, **settings: str) -> str:
     """What *command* prints, both streams together; a failure shows it."""
-    done = subprocess.run(
+    result = subprocess.run(
         command,
         cwd=cwd,
         env=os.environ | settings,
@@ -48,8 +48,8 @@ def run(*command: str, cwd: Path, **settings: str) -> str:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+    assert result.returncode == 0, result.stdout
+    return result.stdout
 
 
 def sources(*places: str) -> set[str]:
@@ -77,18 +77,18 @@ def test_the_source_distribution_holds_all_that_is_needed_to_test_it(packages: P
 
 @pytest.mark.timeout(INSTALL_SECONDS)
 def test_uvx_runs_the_program_without_installing_it(wheel: Path, tmp_path: Path) -> None:
-    works(str(BIN / "uvx"), "--python", sys.executable, "--from", str(wheel), "freeaichat", place=tmp_path)
+    check_program(str(BIN / "uvx"), "--python", sys.executable, "--from", str(wheel), "freeaichat", cwd=tmp_path)
 
 
-def works(*freeaichat: str, place: Path) -> None:
-    """The program tells its version, and its services are there (a proxy without a store says so and ends)."""
-    settings = {"FREEAICHAT_DATA_DIR": str(place / "data"), "FREEAICHAT_STORE": "unknown://", "PYTHONPATH": ""}
-    assert run(*freeaichat, "--version", cwd=place).split()[-1] == __version__
+def check_program(*freeaichat: str, cwd: Path) -> None:
+    """Check that the program prints its version and has its services (a proxy without a store exits with an error)."""
+    settings = {"FREEAICHAT_DATA_DIR": str(cwd / "data"), "FREEAICHAT_STORE": "unknown://", "PYTHONPATH": ""}
+    assert run(*freeaichat, "--version", cwd=cwd).split()[-1] == __version__
     for service in ("harvester", "proxy"):
-        done = subprocess.run(
-            [*freeaichat, service], cwd=place, env=os.environ | settings, capture_output=True, text=True, check=False
+        result = subprocess.run(
+            [*freeaichat, service], cwd=cwd, env=os.environ | settings, capture_output=True, text=True, check=False
         )
-        assert (done.returncode, "unknown://" in done.stderr) == (2, True), done.stderr
+        assert (result.returncode, "unknown://" in result.stderr) == (2, True), result.stderr
 
 
 @pytest.mark.parametrize("version", PYTHONS)

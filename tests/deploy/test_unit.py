@@ -12,21 +12,21 @@ UNIT = Path(__file__).parents[2] / "deploy" / "freeaichat.service"
 LEAST_PROTECTED = 3.0  # of systemd's own scale, from 0 (safe) to 10
 
 
-def test_systemd_takes_the_unit_without_a_word(tmp_path: Path) -> None:
+def test_systemd_accepts_the_unit_without_a_warning(tmp_path: Path) -> None:
     unit = tmp_path / UNIT.name
     unit.write_text(UNIT.read_text().replace("/opt/freeaichat/bin/freeaichat", FREEAICHAT))
 
-    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    result = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
 def test_the_unit_is_well_protected() -> None:
     command = ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(UNIT)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", told)
-    assert found is not None, told
+    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", report)
+    assert found is not None, report
     assert float(found[1]) < LEAST_PROTECTED
 
 

@@ -1,4 +1,4 @@
-"""Networks of their own on one machine, joined by a bridge that any of them can be cut off from.
+"""Network namespaces on one machine, joined by a bridge; each can be cut off.
 
 Everything lasts as long as the process that calls `set_up`, which has to run in fresh network and mount namespaces:
 `command_in_fresh_namespaces` starts it so, as root or, where the system lets users do it, as anyone.
@@ -23,7 +23,7 @@ def command_in_fresh_namespaces(*command: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """One network; *entering* is the command through which programs run in it."""
+    """One network namespace; *entering* is the command prefix that runs a program in it."""
 
     name: str
 
@@ -33,11 +33,11 @@ class Network:
         return ("ip", "netns", "exec", self.name)
 
     def cut(self) -> None:
-        """Pull its cable."""
+        """Disconnect it from the bridge."""
         _run("ip", "link", "set", f"{self.name}-plug", "down")
 
     def heal(self) -> None:
-        """Plug it in again."""
+        """Reconnect it."""
         _run("ip", "link", "set", f"{self.name}-plug", "up")
 
     async def ask(self, port: int, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
@@ -81,5 +81,5 @@ def set_up(*names: str) -> list[Network]:
 
 
 def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, f"{' '.join(command)}: {result.stderr}"

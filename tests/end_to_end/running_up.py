@@ -53,7 +53,7 @@ class RunningUp:
                     return child
         return None
 
-    def everything(self) -> list[psutil.Process]:
+    def all_processes(self) -> list[psutil.Process]:
         """The supervisor and all processes below it."""
         return [self.supervisor, *self.supervisor.children(recursive=True)]
 
@@ -122,7 +122,7 @@ async def running_up(site_url: str, data_dir: Path, **settings: str) -> AsyncIte
         try:
             yield up
         finally:
-            left = up.everything() if process.returncode is None else []
+            left = up.all_processes() if process.returncode is None else []
             try:
                 if process.returncode is None:
                     await up.stop(signal.SIGTERM)

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from tests.end_to_end.running_up import RunningUp, running_up
-from tests.end_to_end.test_kills import back, harvest
+from tests.end_to_end.test_kills import harvest, wait_for_service
 from tests.figures import figure
 from tests.site.process import RunningSite, running_site
 
@@ -20,7 +20,7 @@ PAUSE_SECONDS = 0.15
 WORDS = "".join(f"word{number} " for number in range(1, TOKENS + 1))
 SETTINGS = {"FREEAICHAT_MAX_UPSTREAM": "256"}
 
-Happens = Callable[[RunningUp, RunningSite], Coroutine[Any, Any, None]]
+Event = Callable[[RunningUp, RunningSite], Coroutine[Any, Any, None]]
 
 
 async def streamed(up: RunningUp, http: aiohttp.ClientSession) -> str:
@@ -54,10 +54,10 @@ async def refuse_the_nonce_until_a_visit(up: RunningUp, site: RunningSite) -> No
 
 
 async def restart_the_harvester(up: RunningUp, site: RunningSite) -> None:
-    killed = await back(up, "harvester")
+    killed = await wait_for_service(up, "harvester")
     killed.kill()
     async with asyncio.timeout(10):
-        while (await back(up, "harvester")).pid == killed.pid:
+        while (await wait_for_service(up, "harvester")).pid == killed.pid:
             await asyncio.sleep(0.05)
     await visit(up)
 
@@ -69,16 +69,16 @@ async def visit(up: RunningUp) -> None:
             await asyncio.sleep(0.1)
 
 
-async def texts_while(happens: Happens, up: RunningUp, site: RunningSite, http: aiohttp.ClientSession) -> list[str]:
+async def texts_while(event: Event, up: RunningUp, site: RunningSite, http: aiohttp.ClientSession) -> list[str]:
     """The answers of 200 streams that were open when it began to happen, and of those begun meanwhile."""
     streams = [asyncio.create_task(streamed(up, http)) for _ in range(STREAMS)]
     await all_open(site, streams)
-    happening = asyncio.create_task(happens(up, site))
+    running_event = asyncio.create_task(event(up, site))
     later: list[asyncio.Task[str]] = []
-    while not happening.done() or len(later) < 10:
+    while not running_event.done() or len(later) < 10:
         later.append(asyncio.create_task(streamed(up, http)))
         await asyncio.sleep(0.1)
-    await happening
+    await running_event
     return await asyncio.gather(*streams, *later)
 
 
@@ -91,12 +91,12 @@ async def test_under_two_hundred_open_streams_no_client_sees_what_is_renewed(tmp
         aiohttp.ClientSession(connector=unlimited) as http,
     ):
         await up.ready()
-        for happens in (rotate_the_nonce, refuse_the_nonce_until_a_visit, restart_the_harvester):
+        for event in (rotate_the_nonce, refuse_the_nonce_until_a_visit, restart_the_harvester):
             before = (await site.state())["model_call_count"]
-            texts = await texts_while(happens, up, site, http)
+            texts = await texts_while(event, up, site, http)
             wrong = [text for text in texts if text != WORDS]
-            what = f"{happens.__name__.replace('_', ' ')} under {STREAMS} open streams"
-            figure(what, f"{len(wrong)} of {len(texts)} failed")
+            name = f"{event.__name__.replace('_', ' ')} under {STREAMS} open streams"
+            figure(name, f"{len(wrong)} of {len(texts)} failed")
             assert wrong == []
             assert (await site.state())["model_call_count"] - before == len(texts)  # no turn was made twice
             await site.control(nonce_action=True)

@@ -29,7 +29,7 @@ DELTA_SECONDS = 0.01  # so that most kills come into answers, and the traffic le
 
 
 class Traffic:
-    """Conversations that go on all the time; remembers every answer it was given whole."""
+    """Continuous conversations; records every complete answer."""
 
     def __init__(self, up: RunningUp) -> None:
         self._up = up
@@ -50,28 +50,28 @@ class Traffic:
                 self.errors += 1
                 await asyncio.sleep(0.05)
 
-    async def lost(self, store: Store) -> list[str]:
-        """Every turn that was answered and is not in the store with its conversation."""
+    async def lost_turns(self, store: Store) -> list[str]:
+        """The answered turns that are missing from the store."""
         missing: list[str] = []
         for name, texts in self.acknowledged.items():
             conversation = await store.conversation(name)
-            kept = {message.text for message in conversation.messages} if conversation else set()
-            missing += [text for text in texts if text not in kept]
+            stored = {message.text for message in conversation.messages} if conversation else set()
+            missing += [text for text in texts if text not in stored]
         return missing
 
 
 async def kill_service(up: RunningUp, name: str) -> float:
     """Kill the named service; the seconds until another one runs in its place and does its work."""
-    killed = await back(up, name)
+    killed = await wait_for_service(up, name)
     killed.kill()
-    begun = monotonic()
+    started = monotonic()
     while (new := up.service(name)) is None or new.pid == killed.pid:
-        assert monotonic() - begun < BACK_SECONDS, "".join(up.output[-40:])
+        assert monotonic() - started < BACK_SECONDS, "".join(up.output[-40:])
         await asyncio.sleep(0.02)
     if name == "harvester":
         await visited(up, since=time())
     await answering(up)
-    return monotonic() - begun
+    return monotonic() - started
 
 
 async def visited(up: RunningUp, *, since: float) -> None:
@@ -92,11 +92,11 @@ async def kill_browser(up: RunningUp, seconds: float) -> float:
     with suppress(psutil.NoSuchProcess):
         if browser is not None:
             browser.kill()
-    begun = monotonic()
+    started = monotonic()
     while await asyncio.wait_for(visit.wait(), 30) != 0:
         visit = await harvest(up)
     await answering(up)
-    return monotonic() - begun
+    return monotonic() - started
 
 
 async def harvest(up: RunningUp) -> asyncio.subprocess.Process:
@@ -117,12 +117,12 @@ def find_browser_process(pid: int) -> psutil.Process | None:
 
 async def answering(up: RunningUp) -> float:
     """Wait for the next whole answer; the seconds it took."""
-    begun = monotonic()
+    started = monotonic()
     while True:
         with suppress(aiohttp.ClientError):
             await up.chat("still there?")
-            return monotonic() - begun
-        assert monotonic() - begun < BACK_SECONDS, "".join(up.output[-40:])
+            return monotonic() - started
+        assert monotonic() - started < BACK_SECONDS, "".join(up.output[-40:])
         await asyncio.sleep(0.05)
 
 
@@ -146,15 +146,15 @@ async def test_killing_a_process_loses_nothing_that_was_acknowledged(
                 seconds = await kill_service(up, name)
             slowest[name] = max(slowest[name], seconds)
         await stop(running)
-        services = [await back(up, name) for name in ("proxy", "harvester")]
+        services = [await wait_for_service(up, name) for name in ("proxy", "harvester")]
         async with open_store(up.store_url) as store:
-            lost = await traffic.lost(store)
+            lost_turns = await traffic.lost_turns(store)
 
     turns = sum(map(len, traffic.acknowledged.values()))
     for name in names:
         figure(f"{KILLS} times kill -9 of {name}: back at work within", f"{slowest[name]:.2f} s")
-    figure(f"{KILLS} times kill -9 of {' and '.join(names)}: acknowledged turns lost", f"{len(lost)} of {turns}")
-    assert lost == []
+    figure(f"{KILLS} times kill -9 of {' and '.join(names)}: acknowledged turns lost", f"{len(lost_turns)} of {turns}")
+    assert lost_turns == []
     assert max(slowest.values()) < BACK_SECONDS
     assert await still_running(services, seconds=1) == []  # ended with the supervisor
     assert traffic.acknowledged
@@ -203,7 +203,7 @@ async def stop(tasks: list[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def back(up: RunningUp, name: str) -> psutil.Process:
+async def wait_for_service(up: RunningUp, name: str) -> psutil.Process:
     """The service, once it runs again."""
     for _ in range(200):
         if (service := up.service(name)) is not None:

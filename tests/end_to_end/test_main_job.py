@@ -43,8 +43,8 @@ async def test_one_command_becomes_a_stream_that_the_official_client_reads(tmp_p
         answer, _ = await asyncio.wait_for(shell.communicate(), 30)
         assert await up.stop() == 0
     printed = "".join(up.output)
-    told = r"\d+ bots? of AIPKit, cookie none, session \w{4}…"
-    for step in (r"browser found: /\S+", r"page visited: http://127\S+", f"credentials captured: {told}"):
+    summary = r"\d+ bots? of AIPKit, cookie none, session \w{4}…"
+    for step in (r"browser found: /\S+", r"page visited: http://127\S+", f"credentials captured: {summary}"):
         assert re.search(rf"^{step} \(\d+\.\d s\)$", printed, re.MULTILINE), step
     assert f"base URL: {up.url}/v1\n" in up.output
     assert "key: no key needed" in printed
@@ -59,9 +59,9 @@ async def test_one_signal_ends_everything_and_a_conversation_goes_on_after_the_r
             async with up.http.post(f"{up.url}/v1/conversations") as response:
                 conversation = (await response.json())["id"]
             await up.chat("my name is Ada", conversation_id=conversation)
-            everything = up.everything()
+            all_processes = up.all_processes()
             assert await up.stop(signal.SIGTERM) == 0
-            assert await still_running(everything, seconds=1) == []
+            assert await still_running(all_processes, seconds=1) == []
         async with running_up(site.url, tmp_path) as up:
             await up.ready()
             answer = await up.chat("[[recall]]", conversation_id=conversation)
@@ -75,11 +75,11 @@ async def test_everything_together_stays_small_between_visits(tmp_path: Path) ->
         await up.ready()
         await up.chat("hi")
         async with asyncio.timeout(20):
-            while len(everything := up.everything()) > SERVICES:  # the browser of the first visit is there yet
+            while len(all_processes := up.all_processes()) > SERVICES:  # the browser of the first visit is there yet
                 await asyncio.sleep(0.1)
-        used, supervisor = pss_bytes(everything), pss_bytes([up.supervisor])
+        used, supervisor = pss_bytes(all_processes), pss_bytes([up.supervisor])
 
     figure("idle memory of everything (PSS)", f"{used / 1024**2:.0f} MB")
-    assert len(everything) == SERVICES
+    assert len(all_processes) == SERVICES
     assert used < MAX_PSS
     assert supervisor < MAX_SUPERVISOR_PSS

@@ -13,10 +13,10 @@ SECONDS = 110
 
 
 @pytest.mark.usefixtures("as_users_run_it")
-async def test_a_network_that_is_cut_off_with_proxy_and_harvester_is_made_up_for_and_catches_up(
+async def test_a_cut_off_proxy_and_harvester_are_replaced_by_the_others_and_catch_up(
     tmp_path: Path,
 ) -> None:
-    command = command_in_fresh_namespaces(sys.executable, "-m", "tests.end_to_end.cut_off", str(tmp_path))
+    command = command_in_fresh_namespaces(sys.executable, "-m", "tests.end_to_end.network_partition", str(tmp_path))
     process = await asyncio.create_subprocess_exec(
         *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )

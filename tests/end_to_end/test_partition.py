@@ -28,7 +28,7 @@ async def visited(store: Store, count: int) -> list[Visit]:
     return visits[::-1]
 
 
-async def become(http: aiohttp.ClientSession, machine: Machine, state: str) -> None:
+async def wait_for_state(http: aiohttp.ClientSession, machine: Machine, state: str) -> None:
     """Wait until the proxy there says that it is *state*."""
     deadline = monotonic() + CATCH_UP_SECONDS
     while (found := await readiness(http, machine)) != state:
@@ -45,7 +45,7 @@ async def test_a_pair_that_is_cut_off_goes_on_with_what_it_knows_and_catches_up(
         http = await stack.enter_async_context(aiohttp.ClientSession())
         network = await stack.enter_async_context(relay(own_redis.port))
         store = await stack.enter_async_context(open_store(own_redis.url))
-        here, far = (
+        near, far = (
             [
                 Machine(
                     tmp_path / f"{where}-{service}", site.url, url, FREEAICHAT_HARVEST_INTERVAL=f"{INTERVAL_SECONDS}s"
@@ -54,32 +54,32 @@ async def test_a_pair_that_is_cut_off_goes_on_with_what_it_knows_and_catches_up(
             ]
             for where, url in (("here", own_redis.url), ("far", f"redis://127.0.0.1:{network.port}"))
         )
-        for machines in (here, far):
+        for machines in (near, far):
             for machine, service in zip(machines, ("proxy", "harvester"), strict=True):
                 await stack.enter_async_context(machine.running(service))
             await ready(http, machines[0])
-        async with http.post(f"{here[0].url}/v1/conversations") as response:
+        async with http.post(f"{near[0].url}/v1/conversations") as response:
             conversation = (await response.json())["id"]
         assert (await chat(http, far[0], "my name is Ada", conversation_id=conversation))[0] == 200
 
         before = len(await visited(store, len(await store.visits()) + 1))
         network.cut()  # just after a visit: neither harvester is about one
-        await become(http, far[0], "degraded")
+        await wait_for_state(http, far[0], "degraded")
         assert (await chat(http, far[0], "hi"))[0] == 200
         assert await chat(http, far[0], "hi", conversation_id=conversation) == (503, "store_unavailable")
-        _, recalled = await chat(http, here[0], "[[recall]]", conversation_id=conversation)
+        _, recalled = await chat(http, near[0], "[[recall]]", conversation_id=conversation)
         assert "my name is Ada" in recalled
         await site.control(rotate_nonce=True)
-        assert (await chat(http, here[0], "hi"))[0] == (await chat(http, far[0], "hi"))[0] == 200
+        assert (await chat(http, near[0], "hi"))[0] == (await chat(http, far[0], "hi"))[0] == 200
         during = len(await visited(store, before + 1))
 
         network.heal()
-        await become(http, far[0], "ready")
+        await wait_for_state(http, far[0], "ready")
         _, recalled = await chat(http, far[0], "[[recall]]", conversation_id=conversation)
         assert "my name is Ada" in recalled
         # Where a machine is busy the cut may fall into a visit, which is told of once it heals.
         visits = sorted(await visited(store, during + 1), key=lambda visit: visit.started_at)
-        logs = "".join(machine.log.read_text() for machine in (*here, *far))
+        logs = "".join(machine.log.read_text() for machine in (*near, *far))
 
     assert {visit.outcome for visit in visits} == {Outcome.CAPTURED}
     for earlier, later in pairwise(visits):

@@ -24,8 +24,8 @@ def client(up: RunningUp) -> openai.AsyncOpenAI:
 
 async def streamed(up: RunningUp, text: str, model: str) -> str:
     """The text of one streamed answer."""
-    async with client(up) as own:
-        stream = await own.chat.completions.create(
+    async with client(up) as openai:
+        stream = await openai.chat.completions.create(
             model=model, messages=[{"role": "user", "content": text}], stream=True
         )
         return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
@@ -72,32 +72,32 @@ async def test_an_ai_engine_site_is_visited_and_answers_through_new_nonces_and_r
 
 
 async def say(up: RunningUp, conversation: str, text: str) -> Any:
-    async with client(up) as own:
-        return await own.responses.create(model="shared", conversation=conversation, input=text)
+    async with client(up) as openai:
+        return await openai.responses.create(model="shared", conversation=conversation, input=text)
 
 
-def known(messages: Any, texts: Sequence[str]) -> bool:
+def reached_model(messages: Any, texts: Sequence[str]) -> bool:
     return all(text in str(messages) for text in texts)
 
 
 @pytest.mark.usefixtures("as_users_run_it")
 async def test_a_conversation_goes_on_at_a_site_of_the_other_kind_whichever_fails(tmp_path: Path) -> None:
-    said = ["my name is Ada", "who am I?", "and who am I now?"]
+    messages = ["my name is Ada", "who am I?", "and who am I now?"]
     async with (
         SimulatedSite([SiteBot(5, "Shared")]) as aipkit,
         SimulatedAiEngine([EngineBot("default", "Shared: ", max_length=1000)]) as engine,
         running_up(f"{aipkit.url},{engine.url}", tmp_path) as up,
     ):
         await all_ready(up)
-        async with client(up) as own:
-            conversation = (await own.conversations.create()).id
-        await say(up, conversation, said[0])
+        async with client(up) as openai:
+            conversation = (await openai.conversations.create()).id
+        await say(up, conversation, messages[0])
         aipkit.behaviour.ajax_status = 429  # so that the other one is asked first for a while
-        await say(up, conversation, said[1])
+        await say(up, conversation, messages[1])
         assert (len(aipkit.model_calls), len(engine.model_calls)) == (1, 1)
-        assert known(engine.model_calls[0].messages, said[:2])
+        assert reached_model(engine.model_calls[0].messages, messages[:2])
         aipkit.behaviour.ajax_status, engine.behaviour.rest_status = 0, 502
-        await say(up, conversation, said[2])
+        await say(up, conversation, messages[2])
 
-    assert (len(engine.asked(SUBMIT)), len(engine.model_calls), len(aipkit.model_calls)) == (2, 1, 2)
-    assert known(aipkit.model_calls[1].messages, said)
+    assert (len(engine.requests_to(SUBMIT)), len(engine.model_calls), len(aipkit.model_calls)) == (2, 1, 2)
+    assert reached_model(aipkit.model_calls[1].messages, messages)

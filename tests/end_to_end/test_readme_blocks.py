@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.processes import ended
-from tests.deploy.test_package import works
+from tests.deploy.test_package import check_program
 from tests.needs import QUICK_PIP
 from tests.ports import a_free_port
 from tests.site import SimulatedSite
@@ -120,7 +120,7 @@ def test_the_package_command_installs_from_a_clone_what_runs_anywhere(tmp_path: 
 
     _run(marked("package"), clone, PIPX_DEFAULT_PYTHON=sys.executable, PATH=path, **homes, **QUICK_PIP)
 
-    works(f"{homes['PIPX_BIN_DIR']}/freeaichat", place=tmp_path)
+    check_program(f"{homes['PIPX_BIN_DIR']}/freeaichat", cwd=tmp_path)
 
 
 def test_the_space_commands_make_a_space_of_the_repository(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_the_space_commands_make_a_space_of_the_repository(tmp_path: Path) -> No
     for command in (("init", "-q"), ("add", "-A"), (*author, "commit", "-qm", "all")):
         subprocess.run(("git", *command), cwd=clone, check=True)
     subprocess.run(("git", "init", "-q", "--bare", remote), check=True)
-    elsewhere = {
+    environment = {
         "GIT_CONFIG_COUNT": "3",
         "GIT_CONFIG_KEY_0": f"url.{remote}.insteadOf",
         "GIT_CONFIG_VALUE_0": "https://huggingface.co/spaces/YOU/SPACE",
@@ -140,7 +140,7 @@ def test_the_space_commands_make_a_space_of_the_repository(tmp_path: Path) -> No
         "GIT_CONFIG_VALUE_2": "a@example",
     }
 
-    _run(marked("space"), clone, **elsewhere)
+    _run(marked("space"), clone, **environment)
 
     subprocess.run(("git", "clone", "-q", remote, "pushed"), cwd=tmp_path, check=True)
     readme = (tmp_path / "pushed/README.md").read_text("utf-8")
@@ -168,7 +168,7 @@ def _copy_sources(target: Path) -> None:
 
 
 def _run(text: str, cwd: Path, **settings: str) -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         ["bash", "-euc", text], cwd=cwd, env=os.environ | settings, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert result.returncode == 0, result.stdout + result.stderr

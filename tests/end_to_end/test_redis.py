@@ -27,10 +27,10 @@ async def test_two_proxies_and_two_harvesters_share_one_visitor_and_all_conversa
 ) -> None:
     async with SimulatedSite() as site, AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        here = [Machine(directory, site.url, own_redis.url) for directory in machines]
-        for machine, service in zip(here, ("proxy", "proxy", "harvester", "harvester"), strict=True):
+        running = [Machine(directory, site.url, own_redis.url) for directory in machines]
+        for machine, service in zip(running, ("proxy", "proxy", "harvester", "harvester"), strict=True):
             await stack.enter_async_context(machine.running(service))
-        one, two = here[:2]
+        one, two = running[:2]
         await ready(http, one)
         await ready(http, two)
         async with open_store(own_redis.url) as store, asyncio.timeout(READY_SECONDS):
@@ -52,7 +52,7 @@ async def test_two_proxies_and_two_harvesters_share_one_visitor_and_all_conversa
 
         async with open_store(own_redis.url) as store:
             visits = await store.visits()
-        logs = "".join(machine.log.read_text() for machine in here)
+        logs = "".join(machine.log.read_text() for machine in running)
     assert len(visits) == 1, visits
     assert "Traceback" not in logs, logs
 
@@ -67,9 +67,9 @@ async def test_up_waits_for_a_redis_that_starts_after_it(tmp_path: Path, free_po
         with running_redis(tmp_path / "redis", free_port, "--requirepass", "sesame"):
             await up.ready()
             answer = await up.chat("hi")
-            begun = monotonic()
+            started = monotonic()
             assert await up.stop() == 0
-            assert monotonic() - begun < STOP_SECONDS
+            assert monotonic() - started < STOP_SECONDS
 
     printed = "".join(up.output)
     assert answer["choices"][0]["message"]["content"].startswith("[gpt-4o-mini] You said: hi")

@@ -17,8 +17,8 @@ async def test_up_runs_as_many_proxies_as_are_set_and_ends_them_all(tmp_path: Pa
         os.kill(proxies[0].pid, signal.SIGKILL)
         await up.printed("proxy 1 ended (signal 9, Killed); starting it again")
         answer = await up.chat("hi")
-        everything = up.everything()
+        all_processes = up.all_processes()
 
         assert await up.stop(signal.SIGTERM) == 0
-        assert await still_running(everything, seconds=3.0) == []
+        assert await still_running(all_processes, seconds=3.0) == []
     assert answer["choices"][0]["message"]["content"].startswith("[gpt-4o-mini] You said: hi")

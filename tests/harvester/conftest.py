@@ -1,4 +1,4 @@
-"""A store, a place for visits, and the site that they visit."""
+"""Fixtures: a store, a workspace, and the simulated site."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A tab without a browser: pages as plain values, and a record of what was done in it."""
+"""A fake browser tab: pages as plain values, and a record of the calls."""
 
 import json
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ def page(url: str = f"{SITE}/", *configs: str, **values: object) -> Snapshot:
     return replace(plain, **values)  # type: ignore[arg-type]
 
 
-def asked(action: str, *, url: str = AJAX, status: int = 200, **fields: object) -> Request:
+def plugin_request(action: str, *, url: str = AJAX, status: int = 200, **fields: object) -> Request:
     """A request of the chat's own script."""
     form = urlencode({"action": action, **fields}).encode()
     return Request(url, "application/x-www-form-urlencoded", form, status)
@@ -55,7 +55,7 @@ class FakeTab:
     got: list[tuple[int, bytes] | Exception] = field(default_factory=list)  # what further addresses answer
     typing_causes: list[Request] = field(default_factory=list)
     interruptions: int = 0  # snapshots that fail because the page is just changing
-    went: list[str] = field(default_factory=list)
+    visited: list[str] = field(default_factory=list)
     typed: list[str] = field(default_factory=list)
     kept: dict[str, str] = field(default_factory=dict)
     shown: PageDetails = field(default_factory=lambda: PageDetails(text="", buttons=[], asks_password=False))
@@ -64,7 +64,7 @@ class FakeTab:
     _requests: list[Request] = field(default_factory=list)
 
     async def go(self, url: str, *, timeout: float) -> None:
-        self.went.append(url)
+        self.visited.append(url)
         if self.failures.get(url):
             raise self.failures[url].pop(0)
         if url not in self.pages:
@@ -74,7 +74,7 @@ class FakeTab:
         if self.interruptions:
             self.interruptions -= 1
             raise Navigating("changing")
-        return self.pages[self.went[-1]]
+        return self.pages[self.visited[-1]]
 
     async def details(self) -> PageDetails:
         return self.shown

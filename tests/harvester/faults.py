@@ -1,4 +1,4 @@
-"""Faults that happen to a running harvester for a while, and what its visits are to tell of them."""
+"""Temporary faults for a running harvester, with the outcome and reason its visits must record."""
 
 import asyncio
 import signal
@@ -15,18 +15,18 @@ import psutil
 from shared.browsers import find_browser
 from shared.models import Outcome, Visit
 from tests.cli.processes import program
-from tests.harvester.impatient import STORE_SECONDS
-from tests.harvester.running import Place, Running
+from tests.harvester.running import Installation, Running
+from tests.harvester.short_limits import STORE_SECONDS
 from tests.harvester.visiting import NONCE_ACTION, processes_of, wait_for
 from tests.site import SimulatedSite
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Where faults happen: the site, the harvester that visits it, and the program file it takes for its browser."""
+    """The targets of faults: the site, the harvester, and the program file that it uses as its browser."""
 
     site: SimulatedSite
-    place: Place
+    installation: Installation
     browser: Path
     running: Running
 
@@ -40,8 +40,8 @@ class Fault:
     reason: str
     happens: Callable[[Scene], AbstractAsyncContextManager[None]]
 
-    def is_told_by(self, visit: Visit) -> bool:
-        """Whether the record of *visit* tells of this fault."""
+    def is_reported_by(self, visit: Visit) -> bool:
+        """Whether the record of *visit* names this fault."""
         return visit.outcome is self.outcome and self.reason in visit.reason
 
 
@@ -125,7 +125,7 @@ async def _renderers_crash(scene: Scene) -> AsyncIterator[None]:
     async def kill_all() -> None:
         while True:
             with suppress(TimeoutError):
-                await signal_one(scene.place.workspace, renderer)
+                await signal_one(scene.installation.workspace, renderer)
 
     killing = asyncio.create_task(kill_all())
     with switched(scene.site, page_delay=1.0):
@@ -140,20 +140,20 @@ async def _workspace_is_taken(scene: Scene) -> AsyncIterator[None]:
         deadline = time.monotonic() + 15.0
         while True:
             try:
-                scene.place.workspace.touch(exist_ok=False)
+                scene.installation.workspace.touch(exist_ok=False)
                 return
             except FileExistsError:  # the directory of a visit; between two of them it is gone for a moment
                 assert time.monotonic() < deadline
 
     await asyncio.to_thread(take)
     yield
-    scene.place.workspace.unlink()
+    scene.installation.workspace.unlink()
 
 
 @asynccontextmanager
 async def _visit_hangs(scene: Scene) -> AsyncIterator[None]:
     with switched(scene.site, page_delay=1.0):
-        await signal_one(scene.place.workspace, worker, signal.SIGSTOP)
+        await signal_one(scene.installation.workspace, worker, signal.SIGSTOP)
         yield
 
 
@@ -162,8 +162,8 @@ async def _disk_is_full(scene: Scene) -> AsyncIterator[None]:
     """As on a full disk nothing can be written any more, from the middle of a visit until a while after it."""
     counts, service = scene.site.request_counts, scene.running.system
     with switched(scene.site, page_delay=0.5):
-        asked, confirmed = counts["/"], counts[NONCE_ACTION]
-        await wait_for(lambda: counts["/"] > asked, "a visit is under way")
+        loads, confirmed = counts["/"], counts[NONCE_ACTION]
+        await wait_for(lambda: counts["/"] > loads, "a visit is under way")
         _, most = service.rlimit(psutil.RLIMIT_FSIZE)
         service.rlimit(psutil.RLIMIT_FSIZE, (0, most))
         await wait_for(lambda: counts[NONCE_ACTION] > confirmed, "the visit has all it wanted")

@@ -1,4 +1,4 @@
-"""Visits in a browser that goes on: what a page gives does not depend on whose process the browser is.
+"""Visits that share one browser, which saves its start in each test.
 
 A visit in a process and a browser of its own, as the service makes them, takes some two seconds of processor time more.
 """

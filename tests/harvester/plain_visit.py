@@ -1,4 +1,4 @@
-"""What one would write without this project: open the page with Playwright, wait until all of it is loaded.
+"""The baseline for costs: open the page with plain Playwright and wait until it is loaded.
 
 `python -m tests.harvester.plain_visit BROWSER URL`. The yardstick for what a visit of the harvester costs.
 """

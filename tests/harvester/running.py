@@ -21,15 +21,15 @@ STOP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a harvester keeps its things, and the site it visits."""
+class Installation:
+    """A harvester's data directory and the site it visits."""
 
     data_dir: Path
     site_url: str
 
     @property
     def store_url(self) -> str:
-        """The store of this place."""
+        """The URL of its store."""
         return f"sqlite:///{self.data_dir}/freeaichat.db"
 
     @property
@@ -51,7 +51,7 @@ class Running:
     is_cut: bool = False
 
     def cut_off(self) -> None:
-        """Let it see that its parent is gone."""
+        """Close its lifeline, as if its parent had exited."""
         self.lifeline.stop()
         self.is_cut = True
 
@@ -72,18 +72,18 @@ class Running:
 
 @asynccontextmanager
 async def harvester(
-    place: Place, *, is_impatient: bool = False, log: Path = Path(os.devnull), **settings: str
+    installation: Installation, *, is_impatient: bool = False, log: Path = Path(os.devnull), **settings: str
 ) -> AsyncIterator[Running]:
     """`python -m harvester` with its output in *log*, stopped at the end if it still runs.
 
-    *is_impatient*: with short pauses (`tests.harvester.impatient`).
+    *is_impatient*: with short pauses (`tests.harvester.short_limits`).
     """
-    words = ("-m", "tests.harvester.impatient") if is_impatient else ("-P", "-m", "harvester")
+    args = ("-m", "tests.harvester.short_limits") if is_impatient else ("-P", "-m", "harvester")
     lifeline = Lifeline()
     with log.open("a") as output:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *words),
-            env=place.environment(**settings) | lifeline.environment,
+            *(sys.executable, *args),
+            env=installation.environment(**settings) | lifeline.environment,
             cwd=ROOT,
             pass_fds=lifeline.pass_fds,
             stdout=output,
@@ -100,23 +100,23 @@ async def harvester(
             lifeline.stop()
 
 
-async def once(place: Place, *arguments: str, **settings: str) -> tuple[int, dict[str, Any], str]:
+async def once(installation: Installation, *arguments: str, **settings: str) -> tuple[int, dict[str, Any], str]:
     """`python -m harvester once`: exit code, what it printed as JSON ({}: nothing), and its log."""
-    code, output, log = await _command(place, "once", *arguments, **settings)
+    code, output, log = await _command(installation, "once", *arguments, **settings)
     return code, json.loads(output) if output else {}, log
 
 
-async def health(place: Place) -> tuple[int, str]:
+async def health(installation: Installation) -> tuple[int, str]:
     """`python -m harvester health`: exit code and its line."""
-    code, output, log = await _command(place, "health")
+    code, output, log = await _command(installation, "health")
     assert log == "", log
     return code, output.removesuffix("\n")
 
 
-async def _command(place: Place, *words: str, **settings: str) -> tuple[int, str, str]:
+async def _command(installation: Installation, *args: str, **settings: str) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "harvester", *words),
-        env=place.environment(**settings),
+        *(sys.executable, "-P", "-m", "harvester", *args),
+        env=installation.environment(**settings),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -1,4 +1,4 @@
-"""Ending families of processes, whoever their parents are by now."""
+"""Ending process trees, orphans included."""
 
 import os
 import signal
@@ -37,12 +37,12 @@ def start(started: list[subprocess.Popen[str]], *command: str, directory: Path |
 def test_what_has_the_directory_as_its_tmpdir_is_ended_and_others_are_not(
     started: list[subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    ours = start(started, "sleep", "60", directory=tmp_path)
+    inside = start(started, "sleep", "60", directory=tmp_path)
     other = start(started, "sleep", "60", directory=tmp_path / "other")
 
     kill_process_tree(tmp_path)
 
-    assert not is_alive(ours)
+    assert not is_alive(inside)
     assert is_alive(other)
 
 
@@ -92,7 +92,7 @@ def is_of(process: psutil.Process, directory: Path) -> bool:
     return (process.info["environ"] or {}).get("TMPDIR") == str(directory) and is_alive(process.pid)
 
 
-def test_the_spared_is_left_alone(started: list[subprocess.Popen[str]], tmp_path: Path) -> None:
+def test_an_excluded_process_is_left_running(started: list[subprocess.Popen[str]], tmp_path: Path) -> None:
     root = start(started, "sh", "-c", "sleep 60 & echo $!; wait", directory=tmp_path)
     assert started[0].stdout is not None
     child = int(started[0].stdout.readline())
@@ -126,12 +126,12 @@ other.kill()
 """
 
 
-def test_whoever_has_got_the_id_of_one_that_ended_is_left_alone(tmp_path: Path) -> None:
+def test_a_process_that_reuses_an_id_is_left_running(tmp_path: Path) -> None:
     """In a space of process ids of its own, where the next one can be set."""
     command = ["unshare", "-Urpf", "--mount-proc", sys.executable, "-c", REUSED, str(tmp_path)]
-    told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=30).stdout
+    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=30).stdout
 
-    assert told == "None\n"
+    assert output == "None\n"
 
 
 ORPHANS = """
@@ -148,8 +148,8 @@ print(os.path.exists(f"/proc/{orphan}"), waited_for.wait())
 """
 
 
-def test_orphans_become_ours_and_are_collected_and_what_others_wait_for_is_not() -> None:
+def test_orphans_are_adopted_and_reaped_and_children_that_others_wait_for_are_not() -> None:
     command = [sys.executable, "-c", ORPHANS]
-    told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=20).stdout
+    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=20).stdout
 
-    assert told.splitlines() == ["True True", "False 1"]
+    assert output.splitlines() == ["True True", "False 1"]

@@ -1,4 +1,4 @@
-"""Making visits of the simulated site with a real browser, and looking at what they leave behind."""
+"""Make visits of the simulated site with a real browser, and find what they leave behind."""
 
 import asyncio
 import time
@@ -86,8 +86,8 @@ def _processes_of(directory: str) -> Iterator[psutil.Process]:
             if process.ppid() == psutil.Process().pid and process.status() == psutil.STATUS_ZOMBIE:
                 yield process
                 continue
-            words = [process.environ().get("TMPDIR", ""), process.cwd(), *process.cmdline()]
-            if process.pid != psutil.Process().pid and any(directory in word for word in words):
+            args = [process.environ().get("TMPDIR", ""), process.cwd(), *process.cmdline()]
+            if process.pid != psutil.Process().pid and any(directory in word for word in args):
                 yield process
 
 

@@ -26,7 +26,7 @@ expect.set_options(timeout=PATIENCE)
 
 
 @dataclass
-class Opened:
+class OpenedPage:
     """A page, and the proxy that served it."""
 
     page: Page
@@ -42,9 +42,9 @@ class Opened:
         count = await self.page.locator(ANSWERS).count()
         await self.page.get_by_label("Write a message").fill(text)
         await self.page.keyboard.press("Enter")
-        return await self.reaches(state, count)
+        return await self.wait_for_answer(state, count)
 
-    async def reaches(self, state: str, number: int) -> Locator:
+    async def wait_for_answer(self, state: str, number: int) -> Locator:
         """Wait until the answer with this *number* (from 0) is in *state*."""
         answer = self.page.locator(ANSWERS).nth(number)
         try:
@@ -71,8 +71,8 @@ class Opened:
         await self.page.get_by_role("button", name="Sign in").click()
 
 
-class Opener:
-    """Opens pages, and holds against them what no page may do."""
+class PageOpener:
+    """Opens pages, and collects errors and foreign requests in `complaints`."""
 
     def __init__(self, browser: Browser, site: SimulatedSite, directory: Path) -> None:
         self.complaints: list[str] = []
@@ -82,7 +82,7 @@ class Opener:
         self._stack = AsyncExitStack()
         self._proxies: dict[tuple[str | None, str, bool], RunningProxy] = {}
 
-    async def __aenter__(self) -> "Opener":
+    async def __aenter__(self) -> "PageOpener":
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -98,9 +98,9 @@ class Opener:
         path: str = "/",
         servers: str = "",
         captured: bool = True,
-    ) -> Opened:
-        """The page in a browser that nobody used before. With *key* the proxy asks for one; with *captured*, a visit
-        was there already."""
+    ) -> OpenedPage:
+        """Open the page in a fresh browser context. *key*: the key that the proxy requires; *captured*: whether a visit
+        has captured credentials already."""
         proxy = await self._proxy(key, servers, captured)
         context = await self._browser.new_context(
             viewport={"width": size[0], "height": size[1]},
@@ -112,15 +112,15 @@ class Opener:
         page = await self._watched(context)
         await page.goto(proxy.url + path)
         await expect(page.locator("main > *").first).to_be_visible()
-        return Opened(page, proxy)
+        return OpenedPage(page, proxy)
 
     async def _proxy(self, key: str | None, servers: str, captured: bool) -> RunningProxy:
-        wanted = (key, servers, captured)
-        if wanted not in self._proxies:
+        options = (key, servers, captured)
+        if options not in self._proxies:
             directory = self._directory / f"proxy{len(self._proxies)}"
             running = running_proxy(self._site, directory, key=key, servers=servers, captured=captured)
-            self._proxies[wanted] = await self._stack.enter_async_context(running)
-        return self._proxies[wanted]
+            self._proxies[options] = await self._stack.enter_async_context(running)
+        return self._proxies[options]
 
     async def _watched(self, context: BrowserContext) -> Page:
         page = await context.new_page()
@@ -137,12 +137,12 @@ class Opener:
             self.complaints.append(f"console: {message.text}")
 
     def _on_request(self, url: str) -> None:
-        own = tuple(proxy.url + "/" for proxy in self._proxies.values())
-        if not url.startswith((*own, "data:", "blob:")):
+        own_urls = tuple(proxy.url + "/" for proxy in self._proxies.values())
+        if not url.startswith((*own_urls, "data:", "blob:")):
             self.complaints.append(f"asked {url}")
 
 
-async def stored(opened: Opened) -> list[dict[str, Any]]:
+async def stored(opened: OpenedPage) -> list[dict[str, Any]]:
     """The items of the conversation that is open, oldest first."""
     name = opened.page.url.rpartition("/")[2]
     async with opened.proxy.http.get(f"{opened.proxy.url}/v1/conversations/{name}/items?order=asc") as response:

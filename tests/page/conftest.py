@@ -13,7 +13,7 @@ from playwright.async_api import Browser, async_playwright
 
 from shared.browsers import find_browser
 from tests.loops import USERS
-from tests.page.browsing import Opened, Opener
+from tests.page.browsing import OpenedPage, PageOpener
 from tests.site import SimulatedSite
 
 HERE = Path(__file__).parent
@@ -50,15 +50,15 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def opener(browser: Browser, site: SimulatedSite, tmp_path: Path) -> AsyncIterator[Opener]:
+async def opener(browser: Browser, site: SimulatedSite, tmp_path: Path) -> AsyncIterator[PageOpener]:
     """Opens the page; whatever was opened must have behaved."""
-    opener = Opener(browser, site, tmp_path)
+    opener = PageOpener(browser, site, tmp_path)
     async with opener:
         yield opener
     assert opener.complaints == []
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def opened(opener: Opener) -> Opened:
+async def opened(opener: PageOpener) -> OpenedPage:
     """The page of a proxy that needs no key, on a desktop, in English."""
     return await opener.open()

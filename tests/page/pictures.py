@@ -14,7 +14,7 @@ from pathlib import Path
 from playwright.async_api import async_playwright, expect
 
 from shared.browsers import find_browser
-from tests.page.browsing import Opener
+from tests.page.browsing import PageOpener
 from tests.site import SimulatedSite
 
 FOLDER = Path(__file__).parent / "pictures"
@@ -79,14 +79,14 @@ SCENES = {
 }
 
 
-async def taken(opener: Opener, scene: Scene) -> tuple[bytes, str]:
+async def take_picture(opener: PageOpener, scene: Scene) -> tuple[bytes, str]:
     """The picture of *scene* as it looks now, and the text that it shows."""
     opened = await opener.open(size=SIZE, locale=scene.locale)
     page, http, url = opened.page, opened.proxy.http, opened.proxy.url
-    said = (("user", scene.question), ("assistant", scene.answer))
-    items = [{"type": "message", "role": role, "content": text} for role, text in said]
-    async with http.post(f"{url}/v1/conversations", json={"items": items}) as made:
-        name = (await made.json())["id"]
+    turns = (("user", scene.question), ("assistant", scene.answer))
+    items = [{"type": "message", "role": role, "content": text} for role, text in turns]
+    async with http.post(f"{url}/v1/conversations", json={"items": items}) as response:
+        name = (await response.json())["id"]
     ids = (name, *(f"conv_{number}" for number, _ in enumerate(scene.titles)))
     titles = (scene.question, *scene.titles)
     entries = [{"id": id, "title": title, "model": MODEL, "broken": {}} for id, title in zip(ids, titles, strict=True)]
@@ -113,13 +113,13 @@ def with_text(picture: bytes, text: str) -> bytes:
 
 def text_of(picture: bytes) -> str:
     """The text in it; empty where there is none."""
-    place = 8
-    while place < len(picture):
-        (length,) = struct.unpack_from(">I", picture, place)
-        chunk = picture[place + 4 : place + 8 + length]
+    offset = 8
+    while offset < len(picture):
+        (length,) = struct.unpack_from(">I", picture, offset)
+        chunk = picture[offset + 4 : offset + 8 + length]
         if chunk.startswith(b"iTXt" + SHOWN):
             return chunk[4 + len(SHOWN) + 5 :].decode()
-        place += 12 + length
+        offset += 12 + length
     return ""
 
 
@@ -133,9 +133,9 @@ async def _take_all() -> None:
     async with SimulatedSite() as site, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_browser("").path)
         with tempfile.TemporaryDirectory() as directory:
-            async with Opener(browser, site, Path(directory)) as opener:
+            async with PageOpener(browser, site, Path(directory)) as opener:
                 for name, scene in SCENES.items():
-                    picture, text = await taken(opener, scene)
+                    picture, text = await take_picture(opener, scene)
                     (FOLDER / f"{name}.png").write_bytes(with_text(picture, text))
         await browser.close()
 

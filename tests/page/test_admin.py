@@ -9,7 +9,7 @@ from playwright.async_api import expect
 from shared.admin import key_admin
 from shared.admin.keys import parse_new_key
 from shared.models import Cause, Outcome, Visit
-from tests.page.browsing import BREAKS_OFF, MASTER, Opened, Opener
+from tests.page.browsing import BREAKS_OFF, MASTER, OpenedPage, PageOpener
 from tests.page.test_chat import PNG
 from tests.proxy.running import RunningProxy
 from tests.site import SimulatedSite
@@ -36,7 +36,7 @@ async def failed_visit(proxy: RunningProxy, site: SimulatedSite) -> None:
     await proxy.store.end_visit(visit, "test", screenshot=PNG)
 
 
-async def test_without_a_key_nobody_signs_in_and_everything_is_shown(opened: Opened) -> None:
+async def test_without_a_key_nobody_signs_in_and_everything_is_shown(opened: OpenedPage) -> None:
     for screen in ("Chat", "Dashboard", "Keys"):
         await expect(opened.page.get_by_role("link", name=screen, exact=True)).to_be_visible()
     await expect(opened.page.get_by_label("Key", exact=True)).to_have_count(0)
@@ -45,7 +45,7 @@ async def test_without_a_key_nobody_signs_in_and_everything_is_shown(opened: Ope
     await expect(opened.page.get_by_label("Write a message")).to_be_visible()
 
 
-async def test_a_wrong_key_is_refused_and_the_master_key_opens_everything(opener: Opener) -> None:
+async def test_a_wrong_key_is_refused_and_the_master_key_opens_everything(opener: PageOpener) -> None:
     opened = await opener.open(key=MASTER)
     page = opened.page
     await opened.sign_in("wrong")
@@ -65,7 +65,7 @@ async def test_a_wrong_key_is_refused_and_the_master_key_opens_everything(opener
     await expect(page.get_by_label("Key", exact=True)).to_be_visible()
 
 
-async def test_signing_out_leaves_no_title_for_who_comes_next(opener: Opener) -> None:
+async def test_signing_out_leaves_no_title_for_who_comes_next(opener: PageOpener) -> None:
     opened = await opener.open(key=MASTER)
     page = opened.page
     await opened.sign_in()
@@ -80,10 +80,10 @@ async def test_signing_out_leaves_no_title_for_who_comes_next(opener: Opener) ->
     await expect(page.get_by_text("my secret plan")).to_have_count(0)
 
 
-async def test_who_signs_in_after_another_sees_none_of_its_titles_in_any_tab(opener: Opener) -> None:
+async def test_who_signs_in_after_another_sees_none_of_its_titles_in_any_tab(opener: PageOpener) -> None:
     opened = await opener.open(key=MASTER)
     page = opened.page
-    own, _ = await key_admin.create(opened.proxy.store, parse_new_key("next"), now=time())
+    key, _ = await key_admin.create(opened.proxy.store, parse_new_key("next"), now=time())
     await opened.sign_in()
     await opened.send("my secret plan")
     await page.context.clear_cookies()  # as a session ends by itself
@@ -91,9 +91,9 @@ async def test_who_signs_in_after_another_sees_none_of_its_titles_in_any_tab(ope
     await opened.sign_in()
     await expect(page.get_by_text("my secret plan").first).to_be_visible()
     await page.context.clear_cookies()
-    other = Opened(await page.context.new_page(), opened.proxy)
+    other = OpenedPage(await page.context.new_page(), opened.proxy)
     await other.page.goto(opened.proxy.url)
-    await other.sign_in(own)
+    await other.sign_in(key)
 
     for each in (other, opened):
         await expect(each.page.get_by_label("Write a message")).to_be_visible()
@@ -102,7 +102,7 @@ async def test_who_signs_in_after_another_sees_none_of_its_titles_in_any_tab(ope
     assert "secret plan" not in str(await page.evaluate("({...localStorage})"))
 
 
-async def test_a_key_is_made_shown_once_used_limited_and_revoked(opener: Opener) -> None:
+async def test_a_key_is_made_shown_once_used_limited_and_revoked(opener: PageOpener) -> None:
     opened = await opener.open(key=MASTER)
     page = opened.page
     await opened.sign_in()
@@ -141,7 +141,7 @@ async def test_a_key_is_made_shown_once_used_limited_and_revoked(opener: Opener)
     await expect(guest.page.get_by_label("Key", exact=True)).to_be_visible()
 
 
-async def test_a_new_secret_takes_the_place_of_the_old_one(opener: Opener) -> None:
+async def test_a_new_secret_takes_the_place_of_the_old_one(opener: PageOpener) -> None:
     opened = await opener.open(key=MASTER)
     page = opened.page
     await opened.sign_in()
@@ -164,7 +164,7 @@ async def test_a_new_secret_takes_the_place_of_the_old_one(opener: Opener) -> No
     assert statuses == [401, 200]
 
 
-async def test_what_is_wrong_with_a_wish_is_said_and_nothing_is_lost(opener: Opener) -> None:
+async def test_an_invalid_new_key_shows_the_error_and_keeps_the_form(opener: PageOpener) -> None:
     opened = await opener.open(key=MASTER)
     await opened.sign_in()
     await opened.go("Keys")
@@ -176,7 +176,7 @@ async def test_what_is_wrong_with_a_wish_is_said_and_nothing_is_lost(opener: Ope
     assert await opened.page.get_by_label("Name").input_value() == "Ada"
 
 
-async def test_the_first_key_is_announced_to_close_the_page_and_does(opened: Opened) -> None:
+async def test_the_first_key_is_announced_to_close_the_page_and_does(opened: OpenedPage) -> None:
     page = opened.page
     await opened.go("Keys")
     await expect(page.get_by_text("Nobody needs a key now.")).to_be_visible()
@@ -192,7 +192,7 @@ async def test_the_first_key_is_announced_to_close_the_page_and_does(opened: Ope
 
 
 async def test_the_dashboard_shows_a_site_its_visits_and_the_picture_of_a_failure(
-    opened: Opened, site: SimulatedSite
+    opened: OpenedPage, site: SimulatedSite
 ) -> None:
     page = opened.page
     await failed_visit(opened.proxy, site)
@@ -212,7 +212,7 @@ async def test_the_dashboard_shows_a_site_its_visits_and_the_picture_of_a_failur
     await expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-async def test_a_visit_can_be_asked_for(opened: Opened, site: SimulatedSite) -> None:
+async def test_a_visit_can_be_asked_for(opened: OpenedPage, site: SimulatedSite) -> None:
     await opened.go("Dashboard")
     await opened.page.get_by_role("button", name="Visit now").click()
 
@@ -220,7 +220,7 @@ async def test_a_visit_can_be_asked_for(opened: Opened, site: SimulatedSite) -> 
     assert await opened.proxy.store.pending_ask(site.origin) is not None
 
 
-async def test_the_dashboard_follows_by_itself(opened: Opened, site: SimulatedSite) -> None:
+async def test_the_dashboard_follows_by_itself(opened: OpenedPage, site: SimulatedSite) -> None:
     await opened.go("Dashboard")
     await expect(opened.page.get_by_text("No visit yet.")).to_be_visible()
     await failed_visit(opened.proxy, site)
@@ -228,7 +228,7 @@ async def test_the_dashboard_follows_by_itself(opened: Opened, site: SimulatedSi
     await expect(opened.page.get_by_text(REASON)).to_be_visible()
 
 
-async def test_usage_is_drawn_by_model_and_counted_in_a_table(opened: Opened) -> None:
+async def test_usage_is_drawn_by_model_and_counted_in_a_table(opened: OpenedPage) -> None:
     page = opened.page
     await opened.send("hello")
     await opened.send(BREAKS_OFF, state="broken")
@@ -247,7 +247,7 @@ async def test_usage_is_drawn_by_model_and_counted_in_a_table(opened: Opened) ->
         await expect(page.locator("figure canvas")).to_have_count(CHARTS)
 
 
-async def test_latencies_are_drawn_as_median_and_95th_percentile(opened: Opened, site: SimulatedSite) -> None:
+async def test_latencies_are_drawn_as_median_and_95th_percentile(opened: OpenedPage, site: SimulatedSite) -> None:
     page = opened.page
     await opened.send("hello")
     site.behaviour.delta_delay = 0.05
@@ -268,7 +268,7 @@ async def test_latencies_are_drawn_as_median_and_95th_percentile(opened: Opened,
     await expect(charts.filter(has_text="Latency (s)").locator(".u-legend tr")).to_have_count(3)
 
 
-async def test_what_is_empty_says_what_to_do(opener: Opener) -> None:
+async def test_empty_screens_say_what_to_do(opener: PageOpener) -> None:
     opened = await opener.open(captured=False)
     page = opened.page
     await expect(page.get_by_text("No conversations yet. Write a message")).to_be_visible()

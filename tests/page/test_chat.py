@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.page.browsing import BREAKS_OFF, Opened, Opener, stored
+from tests.page.browsing import BREAKS_OFF, OpenedPage, PageOpener, stored
 from tests.site import SimulatedSite
 
 MARKDOWN = """## Plan
@@ -40,7 +40,7 @@ PNG = bytes.fromhex(
 )
 
 
-async def test_an_answer_is_shown_with_its_markdown_and_its_code_in_colour(opened: Opened) -> None:
+async def test_an_answer_is_shown_with_its_markdown_and_its_code_in_colour(opened: OpenedPage) -> None:
     answer = await opened.send(f"[[say:{MARKDOWN}]]")
 
     await expect(answer.get_by_role("heading", name="Plan")).to_be_visible()
@@ -53,20 +53,20 @@ async def test_an_answer_is_shown_with_its_markdown_and_its_code_in_colour(opene
     assert await opened.page.evaluate("navigator.clipboard.readText()") == MARKDOWN
 
 
-async def test_it_grows_while_it_comes_and_is_told_to_screen_readers_when_it_is_whole(
-    opened: Opened, site: SimulatedSite
+async def test_an_answer_grows_while_it_streams_and_is_announced_to_screen_readers_when_complete(
+    opened: OpenedPage, site: SimulatedSite
 ) -> None:
     site.behaviour.delta_delay = 0.1
     await opened.send("[[tokens:12]]", state="streaming")
 
     await expect(opened.answer).to_contain_text("1")
-    begun = await opened.answer.locator(".text").inner_text()
+    partial = await opened.answer.locator(".text").inner_text()
     assert await opened.answer.get_attribute("aria-busy") == "true"
     await expect(opened.answer).to_have_attribute("aria-busy", "false")
-    assert len(await opened.answer.locator(".text").inner_text()) > len(begun)
+    assert len(await opened.answer.locator(".text").inner_text()) > len(partial)
 
 
-async def test_nothing_in_an_answer_is_ever_run_or_fetched(opened: Opened) -> None:
+async def test_nothing_in_an_answer_is_ever_run_or_fetched(opened: OpenedPage) -> None:
     for attack in ATTACKS:
         await opened.send(f"[[say:{attack}]]")
 
@@ -80,21 +80,21 @@ async def test_nothing_in_an_answer_is_ever_run_or_fetched(opened: Opened) -> No
     assert opened.page.url.startswith(opened.proxy.url + "/#/chat/")
 
 
-async def test_what_is_nested_too_deep_is_shown_as_it_is(opened: Opened) -> None:
+async def test_what_is_nested_too_deep_is_shown_as_it_is(opened: OpenedPage) -> None:
     text = "- " * 3000 + "x"  # as of a model that repeats itself
     script = "async text => (await import('/assets/markdown.js')).rendered(text).textContent"
 
     assert (await opened.page.evaluate(script, text)).strip() == text
 
 
-async def test_what_a_person_writes_is_shown_as_it_is(opened: Opened) -> None:
+async def test_what_a_person_writes_is_shown_as_it_is(opened: OpenedPage) -> None:
     text = "<b>not bold</b>\n  # no heading"
     await opened.send(text)
 
     assert await opened.page.locator(".turn.user .text").inner_text() == text
 
 
-async def test_escape_stops_an_answer_and_what_came_is_kept(opened: Opened, site: SimulatedSite) -> None:
+async def test_escape_stops_an_answer_and_what_came_is_kept(opened: OpenedPage, site: SimulatedSite) -> None:
     site.behaviour.delta_delay = 0.1
     await opened.send("[[tokens:500]]", state="streaming")
     await expect(opened.answer).to_contain_text("1")
@@ -102,7 +102,7 @@ async def test_escape_stops_an_answer_and_what_came_is_kept(opened: Opened, site
     await expect(opened.answer).to_contain_text("4")  # that was an input method's
     await opened.page.keyboard.press("Escape")
 
-    await opened.reaches("broken", 0)
+    await opened.wait_for_answer("broken", 0)
     await expect(opened.answer).to_contain_text("Stopped.")
     shown = await opened.answer.locator(".text").inner_text()
     items = await stored(opened)
@@ -115,19 +115,19 @@ async def test_escape_stops_an_answer_and_what_came_is_kept(opened: Opened, site
     await expect(opened.answer).to_contain_text("Stopped.")
 
 
-async def test_an_answer_that_broke_off_is_marked_so_and_says_why_also_after_a_reload(opened: Opened) -> None:
+async def test_an_answer_that_broke_off_is_marked_so_and_says_why_also_after_a_reload(opened: OpenedPage) -> None:
     answer = await opened.send(BREAKS_OFF, state="broken")
 
     await expect(answer.get_by_role("alert")).to_contain_text("The answer broke off.")
     await expect(answer.get_by_role("alert")).to_contain_text("upstream_error")
-    said = await answer.locator(".text").inner_text()
-    assert said
+    shown = await answer.locator(".text").inner_text()
+    assert shown
     await opened.page.reload()
-    await opened.reaches("broken", 0)
-    await expect(opened.answer.locator(".text")).to_have_text(said)
+    await opened.wait_for_answer("broken", 0)
+    await expect(opened.answer.locator(".text")).to_have_text(shown)
 
 
-async def test_a_refusal_is_shown_as_what_it_is_and_can_be_tried_again(opened: Opened, site: SimulatedSite) -> None:
+async def test_a_refusal_is_shown_as_what_it_is_and_can_be_tried_again(opened: OpenedPage, site: SimulatedSite) -> None:
     site.behaviour.stream_error = site.behaviour.quota_text
     answer = await opened.send("hello", state="failed")
 
@@ -135,11 +135,11 @@ async def test_a_refusal_is_shown_as_what_it_is_and_can_be_tried_again(opened: O
     assert await stored(opened) == []
     site.behaviour.stream_error = ""
     await answer.get_by_role("button", name="Answer again").click()
-    await opened.reaches("done", 0)
+    await opened.wait_for_answer("done", 0)
     assert [item["role"] for item in await stored(opened)] == ["user", "assistant"]
 
 
-async def test_answering_again_takes_the_place_of_the_last_answer(opened: Opened, site: SimulatedSite) -> None:
+async def test_answering_again_takes_the_place_of_the_last_answer(opened: OpenedPage, site: SimulatedSite) -> None:
     await opened.send("My name is Ada. [[say:Hello Ada]]")
     await opened.send("[[recall]]")
     calls = len(site.model_calls)
@@ -147,7 +147,7 @@ async def test_answering_again_takes_the_place_of_the_last_answer(opened: Opened
     async with asyncio.timeout(5):
         while len(site.model_calls) == calls:
             await asyncio.sleep(0.02)
-    await opened.reaches("done", 1)
+    await opened.wait_for_answer("done", 1)
 
     assert await opened.page.locator(".turn").count() == 4
     items = await stored(opened)
@@ -165,7 +165,7 @@ PASTED = """(png) => {
 }"""
 
 
-async def test_pictures_go_along_with_a_message(opened: Opened) -> None:
+async def test_pictures_go_along_with_a_message(opened: OpenedPage) -> None:
     page = opened.page
     models = (await (await opened.proxy.http.get(f"{opened.proxy.url}/v1/models")).json())["data"]
     model = next(model["id"] for model in models if model["images"] and not model["alias_of"])
@@ -177,12 +177,12 @@ async def test_pictures_go_along_with_a_message(opened: Opened) -> None:
     await expect(opened.answer).to_contain_text("images=1")
     await expect(page.locator(".turn.user img")).to_be_visible()
     await page.evaluate(PASTED, list(PNG))  # with Enter right after it
-    await expect(await opened.reaches("done", 1)).to_contain_text("images=1")
+    await expect(await opened.wait_for_answer("done", 1)).to_contain_text("images=1")
     await page.reload()
     await expect(page.get_by_text("A picture was sent here")).to_have_count(2)
 
 
-async def test_web_search_is_asked_for_where_the_model_has_it(opened: Opened) -> None:
+async def test_web_search_is_asked_for_where_the_model_has_it(opened: OpenedPage) -> None:
     page = opened.page
     models = (await (await opened.proxy.http.get(f"{opened.proxy.url}/v1/models")).json())["data"]
     for searches in (False, True):
@@ -200,7 +200,7 @@ async def test_web_search_is_asked_for_where_the_model_has_it(opened: Opened) ->
     assert told
 
 
-async def test_a_request_can_be_copied_and_run_elsewhere(opened: Opened, tmp_path: Path) -> None:
+async def test_a_request_can_be_copied_and_run_elsewhere(opened: OpenedPage, tmp_path: Path) -> None:
     page = opened.page
     await page.get_by_label("Write a message").fill('it\'s "quoted" $HOME [[say:came through]]')
     await page.get_by_role("button", name="Copy as curl").click()
@@ -216,11 +216,11 @@ async def test_a_request_can_be_copied_and_run_elsewhere(opened: Opened, tmp_pat
     assert out.decode().strip() == "came through"
 
 
-async def test_an_input_methods_enter_sends_nothing_and_shift_enter_starts_a_line(opened: Opened) -> None:
+async def test_an_input_methods_enter_sends_nothing_and_shift_enter_starts_a_line(opened: OpenedPage) -> None:
     field = opened.page.get_by_label("Write a message")
     await field.fill("one")
-    for own in ({"isComposing": True}, {"keyCode": 229}):  # the latter is Safari's
-        await field.dispatch_event("keydown", {"key": "Enter", **own})
+    for composing in ({"isComposing": True}, {"keyCode": 229}):  # the latter is Safari's
+        await field.dispatch_event("keydown", {"key": "Enter", **composing})
     await field.press("Shift+Enter")
     await field.press_sequentially("two")
     await opened.page.evaluate("matchMedia = (query) => ({ matches: query === '(pointer: coarse)' })")  # a phone
@@ -230,7 +230,7 @@ async def test_an_input_methods_enter_sends_nothing_and_shift_enter_starts_a_lin
     assert await opened.page.locator(".turn").count() == 0
 
 
-async def test_what_is_stopped_before_anything_came_is_not_kept(opened: Opened, site: SimulatedSite) -> None:
+async def test_what_is_stopped_before_anything_came_is_not_kept(opened: OpenedPage, site: SimulatedSite) -> None:
     site.behaviour.first_delta_delay = 30.0
     await opened.send("hello", state="streaming")
     await expect(opened.answer).to_contain_text("Waiting for the answer")
@@ -240,21 +240,21 @@ async def test_what_is_stopped_before_anything_came_is_not_kept(opened: Opened, 
     assert await stored(opened) == []
     site.behaviour.first_delta_delay = 0.0
     await opened.answer.get_by_role("button", name="Answer again").click()
-    await opened.reaches("done", 0)
+    await opened.wait_for_answer("done", 0)
     assert len(await stored(opened)) == 2
 
 
-async def test_an_answer_goes_on_while_another_screen_is_looked_at(opened: Opened, site: SimulatedSite) -> None:
+async def test_an_answer_goes_on_while_another_screen_is_looked_at(opened: OpenedPage, site: SimulatedSite) -> None:
     site.behaviour.delta_delay = 0.1
     await opened.send("[[tokens:10]]", state="streaming")
     await opened.go("Dashboard")
     await expect(opened.page.get_by_role("heading", name="Dashboard")).to_be_visible()
     await opened.go("Chat")
 
-    await opened.reaches("done", 0)
+    await opened.wait_for_answer("done", 0)
 
 
-async def test_a_conversation_that_is_not_stored_any_more_is_said_to_be_so(opener: Opener) -> None:
+async def test_a_conversation_that_is_not_stored_any_more_is_said_to_be_so(opener: PageOpener) -> None:
     opened = await opener.open(path="/#/chat/conv_of_nobody")
 
     await expect(opened.page.get_by_role("alert")).to_contain_text("conversation_not_found")
@@ -266,8 +266,8 @@ async def test_a_conversation_that_is_not_stored_any_more_is_said_to_be_so(opene
 
 
 @pytest.mark.parametrize("status", [200, 404])
-async def test_a_conversation_that_comes_late_disturbs_nothing(opened: Opened, status: int) -> None:
-    page, said = opened.page, opened.page.locator(".turn.user .text")
+async def test_a_conversation_that_comes_late_disturbs_nothing(opened: OpenedPage, status: int) -> None:
+    page, user_texts = opened.page, opened.page.locator(".turn.user .text")
     first, second, fresh = (page.get_by_role("link", name=name) for name in ("First", "Second", "New conversation"))
     released = asyncio.Event()
 
@@ -278,7 +278,7 @@ async def test_a_conversation_that_comes_late_disturbs_nothing(opened: Opened, s
 
     await opened.send("First")
     await fresh.click()
-    await expect(said).to_have_count(0)
+    await expect(user_texts).to_have_count(0)
     await opened.send("Second")
     await page.route("**/items?order=asc*", late, times=1)
     await first.click()
@@ -287,10 +287,10 @@ async def test_a_conversation_that_comes_late_disturbs_nothing(opened: Opened, s
         await opened.send("sent meanwhile")
     else:
         await second.click()
-        await expect(said).to_have_text(["Second"])
+        await expect(user_texts).to_have_text(["Second"])
     async with page.expect_response(lambda response: "order=asc" in response.url):
         released.set()
 
-    await expect(said).to_have_text(["First", "sent meanwhile"] if status == 200 else ["Second"])
+    await expect(user_texts).to_have_text(["First", "sent meanwhile"] if status == 200 else ["Second"])
     await expect(page.get_by_role("alert")).to_have_count(0)
     await expect(second).to_be_visible()

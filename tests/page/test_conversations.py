@@ -6,7 +6,7 @@ import json
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.page.browsing import DESKTOP, PHONE, ZOOMED, Opened, Opener, stored
+from tests.page.browsing import DESKTOP, PHONE, ZOOMED, OpenedPage, PageOpener, stored
 from tests.site import SimulatedSite
 
 TITLES = {
@@ -31,7 +31,7 @@ rows => rows.map(row => {
 """
 
 
-async def with_titles(opened: Opened) -> None:
+async def with_titles(opened: OpenedPage) -> None:
     """Show conversations of all these titles, as if this browser had them."""
     entries = [{"id": f"conv_{name}", "title": title, "broken": {}} for name, title in TITLES.items()]
     script = "entries => localStorage.setItem('freeaichat.conversations', entries)"
@@ -41,7 +41,9 @@ async def with_titles(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize("size", [DESKTOP, ZOOMED, PHONE], ids=["desktop", "zoomed", "phone"])
-async def test_a_title_ends_before_the_edge_and_is_told_whole(opener: Opener, size: tuple[int, int]) -> None:
+async def test_a_long_title_is_truncated_before_the_edge_and_read_out_in_full(
+    opener: PageOpener, size: tuple[int, int]
+) -> None:
     opened = await opener.open(size=size)
     await with_titles(opened)
     drawer = opened.page.locator(".drawer")
@@ -55,10 +57,10 @@ async def test_a_title_ends_before_the_edge_and_is_told_whole(opener: Opener, si
     assert [row["rtl"] for row in rows] == [name == "Arabic" for name in TITLES]
     for row in rows:
         assert row["ellipsis"] == "ellipsis"
-        assert all(row[what] for what in ("apart", "inside", "still", "line")), row
+        assert all(row[check] for check in ("apart", "inside", "still", "line")), row
 
 
-async def test_a_new_conversation_is_called_by_its_first_line_which_is_cut_between_letters(opened: Opened) -> None:
+async def test_a_new_conversation_is_called_by_its_first_line_which_is_cut_between_letters(opened: OpenedPage) -> None:
     link = opened.page.locator(".conversations a").first
     await opened.send("😀" * 130 + "\nmore")
     await expect(link).to_have_text("😀" * 120 + "…")
@@ -69,7 +71,7 @@ async def test_a_new_conversation_is_called_by_its_first_line_which_is_cut_betwe
     await expect(link).to_have_text("one line")
 
 
-async def test_a_conversation_survives_a_reload_and_can_be_deleted(opened: Opened) -> None:
+async def test_a_conversation_survives_a_reload_and_can_be_deleted(opened: OpenedPage) -> None:
     page = opened.page
     await opened.send("First one [[say:an answer]]")
     await page.get_by_role("link", name="New conversation").click()
@@ -89,9 +91,7 @@ async def test_a_conversation_survives_a_reload_and_can_be_deleted(opened: Opene
     await expect(page.get_by_role("link", name="Second one")).to_be_visible()
 
 
-async def test_what_was_asked_when_the_page_was_left_is_there_to_be_sent_again(
-    opened: Opened, site: SimulatedSite
-) -> None:
+async def test_a_message_sent_when_the_page_was_left_can_be_sent_again(opened: OpenedPage, site: SimulatedSite) -> None:
     field = opened.page.get_by_label("Write a message")
     await opened.send("First one")
     site.behaviour.delta_delay = 0.1
@@ -109,10 +109,10 @@ async def test_what_was_asked_when_the_page_was_left_is_there_to_be_sent_again(
 
 @pytest.mark.parametrize("then", ["twice", "left"])
 async def test_answering_again_takes_back_its_own_exchange_whatever_is_clicked_meanwhile(
-    opened: Opened, then: str
+    opened: OpenedPage, then: str
 ) -> None:
     page = opened.page
-    asked, again = page.locator(".turn.user .text"), page.get_by_role("button", name="Answer again").last
+    user_texts, answer_again = page.locator(".turn.user .text"), page.get_by_role("button", name="Answer again").last
 
     async def late(route: Route) -> None:
         await asyncio.sleep(0.3)
@@ -120,26 +120,26 @@ async def test_answering_again_takes_back_its_own_exchange_whatever_is_clicked_m
 
     await opened.send("Another")
     await page.get_by_role("link", name="New conversation").click()
-    await expect(asked).to_have_count(0)
+    await expect(user_texts).to_have_count(0)
     for text in ("First", "Second"):
         await opened.send(text)
     await page.route("**/v1/conversations/*/items/**", late)
-    await again.click()
+    await answer_again.click()
     if then == "twice":
         async with page.expect_response("**/chat/completions"):
-            await again.click()
-        await opened.reaches("done", 1)
-        await expect(asked).to_have_text(["First", "Second"])
+            await answer_again.click()
+        await opened.wait_for_answer("done", 1)
+        await expect(user_texts).to_have_text(["First", "Second"])
     else:
         await page.get_by_role("link", name="Another").click()
-        await expect(asked).to_have_text(["Another"])
-    assert [item["content"][0]["text"] for item in (await stored(opened))[::2]] == await asked.all_inner_texts()
+        await expect(user_texts).to_have_text(["Another"])
+    assert [item["content"][0]["text"] for item in (await stored(opened))[::2]] == await user_texts.all_inner_texts()
 
 
-async def test_an_exchange_of_another_tab_is_not_taken_back(opened: Opened) -> None:
+async def test_an_exchange_of_another_tab_is_not_taken_back(opened: OpenedPage) -> None:
     page = opened.page
     await opened.send("First")
-    other = Opened(await page.context.new_page(), opened.proxy)
+    other = OpenedPage(await page.context.new_page(), opened.proxy)
     await other.page.goto(page.url)
     await expect(other.page.locator(".turn.user .text")).to_have_text("First")
     await other.send("Second")
@@ -153,17 +153,17 @@ async def test_an_exchange_of_another_tab_is_not_taken_back(opened: Opened) -> N
     await expect(page.get_by_role("link", name="Of the other tab")).to_be_visible()
 
 
-async def test_what_could_not_be_opened_is_tried_again_by_who_comes_back(opener: Opener) -> None:
+async def test_a_conversation_that_failed_to_open_is_retried_on_return(opener: PageOpener) -> None:
     opened = await opener.open(key="the-master-key")
-    page, asked = opened.page, opened.page.locator(".turn.user .text")
+    page, user_texts = opened.page, opened.page.locator(".turn.user .text")
     await opened.sign_in()
     await opened.send("First")
     await page.get_by_role("link", name="New conversation").click()
-    await expect(asked).to_have_count(0)
+    await expect(user_texts).to_have_count(0)
     await page.route("**/items?order=asc*", lambda route: route.fulfill(status=503, json={}), times=1)
     await page.get_by_role("link", name="First").click()
     await expect(page.get_by_role("alert")).to_contain_text("503")
     await opened.go("Keys")
     await opened.go("Chat")
 
-    await expect(asked).to_have_text(["First"])
+    await expect(user_texts).to_have_text(["First"])

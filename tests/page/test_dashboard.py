@@ -8,7 +8,7 @@ from playwright.async_api import Route, expect
 
 from shared.admin.usage import UsageBatch, UsageGroup, hour_of
 from tests.openai_server import OpenAiPeer
-from tests.page.browsing import PHONE, Opened, Opener
+from tests.page.browsing import PHONE, OpenedPage, PageOpener
 
 PLACES = """
 () => [document.querySelector('main').scrollTop, document.activeElement.className,
@@ -25,7 +25,7 @@ TO_THE_END = """
 """
 
 
-async def used(opened: Opened) -> None:
+async def used(opened: OpenedPage) -> None:
     """Show what was used by a model of some name."""
     counters = {"requests": 3, "refused": 2, "error:upstream_error": 1, "tokens_in": 600_000_000, "tools:valid": 1}
     group = UsageGroup(hour_of(time()), "open", "a-model-with-a-long-name", "http://site")
@@ -34,7 +34,7 @@ async def used(opened: Opened) -> None:
     await expect(opened.page.locator("figure canvas").last).to_be_attached()
 
 
-async def test_who_reads_stays_there_when_the_figures_are_drawn_anew(opener: Opener) -> None:
+async def test_the_scroll_position_stays_when_the_figures_are_redrawn(opener: PageOpener) -> None:
     opened = await opener.open(size=PHONE)
     page = opened.page
     await used(opened)
@@ -49,7 +49,7 @@ async def test_who_reads_stays_there_when_the_figures_are_drawn_anew(opener: Ope
     assert await page.evaluate(PLACES) == before
 
 
-async def test_large_numbers_fit_and_what_limits_refused_is_among_the_errors(opened: Opened) -> None:
+async def test_large_numbers_fit_and_what_limits_refused_is_among_the_errors(opened: OpenedPage) -> None:
     await used(opened)
     cells = opened.page.locator(".charts .scroller").get_by_role("cell")
     await expect(cells.nth(2)).to_have_text("upstream_error 1, refused by limits 2")
@@ -61,7 +61,7 @@ async def test_large_numbers_fit_and_what_limits_refused_is_among_the_errors(ope
     assert await opened.page.evaluate(script) == ["4,000", "6亿"]
 
 
-async def test_why_nothing_is_answered_is_told_in_the_pages_language(opener: Opener) -> None:
+async def test_why_nothing_is_answered_is_reported_in_the_pages_language(opener: PageOpener) -> None:
     opened = await opener.open(locale="zh-CN", servers="away=http://127.0.0.1:9/v1")
 
     async def refused(route: Route) -> None:
@@ -72,16 +72,16 @@ async def test_why_nothing_is_answered_is_told_in_the_pages_language(opener: Ope
 
     await opened.page.route("**/admin/status", refused)
     await opened.page.goto(f"{opened.proxy.url}/#/dashboard")
-    told = opened.page.locator(".note.error:visible")
-    await expect(told).to_have_count(3)
-    for number, (meaning, said) in enumerate(
+    notes = opened.page.locator(".note.error:visible")
+    await expect(notes).to_have_count(3)
+    for number, (meaning, detail) in enumerate(
         (("存储暂时不可用。", "the disk is full"), ("站点拒绝了当前凭据", ""), ("无法连接服务器", "cannot connect"))
     ):
-        await expect(told.nth(number)).to_contain_text(meaning)
-        await expect(told.nth(number)).to_contain_text(said)
+        await expect(notes.nth(number)).to_contain_text(meaning)
+        await expect(notes.nth(number)).to_contain_text(detail)
 
 
-async def test_the_dashboard_shows_servers_beside_sites(opener: Opener) -> None:
+async def test_the_dashboard_shows_servers_beside_sites(opener: PageOpener) -> None:
     async with OpenAiPeer("tiny", "small") as server:
         opened = await opener.open(servers=f"mine={server.base_url}")
         await opened.go("Dashboard")

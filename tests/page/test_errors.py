@@ -3,9 +3,9 @@
 import pytest
 from playwright.async_api import expect
 
-from tests.page.browsing import BREAKS_OFF, MASTER, Opener
+from tests.page.browsing import BREAKS_OFF, MASTER, PageOpener
 from tests.page.test_admin import REASON, failed_visit
-from tests.proxy.administering import call
+from tests.proxy.admin_client import call
 from tests.site import SimulatedSite
 
 MEANINGS = {"en-US": "The quota is used up.", "zh-CN": "配额已用完。"}
@@ -13,25 +13,25 @@ OTHER = {"en-US": "中文", "zh-CN": "English"}
 
 
 @pytest.mark.parametrize("locale", MEANINGS)
-async def test_what_went_wrong_is_told_in_the_pages_language_and_in_the_proxys_own_words(
-    opener: Opener, site: SimulatedSite, locale: str
+async def test_what_went_wrong_is_reported_in_the_pages_language_and_in_the_proxys_own_words(
+    opener: PageOpener, site: SimulatedSite, locale: str
 ) -> None:
     opened = await opener.open(locale=locale)
     site.behaviour.stream_error = site.behaviour.quota_text
     await opened.page.locator("#message").fill("hello")
     await opened.page.keyboard.press("Enter")
 
-    told = opened.page.get_by_role("alert")
-    await expect(told).to_contain_text(MEANINGS[locale])
-    await expect(told.locator(".said")).to_contain_text("The site's guest quota is used up: ")
-    await expect(told.locator("code")).to_have_text("429 · insufficient_quota")
+    note = opened.page.get_by_role("alert")
+    await expect(note).to_contain_text(MEANINGS[locale])
+    await expect(note.locator(".said")).to_contain_text("The site's guest quota is used up: ")
+    await expect(note.locator("code")).to_have_text("429 · insufficient_quota")
     await opened.page.get_by_role("button", name=OTHER[locale]).click()
     (other,) = set(MEANINGS) - {locale}
-    await expect(told).to_contain_text(MEANINGS[other])
-    await expect(told).not_to_contain_text(MEANINGS[locale])
+    await expect(note).to_contain_text(MEANINGS[other])
+    await expect(note).not_to_contain_text(MEANINGS[locale])
 
 
-async def test_why_an_answer_broke_off_is_still_told_after_a_reload_in_either_language(opener: Opener) -> None:
+async def test_why_an_answer_broke_off_is_still_told_after_a_reload_in_either_language(opener: PageOpener) -> None:
     opened = await opener.open()
     page = opened.page
     await opened.send(BREAKS_OFF, state="broken")
@@ -45,26 +45,26 @@ async def test_why_an_answer_broke_off_is_still_told_after_a_reload_in_either_la
     await page.route("**/items", lambda route: route.fulfill(status=503, json={}))
     await page.locator("#message").fill(BREAKS_OFF)
     await page.keyboard.press("Enter")
-    await expect(await opened.reaches("broken", 1)).to_contain_text("已收到的内容无法保存")
+    await expect(await opened.wait_for_answer("broken", 1)).to_contain_text("已收到的内容无法保存")
 
 
-async def test_a_wrong_key_is_refused_in_either_language(opener: Opener) -> None:
+async def test_a_wrong_key_is_refused_in_either_language(opener: PageOpener) -> None:
     opened = await opener.open(key=MASTER, locale="zh-CN")
     await opened.page.locator("#key").fill("wrong")
     await opened.page.keyboard.press("Enter")
-    told = opened.page.get_by_role("alert")
-    await expect(told).to_contain_text("登录失败。")
-    await expect(told).to_contain_text("密钥不正确")
+    note = opened.page.get_by_role("alert")
+    await expect(note).to_contain_text("登录失败。")
+    await expect(note).to_contain_text("密钥不正确")
     await opened.page.get_by_role("button", name="English").click()
 
-    await expect(told).to_contain_text("The key is wrong")
-    await expect(told).to_contain_text("Incorrect API key")
+    await expect(note).to_contain_text("The key is wrong")
+    await expect(note).to_contain_text("Incorrect API key")
 
 
-async def test_a_key_whose_tokens_are_used_up_is_not_told_to_wait_a_moment(opener: Opener) -> None:
+async def test_a_key_whose_tokens_are_used_up_is_not_told_to_wait_a_moment(opener: PageOpener) -> None:
     opened = await opener.open(key=MASTER)
-    made = await call(opened.proxy, "POST", "/admin/keys", {"name": "small", "tpd": 1}, key=MASTER)
-    await opened.sign_in(made.body["key"])
+    created = await call(opened.proxy, "POST", "/admin/keys", {"name": "small", "tpd": 1}, key=MASTER)
+    await opened.sign_in(created.body["key"])
     await opened.send("hello")
     answer = await opened.send("again", state="failed")
 
@@ -72,43 +72,43 @@ async def test_a_key_whose_tokens_are_used_up_is_not_told_to_wait_a_moment(opene
     await expect(answer).to_contain_text("429 · tokens")
 
 
-async def test_why_a_site_is_not_ready_is_told_in_the_pages_language(opener: Opener) -> None:
+async def test_why_a_site_is_not_ready_is_reported_in_the_pages_language(opener: PageOpener) -> None:
     opened = await opener.open(locale="zh-CN", captured=False, path="/#/dashboard")
-    told = opened.page.get_by_role("article").locator(".note.error")
-    await expect(told).to_have_text("还没有获取凭据：访问站点后会得到。")
+    note = opened.page.get_by_role("article").locator(".note.error")
+    await expect(note).to_have_text("还没有获取凭据：访问站点后会得到。")
     await opened.page.get_by_role("button", name="English").click()
 
-    await expect(told).to_have_text("No credentials were captured yet: a visit brings them.")
+    await expect(note).to_have_text("No credentials were captured yet: a visit brings them.")
 
 
-async def test_why_a_server_is_not_ready_is_told_in_the_pages_language_and_in_the_proxys_own_words(
-    opener: Opener, free_port: int
+async def test_why_a_server_is_not_ready_is_reported_in_the_pages_language_and_in_the_proxys_own_words(
+    opener: PageOpener, free_port: int
 ) -> None:
     opened = await opener.open(locale="zh-CN", servers=f"gone=http://127.0.0.1:{free_port}/v1", path="/#/dashboard")
-    told = opened.page.get_by_role("article").nth(1).locator(".note.error")
-    await expect(told).to_contain_text("无法连接服务器")
-    await expect(told.locator(".said")).to_contain_text("Connection refused")
+    note = opened.page.get_by_role("article").nth(1).locator(".note.error")
+    await expect(note).to_contain_text("无法连接服务器")
+    await expect(note.locator(".said")).to_contain_text("Connection refused")
     await opened.page.get_by_role("button", name="English").click()
 
-    await expect(told).to_contain_text("The server cannot be reached")
+    await expect(note).to_contain_text("The server cannot be reached")
 
 
-async def test_why_a_visit_failed_is_told_in_the_pages_language_and_in_the_harvesters_own_words(
-    opener: Opener, site: SimulatedSite
+async def test_why_a_visit_failed_is_reported_in_the_pages_language_and_in_the_harvesters_own_words(
+    opener: PageOpener, site: SimulatedSite
 ) -> None:
     opened = await opener.open(locale="zh-CN")
     await failed_visit(opened.proxy, site)
     await opened.page.goto(f"{opened.proxy.url}/#/dashboard")
-    told = opened.page.get_by_role("article").locator(".reason")
-    await expect(told).to_contain_text("没有找到对话框")
-    await expect(told.locator(".said")).to_have_text(REASON)
+    note = opened.page.get_by_role("article").locator(".reason")
+    await expect(note).to_contain_text("没有找到对话框")
+    await expect(note.locator(".said")).to_have_text(REASON)
     await opened.page.get_by_role("button", name="English").click()
 
-    await expect(told).to_contain_text("No chat was found on the page")
-    await expect(told.locator(".said")).to_have_text(REASON)
+    await expect(note).to_contain_text("No chat was found on the page")
+    await expect(note.locator(".said")).to_have_text(REASON)
 
 
-async def test_what_kept_the_page_from_opening_is_told_and_tried_again(opener: Opener) -> None:
+async def test_what_kept_the_page_from_opening_is_reported_and_tried_again(opener: PageOpener) -> None:
     opened = await opener.open()
     error = {"message": "It is away.", "code": "store_unavailable"}
     answer = {"error": error}

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from shared.admin import key_admin
 from shared.admin.keys import parse_new_key
-from tests.page.browsing import MASTER, ZOOMED, Opened, Opener
+from tests.page.browsing import MASTER, ZOOMED, OpenedPage, PageOpener
 from tests.proxy.running import capture
 from tests.site import SimulatedSite
 
@@ -41,12 +41,12 @@ async def printed(directory: Path, *command: str, **environment: str) -> str:
 
 
 @pytest.mark.parametrize("needs_key", [False, True], ids=["open", "with a key"])
-async def test_what_it_gives_to_copy_gets_answers(opener: Opener, tmp_path: Path, needs_key: bool) -> None:
+async def test_the_copied_command_gets_an_answer(opener: PageOpener, tmp_path: Path, needs_key: bool) -> None:
     opened = await opener.open(key=MASTER if needs_key else None, size=ZOOMED)
     page, keys = opened.page, {}
     if needs_key:
-        own, _ = await key_admin.create(opened.proxy.store, parse_new_key("newcomer"), now=0.0)
-        keys = {"FREEAICHAT_API_KEY": own}
+        key, _ = await key_admin.create(opened.proxy.store, parse_new_key("newcomer"), now=0.0)
+        keys = {"FREEAICHAT_API_KEY": key}
         await opened.sign_in()
     await page.get_by_label("Model", exact=True).select_option(MODEL)
     await expect(page.get_by_role("heading", name="What would you like to know?")).to_be_in_viewport()
@@ -62,7 +62,7 @@ async def test_what_it_gives_to_copy_gets_answers(opener: Opener, tmp_path: Path
     assert "You said: Hello!" in await printed(tmp_path, "sh", "-c", typed, **keys)
 
 
-async def test_it_is_shown_until_it_is_put_away(opened: Opened) -> None:
+async def test_the_introduction_is_shown_until_it_is_dismissed(opened: OpenedPage) -> None:
     page, card = opened.page, opened.page.locator(".first-run")
     await expect(card).to_be_visible()
     await page.reload()
@@ -76,7 +76,9 @@ async def test_it_is_shown_until_it_is_put_away(opened: Opened) -> None:
     await expect(card).to_be_hidden()
 
 
-async def test_the_first_answer_ends_it_and_a_failure_does_not(opened: Opened, site: SimulatedSite) -> None:
+async def test_the_first_answer_ends_the_introduction_and_a_failure_does_not(
+    opened: OpenedPage, site: SimulatedSite
+) -> None:
     page, card = opened.page, opened.page.locator(".first-run")
     site.behaviour.stream_error = "Something went wrong."
     await opened.send("hello", state="failed")
@@ -90,15 +92,13 @@ async def test_the_first_answer_ends_it_and_a_failure_does_not(opened: Opened, s
     await expect(card).to_be_hidden()
 
 
-async def test_it_names_the_model_that_is_chosen(opened: Opened) -> None:
+async def test_the_introduction_names_the_chosen_model(opened: OpenedPage) -> None:
     await opened.page.get_by_label("Model", exact=True).select_option("vision-bot-视觉")
 
     await expect(opened.page.locator(".first-run")).to_contain_text('"model":"vision-bot-视觉"')
 
 
-async def test_while_nothing_was_captured_it_waits_for_models_and_looks_by_itself(
-    opener: Opener, site: SimulatedSite
-) -> None:
+async def test_without_a_capture_the_introduction_polls_for_models(opener: PageOpener, site: SimulatedSite) -> None:
     opened = await opener.open(captured=False)
     await expect(opened.page.locator(".abilities")).to_contain_text("not available")
     await opened.proxy.store.save_capture(await capture(site), base=0)

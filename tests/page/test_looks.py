@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.needs import PAGE_DIRECTORY
-from tests.page.browsing import BREAKS_OFF, MASTER, NARROW, PHONE, ZOOMED, Opened, Opener
+from tests.page.browsing import BREAKS_OFF, MASTER, NARROW, PHONE, ZOOMED, OpenedPage, PageOpener
 from tests.page.test_admin import failed_visit
 from tests.page.test_chat import MARKDOWN
 from tests.site import SimulatedSite
@@ -43,13 +43,13 @@ const x = '{LONG_WORD}'
 
 
 async def problems(page: Page) -> list[Any]:
-    """What is seriously wrong for people who use the page otherwise than by eye and mouse."""
+    """Serious accessibility violations."""
     await page.evaluate(AXE.read_text("utf-8"))
     found: list[Any] = await page.evaluate(WRONG)
     return found
 
 
-async def fill(opened: Opened, site: SimulatedSite) -> None:
+async def fill(opened: OpenedPage, site: SimulatedSite) -> None:
     """Something of everything: a long answer, one that broke off, a failed visit, a key."""
     await opened.send(LONG)
     await opened.send(BREAKS_OFF, state="broken")
@@ -58,8 +58,8 @@ async def fill(opened: Opened, site: SimulatedSite) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_everybody_can_use_every_screen(
-    opener: Opener, site: SimulatedSite, scheme: Literal["light", "dark"]
+async def test_every_screen_is_accessible(
+    opener: PageOpener, site: SimulatedSite, scheme: Literal["light", "dark"]
 ) -> None:
     opened = await opener.open(key=MASTER, scheme=scheme)
     page = opened.page
@@ -90,7 +90,7 @@ async def test_everybody_can_use_every_screen(
 
 
 async def too_wide(page: Page) -> list[Any]:
-    """What does not fit on the screen as it is now, on a phone or at some zoom; empty where all does."""
+    """The elements wider than the screen on a phone or at some zoom; empty if none."""
     found: list[Any] = []
     for size in SMALL:
         await page.set_viewport_size({"width": size[0], "height": size[1]})
@@ -102,7 +102,7 @@ async def too_wide(page: Page) -> list[Any]:
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 async def test_on_phones_and_at_any_zoom_nothing_is_wider_than_the_screen(
-    opener: Opener, site: SimulatedSite, locale: str
+    opener: PageOpener, site: SimulatedSite, locale: str
 ) -> None:
     opened = await opener.open(key=MASTER, size=PHONE, locale=locale)
     page = opened.page
@@ -138,7 +138,7 @@ async def test_on_phones_and_at_any_zoom_nothing_is_wider_than_the_screen(
     assert {screen: found for screen, found in wide.items() if found} == {}
 
 
-async def test_at_200_percent_there_is_room_to_read_and_to_write(opener: Opener) -> None:
+async def test_at_200_percent_there_is_room_to_read_and_to_write(opener: PageOpener) -> None:
     opened = await opener.open(size=ZOOMED)
     await opened.send(LONG)
     height = await opened.page.locator(".log").evaluate("log => log.clientHeight")
@@ -151,7 +151,7 @@ async def test_at_200_percent_there_is_room_to_read_and_to_write(opener: Opener)
     assert field["y"] + field["height"] <= ZOOMED[1]
 
 
-async def test_colours_follow_the_system_until_they_are_chosen(opener: Opener) -> None:
+async def test_colours_follow_the_system_until_they_are_chosen(opener: PageOpener) -> None:
     opened = await opener.open(scheme="dark")
     page = opened.page
     dark = await page.evaluate(BACKGROUND)
@@ -167,7 +167,7 @@ async def test_colours_follow_the_system_until_they_are_chosen(opener: Opener) -
     assert await page.evaluate(BACKGROUND) == light
 
 
-async def test_the_language_is_the_browsers_until_it_is_chosen(opener: Opener) -> None:
+async def test_the_language_is_the_browsers_until_it_is_chosen(opener: PageOpener) -> None:
     opened = await opener.open(locale="zh-TW")
     page = opened.page
     await expect(page.get_by_role("heading", name="想了解些什么？")).to_be_visible()
@@ -187,7 +187,7 @@ async def test_the_language_is_the_browsers_until_it_is_chosen(opener: Opener) -
     await expect(page.get_by_role("heading", name="仪表盘")).to_be_visible()
 
 
-async def test_all_is_reached_with_the_keyboard_and_one_sees_where_one_is(opened: Opened) -> None:
+async def test_everything_is_reachable_by_keyboard_with_a_visible_focus(opened: OpenedPage) -> None:
     page = opened.page
     await page.reload()
     await expect(page.get_by_label("Write a message")).to_be_focused()
@@ -199,11 +199,11 @@ async def test_all_is_reached_with_the_keyboard_and_one_sees_where_one_is(opened
             " return [at.ariaLabel || at.textContent, getComputedStyle(at).outlineStyle]; }"
         )
         reached.append(name)
-        assert outline != "none" or name == "Write a message" or at_body(name), name
+        assert outline != "none" or name == "Write a message" or focus_is_on_body(name), name
     for name in ("Send", "Chat", "Dashboard", "Keys", "Light or dark", "New conversation", "Model", "Copy as curl"):
         assert name in reached, name
 
 
-def at_body(name: str) -> bool:
+def focus_is_on_body(name: str) -> bool:
     """Whether the focus has left the page for the browser's own controls."""
     return "freeaichat" in name and len(name) > 40

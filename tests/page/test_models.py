@@ -3,7 +3,7 @@
 from playwright.async_api import Locator, expect
 
 from tests.openai_server import OpenAiPeer
-from tests.page.browsing import MASTER, Opener
+from tests.page.browsing import MASTER, PageOpener
 from tests.page.test_chat import PNG
 from tests.site import SimulatedSite
 
@@ -16,7 +16,9 @@ DROPPED = """(png) => {
 }"""
 
 
-async def test_the_choice_tells_what_a_model_can_and_when_it_is_left_alone(opener: Opener, site: SimulatedSite) -> None:
+async def test_the_choice_tells_what_a_model_can_and_when_it_is_left_alone(
+    opener: PageOpener, site: SimulatedSite
+) -> None:
     opened = await opener.open()
     page, about = opened.page, opened.page.locator(".abilities")
     choice = page.locator(".model select")
@@ -38,7 +40,7 @@ async def test_the_choice_tells_what_a_model_can_and_when_it_is_left_alone(opene
     await expect(choice.locator("option:checked")).to_contain_text("冷却中")
 
 
-async def test_the_dashboard_lists_all_models_with_what_they_can(opener: Opener, site: SimulatedSite) -> None:
+async def test_the_dashboard_lists_all_models_with_what_they_can(opener: PageOpener, site: SimulatedSite) -> None:
     async with OpenAiPeer("tiny") as server:
         opened = await opener.open(key=MASTER, servers=f"mine={server.base_url}")
         await opened.sign_in()
@@ -62,7 +64,7 @@ async def test_the_dashboard_lists_all_models_with_what_they_can(opener: Opener,
         )
 
 
-async def test_a_dropped_picture_is_attached_where_the_model_takes_any(opener: Opener) -> None:
+async def test_a_dropped_picture_is_attached_where_the_model_takes_any(opener: PageOpener) -> None:
     opened = await opener.open()
     page, thumbs = opened.page, opened.page.locator(".thumb img")
     for model, taken in ((HELPER, 0), (VISION, 1)):

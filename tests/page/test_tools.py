@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 from playwright.async_api import Locator, expect
 
-from tests.page.browsing import DESKTOP, PHONE, Opened, Opener
+from tests.page.browsing import DESKTOP, PHONE, OpenedPage, PageOpener
 from tests.page.test_looks import WIDER, problems
 from tests.site import SimulatedSite
 
@@ -29,12 +29,12 @@ STEPS = [
 ]
 
 
-async def agent(opened: Opened, site: SimulatedSite) -> str:
+async def agent(opened: OpenedPage, site: SimulatedSite) -> str:
     """A conversation in which a client of the API ran its tools; its id."""
     site.behaviour.scripts = {"it": STEPS}
     http, url = opened.proxy.http, opened.proxy.url
-    async with http.post(f"{url}/v1/conversations", json={}) as made:
-        name: str = (await made.json())["id"]
+    async with http.post(f"{url}/v1/conversations", json={}) as created:
+        name: str = (await created.json())["id"]
     messages: list[Any] = [{"role": "user", "content": "[[script:it]] Go."}]
     for results in ([ATTACK, "nothing there"], ["patched"], []):
         body = {"model": MODEL, "conversation_id": name, "messages": messages, "tools": [READ, PATCH]}
@@ -54,7 +54,7 @@ def part(call: Locator, name: str) -> Locator:
     return call.locator(".code").filter(has=call.page.get_by_text(name, exact=True)).locator("pre")
 
 
-async def test_calls_are_shown_with_their_arguments_and_results(opened: Opened, site: SimulatedSite) -> None:
+async def test_calls_are_shown_with_their_arguments_and_results(opened: OpenedPage, site: SimulatedSite) -> None:
     page = opened.page
     await page.goto(f"{opened.proxy.url}/#/chat/{await agent(opened, site)}")
     calls = page.locator(".call")
@@ -77,7 +77,7 @@ async def test_calls_are_shown_with_their_arguments_and_results(opened: Opened, 
 
 
 async def test_an_agents_conversation_goes_on_by_hand_and_only_what_a_person_asked_is_answered_again(
-    opened: Opened, site: SimulatedSite
+    opened: OpenedPage, site: SimulatedSite
 ) -> None:
     page = opened.page
     await page.goto(f"{opened.proxy.url}/#/chat/{await agent(opened, site)}")
@@ -91,7 +91,7 @@ async def test_an_agents_conversation_goes_on_by_hand_and_only_what_a_person_ask
     await expect(page.locator(".call")).to_have_count(3)
 
 
-async def test_a_call_without_a_result_and_a_result_without_a_call_are_shown_too(opened: Opened) -> None:
+async def test_a_call_without_a_result_and_a_result_without_a_call_are_shown_too(opened: OpenedPage) -> None:
     http, url = opened.proxy.http, opened.proxy.url
     items = [
         {"type": "function_call_output", "call_id": "of another conversation", "output": "left over"},
@@ -101,8 +101,8 @@ async def test_a_call_without_a_result_and_a_result_without_a_call_are_shown_too
         {"type": "tool_search_call", "call_id": "s", "execution": "client", "arguments": {"query": "mail"}},
         {"type": "tool_search_output", "call_id": "s", "execution": "client", "tools": []},
     ]
-    async with http.post(f"{url}/v1/conversations", json={"items": items}) as made:
-        name = (await made.json())["id"]
+    async with http.post(f"{url}/v1/conversations", json={"items": items}) as response:
+        name = (await response.json())["id"]
     await opened.page.goto(f"{url}/#/chat/{name}")
     await expect(opened.page.locator(".call")).to_have_count(4)
     result, other, call, search = (opened.page.locator(".call").nth(number) for number in range(4))
@@ -115,7 +115,7 @@ async def test_a_call_without_a_result_and_a_result_without_a_call_are_shown_too
     assert await search.locator("pre").all_inner_texts() == ['{\n  "query": "mail"\n}', "[]"]
 
 
-async def test_the_dashboard_tells_how_calls_came_out_by_model(opened: Opened, site: SimulatedSite) -> None:
+async def test_the_dashboard_tells_how_calls_came_out_by_model(opened: OpenedPage, site: SimulatedSite) -> None:
     page = opened.page
     await opened.send("hello")
     await opened.usage_of(1)
@@ -131,8 +131,8 @@ async def test_the_dashboard_tells_how_calls_came_out_by_model(opened: Opened, s
 
 
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", DESKTOP), ("light", PHONE)])
-async def test_everybody_can_read_it(
-    opener: Opener, site: SimulatedSite, scheme: Literal["light", "dark"], size: tuple[int, int]
+async def test_the_tools_view_is_accessible(
+    opener: PageOpener, site: SimulatedSite, scheme: Literal["light", "dark"], size: tuple[int, int]
 ) -> None:
     opened = await opener.open(scheme=scheme, size=size, locale="zh-CN" if size == PHONE else "en-US")
     page = opened.page

@@ -1,4 +1,4 @@
-"""The simulated site and a proxy in front of it, on the event loop that users run."""
+"""The simulated site and a proxy in front of it, on the event loop used in production."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -12,7 +12,7 @@ from tests.site import SimulatedSite
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The loops that every test runs on."""
+    """Event loops that every test runs on."""
     return USERS
 
 

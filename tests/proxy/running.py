@@ -1,4 +1,4 @@
-"""A running proxy in front of the simulated site, for tests."""
+"""Run a proxy in front of the simulated site."""
 
 import asyncio
 import io
@@ -50,12 +50,12 @@ class VisitedSite(Protocol):
 
     @property
     def nonce(self) -> str:
-        """What it takes now."""
+        """The nonce that the site accepts now."""
 
 
 @dataclass
 class RunningProxy:
-    """What tests need of a running proxy."""
+    """A running proxy with its clients, store and settings."""
 
     url: str
     store: Store
@@ -65,7 +65,7 @@ class RunningProxy:
     app: web.Application
 
     async def takes(self, taken: Capture, *, base: int) -> None:
-        """Store what another visit would have brought, and wait until the proxy goes by it."""
+        """Store a new capture, and wait until the proxy uses it."""
         current = await self.store.save_capture(taken, base=base)
         assert current is not None
         upstream = next(each for each in self.app[UPSTREAMS] if each.name == current.site)
@@ -74,7 +74,7 @@ class RunningProxy:
                 await asyncio.sleep(0.005)
 
     async def write_usage(self) -> None:
-        """Have all that was used written now; otherwise it is within a second."""
+        """Flush the recorded usage, which is otherwise written within a second."""
         await self.app[USAGE]._flush()
 
     async def chat(self, *messages: dict[str, Any] | str, model: str = "gpt-4o-mini-helper", **fields: Any) -> Any:
@@ -88,7 +88,7 @@ class RunningProxy:
 
 @dataclass
 class Answered:
-    """One whole answer."""
+    """A complete response."""
 
     status: int
     body: Any
@@ -107,13 +107,13 @@ class Answered:
 
 
 def _configs(page: str) -> list[str]:
-    """What the attributes `data-config` of *page* hold. A parser of the whole page takes ten times as long."""
+    """Values of the attributes `data-config` in *page*. A parser of the whole page takes ten times as long."""
     found = re.findall(r"\bdata-config='([^']+)'", page)
     return [unescape(value.replace("&quot;", '"')) for value in found]  # almost all that is escaped
 
 
 async def capture(site: VisitedSite, page: str = "all/", *, cookie: str = "") -> Capture:
-    """What a visit of *page* would bring, read over plain HTTP."""
+    """Return what a visit of *page* would capture, read over plain HTTP."""
     connector = aiohttp.TCPConnector(ssl=tls.context())  # by today's environment, which may name other authorities
     async with (
         aiohttp.ClientSession(connector=connector, trust_env=True) as session,
@@ -140,15 +140,15 @@ async def capture(site: VisitedSite, page: str = "all/", *, cookie: str = "") ->
     )
 
 
-async def nothing_under_way(running: RunningProxy) -> None:
-    """Wait until the proxy has done with every request, those of clients that left too."""
+async def wait_until_idle(running: RunningProxy) -> None:
+    """Wait until no request is in progress, those of disconnected clients included."""
     async with asyncio.timeout(10):
         while running.app[IN_FLIGHT].count:
             await asyncio.sleep(0.005)
 
 
-def impatient(patch: pytest.MonkeyPatch) -> None:
-    """Let proxies that start from now on wait half a second for a store that is away or locked."""
+def short_store_timeout(patch: pytest.MonkeyPatch) -> None:
+    """Make proxies started from now on wait half a second for an unavailable or locked store."""
     patch.setattr(proxy.chat.conversations, "PATIENCE_SECONDS", 0.5)
     patch.setitem(open_sqlite.__wrapped__.__kwdefaults__, "busy_timeout", 0.5)  # type: ignore[attr-defined]
 
@@ -158,13 +158,13 @@ async def _with_upstreams(
     app: web.Application,
     store: Store,
     settings: Settings,
-    beside: Callable[[Sequence[Upstream]], Sequence[Upstream]] | None,
+    edit_upstreams: Callable[[Sequence[Upstream]], Sequence[Upstream]] | None,
 ) -> AsyncIterator[None]:
-    """Let *app* answer from other upstreams than those of its sites alone."""
-    if beside is None:
+    """Replace the upstreams of *app*."""
+    if edit_upstreams is None:
         yield
         return
-    upstreams = beside(app[UPSTREAMS])
+    upstreams = edit_upstreams(app[UPSTREAMS])
     chats = ChatService(store, upstreams, settings)
     app[CHAT], app[UPSTREAMS] = chats, upstreams
     app[RESPONSES] = Responses(store, chats, app[CONVERSATIONS])
@@ -182,27 +182,27 @@ async def running_proxy(
     site: VisitedSite,
     data_dir: Path,
     *,
-    more: Sequence[VisitedSite] = (),
+    more_sites: Sequence[VisitedSite] = (),
     key: str | None = None,
     captured: bool = True,
-    allowed: Callable[[Address], bool] = is_elsewhere,
-    beside: Callable[[Sequence[Upstream]], Sequence[Upstream]] | None = None,
+    is_fetchable: Callable[[Address], bool] = is_elsewhere,
+    edit_upstreams: Callable[[Sequence[Upstream]], Sequence[Upstream]] | None = None,
     **settings: Any,
 ) -> AsyncIterator[RunningProxy]:
-    """A proxy on a free port, in front of *site* and then *more*.
+    """A proxy on a free port, in front of *site* and then *more_sites*.
 
-    With *captured*, the store holds what a visit of each would have brought. *allowed*: where pictures may be
-    fetched from. *beside*: all upstreams in their order, of those that are these sites.
+    With *captured*, the store holds what a visit of each would have brought. *is_fetchable*: where pictures may be
+    fetched from. *edit_upstreams*: all upstreams in their order, of those that are these sites.
     """
-    sites = (site, *more)
+    sites = (site, *more_sites)
     loaded = load(sites=tuple(parse_site(each.url) for each in sites), data_dir=data_dir, **settings)
     async with open_store(loaded.store_url) as store:
         for each in sites:
             if captured and await store.site_state(each.origin) is None:
                 await store.save_capture(await capture(each), base=0)
         async with (
-            open_app(loaded, store, key=key, allowed=allowed) as app,
-            _with_upstreams(app, store, loaded, beside),
+            open_app(loaded, store, key=key, allowed=is_fetchable) as app,
+            _with_upstreams(app, store, loaded, edit_upstreams),
             aiohttp.ClientSession() as http,
         ):
             runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2, auto_decompress=False)

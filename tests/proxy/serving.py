@@ -1,4 +1,4 @@
-"""A proxy as a process of its own in front of the simulated site, for what only a real process shows."""
+"""Run a proxy as a process in front of the simulated site."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from tests.proxy.running import VisitedSite, capture
 
 
 async def fill_store(data_dir: Path, *sites: VisitedSite) -> None:
-    """Put into the store what a visit of each site would have brought."""
+    """Store what a visit of each site would have captured."""
     private_dir(data_dir)
     async with open_store(f"sqlite:///{data_dir / 'freeaichat.db'}") as store:
         for site in sites:
@@ -24,7 +24,7 @@ async def fill_store(data_dir: Path, *sites: VisitedSite) -> None:
 
 
 def environment(data_dir: Path, **settings: str) -> dict[str, str]:
-    """The environment of a proxy: nothing of the developer's own settings."""
+    """Environment of a proxy, without the developer's own settings."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("FREEAICHAT_")}
     return {**clean, "FREEAICHAT_DATA_DIR": str(data_dir), "FREEAICHAT_ENV_FILE": "/nowhere", **settings}
 
@@ -33,7 +33,7 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
 async def serving(
     site: VisitedSite, data_dir: Path, port: int, **settings: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A proxy process, or the supervisor of several, that answers on *port*; killed at the end if it still runs."""
+    """Run a proxy process, or a supervisor of several, on *port*, and kill it at the end if it still runs."""
     await fill_store(data_dir, site)
     variables = environment(data_dir, FREEAICHAT_SITES=site.url, FREEAICHAT_PORT=str(port), **settings)
     awaited = starts(data_dir) + int(settings.get("FREEAICHAT_WORKERS", "1"))
@@ -60,12 +60,12 @@ async def _listening(process: asyncio.subprocess.Process, data_dir: Path, awaite
 
 
 def starts(data_dir: Path) -> int:
-    """How many proxies of *data_dir* have begun to listen."""
+    """How many proxies of *data_dir* have started to listen."""
     return log_of(data_dir).read_text().count("listening on") if log_of(data_dir).exists() else 0
 
 
 async def ask(http: aiohttp.ClientSession, port: int, text: str, *, stream: bool = True) -> tuple[int, str]:
-    """One turn; the status and the whole body."""
+    """Send one turn; return the status and the whole body."""
     body = {"model": "gpt-4o-mini-helper", "stream": stream, "messages": [{"role": "user", "content": text}]}
     async with http.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=body) as response:
         return response.status, await response.text()

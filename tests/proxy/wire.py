@@ -1,4 +1,4 @@
-"""HTTP as bytes on a socket, for what client libraries would smooth over."""
+"""HTTP as bytes on a socket, for what client libraries hide."""
 
 import asyncio
 import json
@@ -12,19 +12,19 @@ from urllib.parse import urlsplit
 
 @dataclass
 class Connection:
-    """An open connection, on which a request was sent."""
+    """An open connection with a request sent."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
     async def head(self) -> tuple[int, list[tuple[str, str]]]:
-        """The status, and the headers in lower case as they came, doubled ones too."""
+        """Return the status and the headers, names in lower case, duplicates included."""
         lines = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
         headers = [line.partition(":") for line in lines[1:]]
         return int(lines[0].split()[1]), [(name.lower(), value.strip()) for name, _, value in headers]
 
     async def chunks(self) -> AsyncIterator[tuple[float, bytes]]:
-        """Each chunk of a chunked body with the time it came at, to the last one."""
+        """Yield each chunk of a chunked body with its arrival time."""
         while True:
             size = int((await self.reader.readuntil(b"\r\n")).strip(), 16)
             content = await self.reader.readexactly(size + 2)
@@ -34,8 +34,8 @@ class Connection:
 
 
 @dataclass
-class Wired:
-    """A whole answer as it came."""
+class WireResponse:
+    """A complete response, unparsed."""
 
     status: int
     headers: dict[str, str]
@@ -43,14 +43,14 @@ class Wired:
 
     @property
     def events(self) -> list[str]:
-        """The parts between empty lines; the stream must end with one."""
+        """The events of a stream, which must end with an empty line."""
         text = self.body.decode()
         assert text.endswith("\n\n")
         return text[:-2].split("\n\n")
 
     @property
     def data(self) -> list[Any]:
-        """What the data lines of a stream hold, but the end mark."""
+        """The parsed data of a stream's events, without the end mark."""
         lines = [line for event in self.events for line in event.split("\n") if line.startswith("data: ")]
         return [json.loads(line[6:]) for line in lines if line != "data: [DONE]"]
 
@@ -59,7 +59,7 @@ class Wired:
 async def connected(
     url: str, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
 ) -> AsyncIterator[Connection]:
-    """Send a request and leave the answer on the wire. A *body* of bytes is sent as it is, anything else as JSON."""
+    """Send a request and yield the connection. A *body* of bytes is sent as it is, anything else as JSON."""
     host = urlsplit(url).netloc
     content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     sent = {"Host": host, "Content-Length": str(len(content)), **(headers or {})}
@@ -72,8 +72,10 @@ async def connected(
         writer.close()
 
 
-async def exchange(url: str, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Wired:
-    """One request and its whole answer. No header may come twice."""
+async def exchange(
+    url: str, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+) -> WireResponse:
+    """Send one request and read the whole response. No header may come twice."""
     async with connected(url, method, path, body, headers) as connection:
         status, pairs = await connection.head()
         found = dict(pairs)
@@ -87,4 +89,4 @@ async def exchange(url: str, method: str, path: str, body: Any = None, headers: 
         connection.writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         after = await connection.reader.read()
     assert after.startswith(b"HTTP/1.1 200"), f"bytes behind the answer: {after[:200]!r}"
-    return Wired(status, found, content)
+    return WireResponse(status, found, content)

@@ -31,10 +31,10 @@ def sends(*pieces: bytes) -> Act:
 
 def json_answer(value: object, *headers: bytes) -> bytes:
     """A whole JSON response."""
-    return whole(json.dumps(value).encode(), b"Content-Type: application/json", *headers)
+    return response(json.dumps(value).encode(), b"Content-Type: application/json", *headers)
 
 
-def whole(body: bytes, *headers: bytes) -> bytes:
+def response(body: bytes, *headers: bytes) -> bytes:
     """A whole response."""
     lines = [b"HTTP/1.1 200 OK", *headers, b"Content-Length: %d" % len(body), b"Connection: close", b"", body]
     return b"\r\n".join(lines)
@@ -74,7 +74,7 @@ class HostileSite:
         return f"{self.origin}/"
 
     def behave(self) -> None:
-        """Answer as it should from now on."""
+        """Answer correctly from now on."""
         self.acts.update(GOOD)
 
     async def flood(self, writer: asyncio.StreamWriter, piece: bytes, limit: int) -> None:
@@ -100,11 +100,11 @@ class HostileSite:
         head = await reader.readuntil(b"\r\n\r\n")
         self.requests.append(head)
         if head.startswith(b"GET /all/"):
-            writer.write(whole(self._page().encode(), b"Content-Type: text/html; charset=utf-8"))
+            writer.write(response(self._page().encode(), b"Content-Type: text/html; charset=utf-8"))
             return
         length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line[:15] == b"content-length:"), 0)
-        asked = head + await reader.readexactly(length)
-        action = next(action for action in (STEP_1, STEP_2, NONCE) if action.encode() in asked)
+        request = head + await reader.readexactly(length)
+        action = next(action for action in (STEP_1, STEP_2, NONCE) if action.encode() in request)
         await self.acts[action](writer)
         await writer.drain()
 
@@ -116,7 +116,7 @@ class HostileSite:
 
 @asynccontextmanager
 async def hostile_site() -> AsyncIterator[HostileSite]:
-    """One that behaves until it is told otherwise."""
+    """A site that answers correctly until `acts` is changed."""
     site = HostileSite(0)
     server = await asyncio.start_server(site.serve, "127.0.0.1", 0)
     site.port = server.sockets[0].getsockname()[1]

@@ -37,21 +37,21 @@ async def send(port: int, data: bytes, *, seconds: float = 20.0) -> Answer:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(data)
-        came = await asyncio.wait_for(_read(reader), seconds)
+        raw = await asyncio.wait_for(_read(reader), seconds)
     finally:
         writer.close()
-    head, _, body = came.partition(b"\r\n\r\n")
+    head, _, body = raw.partition(b"\r\n\r\n")
     return Answer(tuple(head.split(b"\r\n")), body)
 
 
 async def _read(reader: asyncio.StreamReader) -> bytes:
-    came = b""
+    received = b""
     try:
         while piece := await reader.read(65536):
-            came += piece
+            received += piece
     except ConnectionResetError:
         pass
-    return came
+    return received
 
 
 def request(method: str, path: str, *headers: bytes, body: bytes = b"", host: bytes = b"localhost") -> bytes:

@@ -98,8 +98,8 @@ ORIGINS = {
 async def test_without_a_key_only_pages_of_loopback_origins_are_served(keyless: RunningProxy) -> None:
     for origin, expected in ORIGINS.items():
         for method in ("GET", "POST", "DELETE", "OPTIONS"):
-            answered = await status(keyless, "/v1/conversations/x", b"Origin: " + origin, method=method)
-            assert (answered == 403) == (expected == 403), (origin, method)
+            code = await status(keyless, "/v1/conversations/x", b"Origin: " + origin, method=method)
+            assert (code == 403) == (expected == 403), (origin, method)
 
 
 async def test_a_refused_page_can_read_nothing(keyless: RunningProxy) -> None:
@@ -150,7 +150,7 @@ async def test_keys_may_be_sent_in_every_usual_way_and_in_any_bytes(keyed: Runni
     assert await status(keyed, f"{MODELS}?key={KEY.replace('ü', '%C3%BC')}") == 401
 
 
-async def test_a_wrong_key_is_told_before_the_body_comes(keyed: RunningProxy) -> None:
+async def test_a_wrong_key_is_reported_before_the_body_comes(keyed: RunningProxy) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(keyed.url).port)
     writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30000000\r\n\r\n")
 

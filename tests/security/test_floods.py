@@ -88,9 +88,9 @@ FLOODS: dict[str, tuple[str, Flood]] = {
 async def test_floods_from_a_site_end_in_errors_and_in_little_memory(
     hostile: HostileSite, http: aiohttp.ClientSession, tmp_path: Path, free_port: int
 ) -> None:
-    begun = monotonic()
+    started = monotonic()
     async with watched_proxy(hostile, tmp_path / "data", free_port) as proxy:
-        await good(http, proxy)
+        await good_answer(http, proxy)
         async with proxy.growth() as growth:
             for name, (action, make) in FLOODS.items():
                 for stream in (False, True):
@@ -100,12 +100,12 @@ async def test_floods_from_a_site_end_in_errors_and_in_little_memory(
                     assert '"error"' in text, name
                     assert "[DONE]" not in text, name
                     hostile.behave()
-                    await good(http, proxy)
-    figure("floods from a site", f"{2 * len(FLOODS)} in {monotonic() - begun:.0f} s, memory +{growth[0] / MB:.0f} MB")
+                    await good_answer(http, proxy)
+    figure("floods from a site", f"{2 * len(FLOODS)} in {monotonic() - started:.0f} s, memory +{growth[0] / MB:.0f} MB")
     assert growth[0] < MAX_GROWTH
 
 
-async def good(http: aiohttp.ClientSession, proxy: WatchedProxy) -> str:
+async def good_answer(http: aiohttp.ClientSession, proxy: WatchedProxy) -> str:
     """The body of one good answer."""
     status, text = await ask(http, proxy.port, "hi", stream=False)
     assert status == 200, text
@@ -119,9 +119,9 @@ async def test_what_follows_the_end_of_an_answer_is_thrown_away(
 ) -> None:
     hostile.acts[STEP_2] = flood(hostile, EVENTS + delta(ANSWER) + DONE, BLOCK, limit=1000 * GB)
     async with watched_proxy(hostile, tmp_path / "data", free_port) as proxy, proxy.growth() as growth:
-        await good(http, proxy)
+        await good_answer(http, proxy)
         assert (await ask(http, free_port, "hi"))[1].endswith("data: [DONE]\n\n")
-        await until(lambda: hostile.open == 0)
+        await wait_until(lambda: hostile.open == 0)
     assert growth[0] < MAX_GROWTH
 
 
@@ -152,9 +152,9 @@ async def test_a_client_that_leaves_an_endless_answer_ends_it(
         for stream in (False, True):
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(ask(http, free_port, "hi", stream=stream), 2.0)
-            await until(lambda: hostile.open == 0)
+            await wait_until(lambda: hostile.open == 0)
         hostile.behave()
-        await good(http, proxy)
+        await good_answer(http, proxy)
     assert growth[0] < MAX_GROWTH
 
 
@@ -162,25 +162,25 @@ async def test_a_client_that_leaves_an_endless_answer_ends_it(
 async def test_a_client_that_reads_nothing_holds_back_the_site_and_is_dropped(
     hostile: HostileSite, http: aiohttp.ClientSession, tmp_path: Path, free_port: int
 ) -> None:
-    async with watched_proxy(hostile, tmp_path / "data", free_port, module="tests.security.impatient") as proxy:
-        await good(http, proxy)
+    async with watched_proxy(hostile, tmp_path / "data", free_port, module="tests.security.short_limits") as proxy:
+        await good_answer(http, proxy)
         hostile.acts[STEP_2] = flood(hostile, EVENTS, delta("汉" * 1000) * 8)
         async with proxy.growth() as growth:
             clients = [idle_reader(free_port) for _ in range(4)]
-            await until(lambda: hostile.open == len(clients))
-            sent = await held_back(hostile)
+            await wait_until(lambda: hostile.open == len(clients))
+            sent = await sent_until_stalled(hostile)
             assert hostile.open == len(clients)
-            await until(lambda: hostile.open == 0)
+            await wait_until(lambda: hostile.open == 0)
         hostile.behave()
-        await good(http, proxy)
+        await good_answer(http, proxy)
         for client in clients:
             client.close()
     figure("4 clients that read nothing", f"{sent / MB:.0f} MB taken from the site, memory +{growth[0] / MB:.0f} MB")
     assert growth[0] < MAX_GROWTH
 
 
-async def held_back(hostile: HostileSite) -> int:
-    """How much it has sent, once it cannot send any more; that is when half a second brought nothing."""
+async def sent_until_stalled(hostile: HostileSite) -> int:
+    """The bytes it has sent once sending stalls: once nothing was sent for half a second."""
     async with asyncio.timeout(LATE):
         sent = -1
         while sent != hostile.sent:
@@ -200,7 +200,7 @@ def idle_reader(port: int) -> socket.socket:
     return client
 
 
-async def until(done: Callable[[], bool]) -> None:
+async def wait_until(done: Callable[[], bool]) -> None:
     """Wait until *done*; fails the test if that takes too long."""
     async with asyncio.timeout(LATE):
         while not done():

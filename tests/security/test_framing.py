@@ -39,7 +39,7 @@ LINES = st.sampled_from(
 
 
 @given(st.lists(LINES | st.binary(max_size=12), max_size=6))
-def test_heads(lines: list[bytes]) -> None:
+def test_heads_of_any_bytes(lines: list[bytes]) -> None:
     with suppress(BadResponse):
         head = parse_head(b"\r\n".join(lines))
         framing = head.framing()
@@ -59,13 +59,13 @@ PIECES = st.lists(
 @example([b"5;" + b"x" * 9000])
 @example([b"0\r\n", *[b"X: y\r\n"] * 9000])
 def test_chunked_bodies_of_any_bytes(pieces: list[bytes]) -> None:
-    body, fed, got = Chunked(), 0, 0
+    body, fed, decoded = Chunked(), 0, 0
     with suppress(BadResponse):
         for piece in pieces:
-            got += len(body.feed(piece))
+            decoded += len(body.feed(piece))
             fed += len(piece)
-    assert got <= fed + max(map(len, pieces), default=0)
-    assert fed - got <= MAX_LINE_BYTES + 20 * len(pieces)
+    assert decoded <= fed + max(map(len, pieces), default=0)
+    assert fed - decoded <= MAX_LINE_BYTES + 20 * len(pieces)
 
 
 CHUNKS = st.lists(
@@ -86,15 +86,15 @@ CHUNKS = st.lists(
 def test_a_chunked_body_is_the_same_however_it_is_cut_and_whatever_stands_behind_it(
     chunks: list[bytes], cuts: list[int], whole: set[int], extension: bytes, rest: tuple[bytes, bytes]
 ) -> None:
-    framed, places = b"", {0, *cuts}
+    framed, positions = b"", {0, *cuts}
     for number, chunk in enumerate(chunks):
         framed += b"%x%b\r\n%b\r\n" % (len(chunk), extension, chunk)
         if number in whole:
-            places.add(len(framed))  # as a chunk comes where the site sets the pace
+            positions.add(len(framed))  # as a chunk comes where the site sets the pace
     last, surplus = rest
     framed += last + surplus
     body = Chunked()
-    ends = sorted({place for place in places if place < len(framed)} | {len(framed)})
+    ends = sorted({position for position in positions if position < len(framed)} | {len(framed)})
 
     assert b"".join(body.feed(framed[start:end]) for start, end in pairwise(ends)) == b"".join(chunks)
     assert body.finished
@@ -105,16 +105,16 @@ def test_a_chunked_body_is_the_same_however_it_is_cut_and_whatever_stands_behind
 def test_bodies_of_known_length(length: int, pieces: list[bytes]) -> None:
     body = ContentLength(length)
     try:
-        got = b"".join(body.feed(piece) for piece in pieces)
+        decoded = b"".join(body.feed(piece) for piece in pieces)
         body.end()
     except BadResponse:
         assert len(b"".join(pieces)) < length
     else:
-        assert got == b"".join(pieces)[:length]
+        assert decoded == b"".join(pieces)[:length]
         assert body.has_surplus == (len(b"".join(pieces)) > length)
 
 
-class Kept:
+class CollectingSink:
     """A sink that keeps what it is given."""
 
     def __init__(self) -> None:
@@ -157,13 +157,13 @@ def event_by_event(stream: bytes, verdict: bool | None) -> str:
 def test_a_reply_is_read_the_same_however_it_is_cut_and_however_many_deltas_come_at_once(
     stream: list[bytes], cuts: list[int], verdict: bool | None
 ) -> None:
-    kept, sent = Kept(), b"".join(stream)
+    collected, sent = CollectingSink(), b"".join(stream)
     attempt = Attempt(
-        CLIENT, CREDENTIALS, TURN, reader=ReplyReader(), double_encodes=verdict, sink=kept, begun=lambda: None
+        CLIENT, CREDENTIALS, TURN, reader=ReplyReader(), double_encodes=verdict, sink=collected, begun=lambda: None
     )
     places = sorted({0, len(sent), *(cut for cut in cuts if cut < len(sent))})
     for start, end in pairwise(places):
         attempt._take(sent[start:end])
     attempt._flush()
 
-    assert "".join(kept.texts) == event_by_event(sent, verdict)
+    assert "".join(collected.texts) == event_by_event(sent, verdict)

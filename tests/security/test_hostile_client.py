@@ -1,4 +1,4 @@
-"""Clients that dawdle, flood, or send what is no HTTP: cut or refused, and the others are served as before."""
+"""Clients that are slow, flood, or send invalid HTTP are cut off or refused, and others are served as before."""
 
 import asyncio
 import gzip
@@ -14,8 +14,8 @@ import pytest
 
 from tests.figures import figure
 from tests.proxy.serving import ask
-from tests.security.impatient import FEW_FILES
 from tests.security.raw import request, send
+from tests.security.short_limits import FEW_FILES
 from tests.security.watched import WatchedProxy, watched_proxy
 from tests.site import SimulatedSite
 
@@ -42,7 +42,7 @@ async def proxy(
     site: SimulatedSite, tmp_path: Path, free_port: int, as_users_run_it: None
 ) -> AsyncIterator[WatchedProxy]:
     """One with short limits."""
-    async with watched_proxy(site, tmp_path / "data", free_port, module="tests.security.impatient") as running:
+    async with watched_proxy(site, tmp_path / "data", free_port, module="tests.security.short_limits") as running:
         yield running
 
 
@@ -104,24 +104,24 @@ async def test_pipelined_requests_are_answered_in_order_and_nothing_after_garbag
 
 
 async def test_a_request_that_does_not_come_is_cut(proxy: WatchedProxy, http: aiohttp.ClientSession) -> None:
-    begun = monotonic()
+    started = monotonic()
     silent = send(proxy.port, b"")
-    headers = dripped(proxy.port, b"GET /v1/models HTTP/1.1\r\n", b"X-A: b\r\n")
+    headers = answer_to_drips(proxy.port, b"GET /v1/models HTTP/1.1\r\n", b"X-A: b\r\n")
     (nothing, half) = await asyncio.gather(silent, headers)
 
     assert (nothing.status, half) == (0, b"")
-    assert monotonic() - begun < 10
+    assert monotonic() - started < 10
     assert (await ask(http, proxy.port, "hi"))[0] == 200
 
 
 async def test_a_body_that_drips_in_is_408(proxy: WatchedProxy, http: aiohttp.ClientSession) -> None:
     for path in (CHAT, "/v1/responses", "/v1/conversations", "/v1/conversations/conv_1/items", "/v1/conversations/x"):
         head = b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n" % path.encode()
-        answer = await dripped(proxy.port, head, b" ")
+        answer = await answer_to_drips(proxy.port, head, b" ")
         assert answer.startswith(b"HTTP/1.1 408"), path
         error = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
         assert error["code"] == "request_timeout"
-    broken = await dripped(proxy.port, POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n", b"zz\r\n")
+    broken = await answer_to_drips(proxy.port, POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n", b"zz\r\n")
     assert broken.startswith((b"HTTP/1.1 408", b"HTTP/1.0 400"))
     assert (await ask(http, proxy.port, "hi"))[0] == 200
 
@@ -148,9 +148,9 @@ async def test_a_thousand_idle_connections_cost_little_and_keep_nobody_out(
     assert (await ask(http, proxy.port, "hi"))[0] == 200
     async with proxy.growth() as growth:
         opened = await asyncio.gather(*(idle(proxy.port) for _ in range(IDLE_CONNECTIONS)))
-        begun = monotonic()
+        started = monotonic()
         assert (await ask(http, proxy.port, "hi"))[0] == 200
-        seconds = monotonic() - begun
+        seconds = monotonic() - started
         await asyncio.gather(*(reader.read() for reader, _ in opened))  # all are cut in the end
     for _, writer in opened:
         writer.close()
@@ -167,7 +167,7 @@ async def idle(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     return reader, writer
 
 
-async def dripped(port: int, head: bytes, drop: bytes) -> bytes:
+async def answer_to_drips(port: int, head: bytes, drop: bytes) -> bytes:
     """All that comes back while *drop* is sent again and again after *head*."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(head)

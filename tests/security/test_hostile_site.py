@@ -23,8 +23,8 @@ from tests.security.hostile_site import (
     delta,
     hostile_site,
     json_answer,
+    response,
     sends,
-    whole,
 )
 
 DEEP = b"[" * 100_000
@@ -90,15 +90,15 @@ WRONG_STEP_1 = {
     "a broken chunk": sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n"),
     "a chunk of a negative size": sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n"),
     "a header line of 1 MB": sends(b"HTTP/1.1 200 OK\r\nX-A: " + b"a" * 2**20 + b"\r\n\r\n{}"),
-    "JSON nested too deep": sends(whole(DEEP, b"Content-Type: application/json")),
-    "deep objects": sends(whole(b'{"data":' * 100_000, b"Content-Type: application/json")),
+    "JSON nested too deep": sends(response(DEEP, b"Content-Type: application/json")),
+    "deep objects": sends(response(b'{"data":' * 100_000, b"Content-Type: application/json")),
     "a key of another kind": sends(json_answer({"success": True, "data": {"cache_key": {"a": 1}}})),
-    "an answer compressed all the same": sends(whole(b"\x1f\x8b\x08" + b"\0" * 50, b"Content-Encoding: gzip")),
-    "an empty page": sends(whole(b"")),
+    "an answer compressed all the same": sends(response(b"\x1f\x8b\x08" + b"\0" * 50, b"Content-Encoding: gzip")),
+    "an empty page": sends(response(b"")),
     "informational answers without end": drips(b"", INTERIM, 0.001),
     "a status of its own": sends(b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n"),
     "half a surrogate pair as its reason": sends(
-        whole(b'{"success":false,"data":{"message":"\\ud83d","code":"\\ud83d"}}').replace(b"200 OK", b"500 No")
+        response(b'{"success":false,"data":{"message":"\\ud83d","code":"\\ud83d"}}').replace(b"200 OK", b"500 No")
     ),
 }
 
@@ -134,10 +134,10 @@ WRONG_STEP_2 = {
     "a broken chunk": sends(EVENTS_HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
     "a broken chunk after text": sends(EVENTS_HEAD + CHUNKED + chunk(delta("begun")) + b"zz\r\n"),
     "a chunked body that ends early": sends(EVENTS_HEAD + b"Transfer-Encoding: chunked\r\n\r\nffff\r\ndata"),
-    "another content type": sends(whole(DONE, b"Content-Type: text/html")),
+    "another content type": sends(response(DONE, b"Content-Type: text/html")),
     "a compressed body": sends(EVENTS_HEAD + b"Content-Encoding: gzip\r\n\r\n", b"\x1f\x8b\x08" + b"\0" * 5000),
     "informational answers without end": drips(b"", INTERIM, 0.001),
-    "many informational answers at once": sends(INTERIM * 2000, whole(b"")),
+    "many informational answers at once": sends(INTERIM * 2000, response(b"")),
     "two codings": sends(EVENTS_HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
     "a size of chunk without end": drips(EVENTS_HEAD + CHUNKED, b"0" * 1000, 0.001),
     "an extension of a chunk without end": drips(EVENTS_HEAD + CHUNKED + b"5;", b"a" * 1000, 0.001),
@@ -213,14 +213,14 @@ async def test_redirects_are_not_followed(
     proxy_of: RunningProxy, hostile: HostileSite, action: str, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("proxy.upstreams.site.credentials.RENEWAL_SECONDS", 0.5)  # nobody makes the visit
-    async with hostile_site() as elsewhere:
-        place = f"{elsewhere.origin}/wp-admin/admin-ajax.php?action={action}".encode()
+    async with hostile_site() as target:
+        location = f"{target.origin}/wp-admin/admin-ajax.php?action={action}".encode()
         hostile.acts[action] = sends(
-            b"HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % (status, place)
+            b"HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % (status, location)
         )
 
         await fails_and_recovers(proxy_of, hostile)
-    assert elsewhere.requests == []
+    assert target.requests == []
 
 
 async def test_cookies_of_a_site_are_neither_kept_nor_sent_back(proxy_of: RunningProxy, hostile: HostileSite) -> None:
@@ -256,7 +256,7 @@ def escaped(text: str) -> bytes:
 
 async def fails_and_recovers(proxy_of: RunningProxy, hostile: HostileSite, *, stream: bool = False) -> None:
     """One turn fails in OpenAI's shape and in time; once the site behaves, the next one is answered."""
-    begun = monotonic()
+    started = monotonic()
     if stream:
         events = (await streamed(proxy_of)).strip()
         assert b"[DONE]" not in events
@@ -267,7 +267,7 @@ async def fails_and_recovers(proxy_of: RunningProxy, hostile: HostileSite, *, st
         assert set(answer.body["error"]) == {"message", "type", "param", "code"}
         assert answer.code != "internal_error"
         assert len(answer.body["error"]["message"]) < 1000
-    assert monotonic() - begun < LATE
+    assert monotonic() - started < LATE
 
     hostile.behave()
     assert (await proxy_of.chat("hi")).text == ANSWER

@@ -46,7 +46,7 @@ def chat(text: str, **fields: object) -> dict[str, object]:
 
 
 async def test_odd_characters_in_every_place_stay_where_they_are(proxy: WatchedProxy) -> None:
-    made = json.loads((await post(proxy, "/v1/conversations", {})).body)["id"]
+    conversation = json.loads((await post(proxy, "/v1/conversations", {})).body)["id"]
     answers: list[Answer] = []
     for text in TEXTS:
         path = quote(text, safe="")
@@ -61,11 +61,11 @@ async def test_odd_characters_in_every_place_stay_where_they_are(proxy: WatchedP
             post(proxy, "/v1/responses", {"model": text, "input": text, "previous_response_id": text}),
             post(proxy, "/v1/responses", {"model": "gpt-4o-mini-helper", "input": text, "stream": True, "user": text}),
             post(proxy, "/v1/conversations", {"metadata": {text[:60]: text}}),
-            post(proxy, f"/v1/conversations/{made}", {"metadata": {"a": text}}),
-            post(proxy, f"/v1/conversations/{made}/items", {"items": [{"role": "user", "content": text}]}),
-            *(send(proxy.port, request("GET", f"/{place}/{path}")) for place in PLACES),
-            send(proxy.port, request("GET", f"/v1/conversations/{made}/items?limit={path}&after={path}")),
-            send(proxy.port, request("DELETE", f"/v1/conversations/{made}/items/{path}")),
+            post(proxy, f"/v1/conversations/{conversation}", {"metadata": {"a": text}}),
+            post(proxy, f"/v1/conversations/{conversation}/items", {"items": [{"role": "user", "content": text}]}),
+            *(send(proxy.port, request("GET", f"/{path_prefix}/{path}")) for path_prefix in PLACES),
+            send(proxy.port, request("GET", f"/v1/conversations/{conversation}/items?limit={path}&after={path}")),
+            send(proxy.port, request("DELETE", f"/v1/conversations/{conversation}/items/{path}")),
         )
 
     for answer in answers:
@@ -92,7 +92,8 @@ async def test_odd_bytes_in_headers_stay_where_they_are(proxy: WatchedProxy) -> 
         b"User-Agent",
     ]
     values = [
-        f"http://localhost/{FORGED}".encode() + odd for odd in (b"\xff", "\u2028\x85".encode(), b"\t", b"[", b"%0d%0a")
+        f"http://localhost/{FORGED}".encode() + suffix
+        for suffix in (b"\xff", "\u2028\x85".encode(), b"\t", b"[", b"%0d%0a")
     ]
     for name in names:
         for value in values:
@@ -110,11 +111,11 @@ async def test_odd_bytes_in_headers_stay_where_they_are(proxy: WatchedProxy) -> 
 
 
 async def test_ids_of_ones_own_are_taken_where_they_are_plain(proxy: WatchedProxy) -> None:
-    taken = await send(proxy.port, request("GET", "/healthz", b"X-Request-Id: My-id_1.2"))
-    made = await send(proxy.port, request("GET", "/healthz", b"X-Request-Id: " + b"a" * 129))
+    echoed = await send(proxy.port, request("GET", "/healthz", b"X-Request-Id: My-id_1.2"))
+    generated = await send(proxy.port, request("GET", "/healthz", b"X-Request-Id: " + b"a" * 129))
 
-    assert taken.header("x-request-id") == "My-id_1.2"
-    assert str(made.header("x-request-id")).startswith("req_")
+    assert echoed.header("x-request-id") == "My-id_1.2"
+    assert str(generated.header("x-request-id")).startswith("req_")
 
 
 async def test_what_a_site_says_is_no_log_line_either(tmp_path: Path, free_port: int) -> None:
@@ -136,7 +137,7 @@ def no_line_is_forged(proxy: WatchedProxy) -> None:
     for line in log.splitlines():
         assert not line.startswith(FORGED), line
         assert line.startswith(("{", "    ")) or line[2:3] == ":", line
-        assert not any(odd in line for odd in UNPRINTED), line
+        assert not any(text in line for text in UNPRINTED), line
     assert "Traceback" not in log
     assert "forged" in log or "malformed" in log  # it was logged, harmlessly
 

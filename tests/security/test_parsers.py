@@ -70,9 +70,9 @@ def dumped(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
-def valid_json(made: bytes) -> None:
-    """Fail unless *made* is what any client can read: strict JSON in UTF-8."""
-    for event in made.split(b"\n\n"):
+def valid_json(events: bytes) -> None:
+    """Fail unless *events* is what any client can read: strict JSON in UTF-8."""
+    for event in events.split(b"\n\n"):
         for line in event.split(b"\n"):
             if line.startswith(b"data: ") and line != b"data: [DONE]":
                 orjson.loads(line.removeprefix(b"data: "))
@@ -119,8 +119,8 @@ def test_chat_requests(body: bytes, sent: list[Any]) -> None:
 def test_responses_requests_and_what_is_echoed_of_them(body: bytes, sent: Any) -> None:
     try:
         read = parse_json(body)
-        asked = json.loads(json.dumps({**read, "model": "m", "input": sent}).encode("utf-8", "replace"))
-        request = parse_response(parse_json(dumped(asked)))
+        request_body = json.loads(json.dumps({**read, "model": "m", "input": sent}).encode("utf-8", "replace"))
+        request = parse_response(parse_json(dumped(request_body)))
     except ServiceError as error:
         declared(error, 400)
         return
@@ -186,19 +186,19 @@ events = st.builds(
 
 
 @given(st.lists(events, max_size=6), st.sampled_from(["OpenAI", "Google", "Claude", "OpenRouter", ""]))
-def test_events_of_a_reply_and_what_clients_are_told_of_them(stream: list[ServerEvent], provider: str) -> None:
+def test_events_of_a_reply_and_what_clients_are_sent(stream: list[ServerEvent], provider: str) -> None:
     reader = ReplyReader(provider)
     reply = ChatReply(ChatRequest(Ask("m", ()), {}, include_usage=True), id="chatcmpl-1", created=1, model="m")
-    made = reply.opening()
+    sent = reply.opening()
     try:
         for event in stream:
-            made += reply.text_of(0)(reader.read(event))
+            sent += reply.text_of(0)(reader.read(event))
         reader.end()
         end = End(reader.finish_reason, reader.refusal, sources(reader.citations))
-        made += reply.closing([end], Usage(1, 1))
+        sent += reply.closing([end], Usage(1, 1))
     except SiteRefusal as refusal:
-        made += reply.failure(to_refusal(refusal).error)
-    valid_json(made)
+        sent += reply.failure(to_refusal(refusal).error)
+    valid_json(sent)
 
 
 @given(st.lists(st.binary(max_size=40), max_size=6))

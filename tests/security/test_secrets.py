@@ -32,7 +32,7 @@ MODEL = "gpt-4o-mini-helper"
 
 
 @dataclass
-class Seen:
+class Observed:
     """Everything that could be seen from outside."""
 
     texts: dict[str, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Seen:
         """Keep what was shown there."""
         self.texts[where] = self.texts.get(where, "") + text
 
-    def showing(self, secrets: Sequence[str]) -> list[str]:
+    def places_with(self, secrets: Sequence[str]) -> list[str]:
         """Where any of *secrets* was shown."""
         assert all(len(secret) > 8 for secret in secrets)
         found = [f"{secret} in {where}" for where, text in self.texts.items() for secret in secrets if secret in text]
@@ -50,7 +50,7 @@ class Seen:
 
 
 @asynccontextmanager
-async def titles_watched(seen: Seen, pids: Sequence[int]) -> AsyncIterator[None]:
+async def titles_watched(seen: Observed, pids: Sequence[int]) -> AsyncIterator[None]:
     """Note the command lines and names of all processes below *pids*, again and again."""
 
     async def watch() -> None:
@@ -76,7 +76,7 @@ class Product:
 
     url: str
     environment: dict[str, str]
-    seen: Seen
+    seen: Observed
     http: aiohttp.ClientSession
 
     async def ask(self, path: str, *, body: Any = None, **headers: str) -> int:
@@ -106,7 +106,9 @@ class Product:
 
 
 @asynccontextmanager
-async def product(site: RunningSite, tmp_path: Path, port: int, seen: Seen, **settings: str) -> AsyncIterator[Product]:
+async def product(
+    site: RunningSite, tmp_path: Path, port: int, seen: Observed, **settings: str
+) -> AsyncIterator[Product]:
     """`python -m harvester` and `python -m proxy` with everything in *tmp_path*; what they print is kept."""
     (tmp_path / "temporary").mkdir()
     variables = environment(
@@ -150,8 +152,8 @@ async def ready(running: Product) -> None:
     raise AssertionError("not ready in time")
 
 
-async def live_through(running: Product, site: RunningSite, commands: Sequence[Sequence[str]]) -> None:
-    """Good turns, refused nonces, failures of every kind, wrong keys, and *commands*."""
+async def exercise(running: Product, site: RunningSite, commands: Sequence[Sequence[str]]) -> None:
+    """Make good turns, refused nonces, failures of every kind and requests with wrong keys, and run *commands*."""
     assert await running.chat("hi") == 200
     assert await running.chat("hi", stream=True) == 200
     await site.control(rotate_nonce=True)
@@ -182,13 +184,13 @@ COMMANDS = {  # what they print is the same in each form of the log
 
 @pytest.mark.parametrize("log_format", COMMANDS)
 async def test_no_secret_is_shown_anywhere(tmp_path: Path, free_port: int, log_format: str) -> None:
-    seen = Seen()
+    seen = Observed()
     async with running_site() as site:
         await site.control(page_cookies=list(COOKIES), cookie_bound_nonce=False)
         nonces = {str((await site.state())["nonce"])}
         async with product(site, tmp_path, free_port, seen, FREEAICHAT_LOG_FORMAT=log_format) as running:
             await ready(running)
-            await live_through(running, site, COMMANDS[log_format])
+            await exercise(running, site, COMMANDS[log_format])
             others_see = exposed(tmp_path / "data")
             nonces.add(str((await site.state())["nonce"]))
             async with open_store(f"sqlite:///{tmp_path / 'data' / 'freeaichat.db'}") as store:
@@ -197,7 +199,7 @@ async def test_no_secret_is_shown_anywhere(tmp_path: Path, free_port: int, log_f
     assert all(value in state.current.cookie for value in VALUES)
     secrets = [KEY, WRONG_KEY, *VALUES, *nonces, state.current.session_id]
 
-    assert seen.showing(secrets) == []
+    assert seen.places_with(secrets) == []
     assert others_see == []
     assert "visit" in seen.texts["log of the harvester"]
     assert "POST /v1/chat/completions" in seen.texts["log of the proxy"]
@@ -213,13 +215,13 @@ async def test_a_site_that_repeats_what_it_was_sent_tells_clients_and_logs_nothi
         async with open_store(f"sqlite:///{tmp_path / 'data' / 'freeaichat.db'}") as store:
             state = await store.site_state(site.origin)
         assert state is not None
-        said = f"refused: nonce {state.current.nonce} of guest {state.current.session_id}"
-        event = b"event: error\ndata: " + json.dumps({"error": said}).encode() + b"\n\n"
-        told = ""
+        message = f"refused: nonce {state.current.nonce} of guest {state.current.session_id}"
+        event = b"event: error\ndata: " + json.dumps({"error": message}).encode() + b"\n\n"
+        output = ""
         for action, act in (
             (STEP_2, sends(EVENTS_HEAD + b"\r\n" + event)),
             (STEP_2, sends(EVENTS_HEAD + b"\r\n" + OPENING + event)),
-            (STEP_1, sends(json_answer({"success": False, "data": {"message": said, "code": said}}))),
+            (STEP_1, sends(json_answer({"success": False, "data": {"message": message, "code": message}}))),
         ):
             site.acts[action] = act
             for stream in (False, True):
@@ -228,13 +230,13 @@ async def test_a_site_that_repeats_what_it_was_sent_tells_clients_and_logs_nothi
                     aiohttp.ClientSession() as http,
                     http.post(f"{proxy.url}/v1/chat/completions", json=body) as response,
                 ):
-                    told += await response.text()
+                    output += await response.text()
             site.behave()
-        told += proxy.log
+        output += proxy.log
 
-    assert told.count("refused: nonce *** of guest ***") >= 6
-    assert state.current.nonce not in told
-    assert state.current.session_id not in told
+    assert output.count("refused: nonce *** of guest ***") >= 6
+    assert state.current.nonce not in output
+    assert state.current.session_id not in output
 
 
 async def test_a_key_made_for_an_open_bind_is_kept_from_other_users(tmp_path: Path, free_port: int) -> None:
@@ -255,8 +257,8 @@ async def test_a_key_made_for_an_open_bind_is_kept_from_other_users(tmp_path: Pa
 def exposed(*places: Path) -> list[str]:
     """Which of *places*, and of what is in them, others could read or write."""
     found = []
-    for place in places:
-        for path in (place, *place.rglob("*")):
+    for root in places:
+        for path in (root, *root.rglob("*")):
             with suppress(FileNotFoundError):  # gone meanwhile
                 mode = stat.S_IMODE(path.lstat().st_mode)
                 if mode & 0o077 and not path.is_symlink():

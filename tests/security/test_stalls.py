@@ -26,16 +26,16 @@ def chat(messages: bytes, more: bytes = b"") -> bytes:
     return b'{"model":"gpt-4o-mini-helper","messages":%s%s}' % (messages, more)
 
 
-def said(content: bytes) -> bytes:
+def chat_with(content: bytes) -> bytes:
     return chat(b'[{"role":"user","content":"%s"}]' % content)
 
 
 BODIES = {
-    "one long text": said(b"a" * 30 * MB),
-    "a long text of another script": said("汉".encode() * 10 * MB),
-    "a long text of escapes": said(b"\\n" * 15 * MB),
-    "half a surrogate pair after much": said(b"a" * 30 * MB + b"\\ud83d"),
-    "a body that breaks off": said(b"a" * 30 * MB)[:-3],
+    "one long text": chat_with(b"a" * 30 * MB),
+    "a long text of another script": chat_with("汉".encode() * 10 * MB),
+    "a long text of escapes": chat_with(b"\\n" * 15 * MB),
+    "half a surrogate pair after much": chat_with(b"a" * 30 * MB + b"\\ud83d"),
+    "a body that breaks off": chat_with(b"a" * 30 * MB)[:-3],
     "millions of lists": chat(b"[" + b"[]," * 10 * MB + b"1]"),
     "millions of numbers": chat(b"[" + b"1," * 15 * MB + b"1]"),
     "brackets without end": b"[" * 30 * MB,
@@ -64,7 +64,7 @@ async def proxy(tmp_path: Path, free_port: int, as_users_run_it: None) -> AsyncI
     """One that tells of its stalls, and has answered once."""
     async with (
         SimulatedSite() as site,
-        watched_proxy(site, tmp_path / "data", free_port, module="tests.security.stalls") as running,
+        watched_proxy(site, tmp_path / "data", free_port, module="tests.security.stall_reporter") as running,
     ):
         async with aiohttp.ClientSession() as http:
             await ask(http, free_port, "hi")
@@ -75,7 +75,7 @@ def stalls(log: str) -> list[float]:
     return [float(found) for found in re.findall(r"^stalled ([\d.]+)$", log, re.MULTILINE)]
 
 
-async def worst(proxy: WatchedProxy, data: bytes) -> tuple[float, int]:
+async def longest_stall(proxy: WatchedProxy, data: bytes) -> tuple[float, int]:
     """The longest stall, in milliseconds, while a request is answered, and the answer's status.
 
     A stall is the request's own where it comes each time; on a busy machine everything takes longer now and then.
@@ -92,7 +92,7 @@ async def worst(proxy: WatchedProxy, data: bytes) -> tuple[float, int]:
 
 
 async def test_no_body_stalls_the_others(proxy: WatchedProxy) -> None:
-    found = {name: await worst(proxy, request("POST", CHAT, body=body)) for name, body in BODIES.items()}
+    found = {name: await longest_stall(proxy, request("POST", CHAT, body=body)) for name, body in BODIES.items()}
 
     print(found)
     longest = max(found, key=lambda name: found[name][0])
@@ -106,7 +106,7 @@ async def test_no_body_stalls_the_others(proxy: WatchedProxy) -> None:
 
 
 async def test_no_path_stalls_the_others(proxy: WatchedProxy) -> None:
-    found = {name: await worst(proxy, request("GET", path)) for name, path in PATHS.items()}
+    found = {name: await longest_stall(proxy, request("GET", path)) for name, path in PATHS.items()}
 
     assert {name: stall for name, stall in found.items() if stall[0] > MOST_MS} == {}
     assert all(status in {200, 404} for _, status in found.values()), found

@@ -7,7 +7,7 @@ import pytest
 
 from shared.store import Store, open_store
 from tests.redis_server import RedisServer
-from tests.shared.rounds import Rounds
+from tests.shared.poll_counter import PollCounter
 
 
 @pytest.fixture(params=["sqlite", "redis"])
@@ -27,6 +27,6 @@ async def store(store_url: str) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def rounds(monkeypatch: pytest.MonkeyPatch) -> Rounds:
+def polls(monkeypatch: pytest.MonkeyPatch) -> PollCounter:
     """Tells when watched stores have looked for changes."""
-    return Rounds(monkeypatch)
+    return PollCounter(monkeypatch)

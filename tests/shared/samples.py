@@ -1,4 +1,4 @@
-"""Values to put into a store."""
+"""Sample values for stores."""
 
 import json
 
@@ -35,24 +35,24 @@ def visit(number: int, *, site: str = SITE, at: float | None = None) -> Visit:
 
 
 def note(uuid: str = "copy-1", response_id: str = "") -> Note:
-    """What an AIPKit site's upstream notes of its copy; version 0.1.0 stored the value alone."""
+    """An AIPKit upstream's note on the site's copy of a conversation; version 0.1.0 stored the value alone."""
     value = {"site": SITE, "bot_id": 7, "session_id": "guest", "conversation_uuid": uuid, "response_id": response_id}
     return Note(name=uuid, value=json.dumps({**value, "interaction_id": ""}))
 
 
-def said(*texts: str) -> tuple[Message, ...]:
-    """Messages of the client and the assistant in turns."""
+def messages_of(*texts: str) -> tuple[Message, ...]:
+    """Messages with these texts, alternately of the client and the assistant."""
     return tuple(Message(role="assistant" if number % 2 else "user", text=text) for number, text in enumerate(texts))
 
 
 def conversation(name: str = "conv-1", *texts: str, at: float = 100.0) -> Conversation:
-    return Conversation(id=name, created_at=at, updated_at=at, messages=said(*texts))
+    return Conversation(id=name, created_at=at, updated_at=at, messages=messages_of(*texts))
 
 
 def turn(
     name: str, *texts: str, at: float = 200.0, history: tuple[Message, ...] | None = None, copy: str = "copy-1"
 ) -> TurnResult:
-    return TurnResult(turn_id=name, at=at, history=history, added=said(*texts), note=note(copy))
+    return TurnResult(turn_id=name, at=at, history=history, added=messages_of(*texts), note=note(copy))
 
 
 def texts_of(found: Conversation | None) -> list[str]:

@@ -65,7 +65,7 @@ def test_of_the_downloaded_ones_the_newest_counts_by_its_number(machine: dict[st
     assert find_browser("", machine).path == newest
 
 
-def test_a_download_that_broke_off_is_passed_over(machine: dict[str, str]) -> None:
+def test_a_download_that_broke_off_is_skipped(machine: dict[str, str]) -> None:
     downloaded(machine, OWN_SHELL.format(1255), is_complete=False)
     other = installed(machine, "chromium")
 
@@ -102,16 +102,16 @@ def test_a_setting_that_names_no_program_is_an_error_and_no_other_browser_is_tak
         find_browser(str(tmp_path / "wrong"), machine)
 
 
-def test_a_home_of_another_user_is_passed_over(machine: dict[str, str]) -> None:
+def test_a_home_of_another_user_is_skipped(machine: dict[str, str]) -> None:
     """As where a service is started by root for another user, and HOME stays root's."""
     downloaded(machine, OWN_SHELL.format(1250))
     Path(machine["HOME"]).chmod(0)
-    ours = os.geteuid()
-    os.seteuid(65534 if ours == 0 else ours)  # root may enter everything
+    uid = os.geteuid()
+    os.seteuid(65534 if uid == 0 else uid)  # root may enter everything
     try:
         assert find_browser("sh", machine | {"PATH": os.defpath}).found == "FREEAICHAT_BROWSER"
     finally:
-        os.seteuid(ours)
+        os.seteuid(uid)
         Path(machine["HOME"]).chmod(0o700)
 
 
@@ -133,7 +133,7 @@ def test_a_headless_shell_is_known_by_its_name_also_behind_a_link(machine: dict[
     assert find_browser(str(installed(machine, "chromium")), machine).kind == "full"
 
 
-def test_for_a_window_headless_shells_are_passed_over_even_a_configured_one(machine: dict[str, str]) -> None:
+def test_for_a_window_headless_shells_are_skipped_even_a_configured_one(machine: dict[str, str]) -> None:
     shell = installed(machine, "chromium-headless-shell")
     with pytest.raises(BrowserNotFound, match="full browser"):
         find_browser(str(shell), machine, full_only=True)

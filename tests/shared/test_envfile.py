@@ -1,4 +1,4 @@
-"""What lies where `.env` is looked for, and blanks around what stands in it or in the environment."""
+"""Reading `.env`: missing and unreadable files, and blanks around values."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from shared.secrets import Secret
 from shared.settings import SettingsError, load
 
 
-@pytest.mark.parametrize("place", ["missing", "a directory", "a directory/.env", "a file/.env"])
+@pytest.mark.parametrize("name", ["missing", "a directory", "a directory/.env", "a file/.env"])
 def test_where_there_is_no_file_there_are_no_settings(
-    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a directory").mkdir()
     (tmp_path / "a file").touch()
-    monkeypatch.setenv("FREEAICHAT_ENV_FILE", str(tmp_path / place))
+    monkeypatch.setenv("FREEAICHAT_ENV_FILE", str(tmp_path / name))
 
     assert load().store == ""
 
@@ -50,7 +50,7 @@ def test_blanks_around_a_value_mean_nothing(tmp_path: Path, monkeypatch: pytest.
         ("PORT='\nFREEAICHAT_API_KEY='hush'", "PORT"),
     ],
 )
-def test_a_line_of_ours_that_cannot_be_read_is_never_passed_over(
+def test_a_line_of_ours_that_cannot_be_read_is_never_skipped(
     line: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -74,7 +74,7 @@ def test_what_others_keep_in_the_file_may_be_written_in_any_way(
     assert load().port == 9001
 
 
-def test_a_file_that_cannot_be_read_is_never_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_read_is_never_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").symlink_to(tmp_path / ".env")
     monkeypatch.setenv("FREEAICHAT_ENV_FILE", str(tmp_path / ".env"))
 

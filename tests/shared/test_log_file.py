@@ -26,7 +26,7 @@ os.write(2, b"the end\\n")  # as what is no logger does
 """
 
 
-def test_it_stays_bounded_however_many_write_and_no_line_is_torn(tmp_path: Path) -> None:
+def test_the_log_file_stays_bounded_with_many_writers_and_no_line_is_torn(tmp_path: Path) -> None:
     path = log_path(tmp_path)
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(number), str(MAX_BYTES), str(LINES)])
@@ -44,22 +44,22 @@ def test_it_stays_bounded_however_many_write_and_no_line_is_torn(tmp_path: Path)
     assert (path.read_text() or rotated_path(path).read_text()).endswith("the end\n")
 
 
-def test_where_no_other_file_can_be_begun_it_stays_bounded_and_holds_up_nobody(
+def test_where_no_other_file_can_be_created_it_stays_bounded_and_holds_up_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = log_path(tmp_path / "data")
     path.parent.mkdir()
-    ours, another_process = (os.open(path, APPENDING, 0o600) for _ in range(2))
-    monkeypatch.setattr("shared.log_file.STDERR", ours)
+    stderr, other_stderr = (os.open(path, APPENDING, 0o600) for _ in range(2))
+    monkeypatch.setattr("shared.log_file.STDERR", stderr)
     stream = RotatingStream(path, MAX_BYTES)
     path.parent.rename(tmp_path / "moved")
 
     for _ in range(200):
         stream.write("x" * 99 + "\n")
 
-    assert os.fstat(ours).st_size <= MAX_BYTES
-    fcntl.flock(another_process, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    for descriptor in (ours, another_process):
+    assert os.fstat(stderr).st_size <= MAX_BYTES
+    fcntl.flock(other_stderr, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    for descriptor in (stderr, other_stderr):
         os.close(descriptor)
 
 
@@ -88,12 +88,12 @@ def test_only_a_file_that_is_standard_error_is_taken_over(tmp_path: Path) -> Non
     assert rotating_stderr(tmp_path / "other") is None
 
 
-def test_one_that_others_put_aside_while_this_process_started_is_taken_over_too(
+def test_a_log_file_rotated_by_others_during_the_start_is_taken_over_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = log_path(tmp_path)
-    ours = os.open(path, APPENDING, 0o600)
-    monkeypatch.setattr("shared.log_file.STDERR", ours)
+    stderr = os.open(path, APPENDING, 0o600)
+    monkeypatch.setattr("shared.log_file.STDERR", stderr)
     monkeypatch.setattr("shared.log_file.MAX_BYTES", MAX_BYTES)
     with path.open("a") as output:
         output.write("x" * MAX_BYTES)
@@ -105,11 +105,11 @@ def test_one_that_others_put_aside_while_this_process_started_is_taken_over_too(
     stream.write("the last line of the full one\n")
     stream.write("the first of another\n")
 
-    os.close(ours)
+    os.close(stderr)
     assert path.read_text() == "the first of another\n"
 
 
-def test_its_tail_goes_back_into_the_file_before_and_holds_whole_lines(tmp_path: Path) -> None:
+def test_the_tail_reaches_into_the_previous_file_and_holds_whole_lines(tmp_path: Path) -> None:
     path = log_path(tmp_path)
     assert tail(path, 100) == ""
     rotated_path(path).write_text("one\ntwo\nthree\n")

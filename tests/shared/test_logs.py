@@ -46,7 +46,7 @@ SECRETIVE = [
 
 
 @pytest.mark.parametrize("text", SECRETIVE)
-def test_secrets_are_blotted_out_of_any_notation(text: str) -> None:
+def test_secrets_are_redacted_in_any_notation(text: str) -> None:
     assert "hush" not in redact(text)
     assert "***" in redact(text)
 
@@ -66,7 +66,7 @@ def test_ordinary_lines_stay_as_they_are(text: str) -> None:
     assert redact(text) == text
 
 
-def test_what_surrounds_a_secret_can_still_be_read() -> None:
+def test_text_around_a_secret_stays_readable() -> None:
     assert redact("GET /ajax?action=stream&cache_key=k&bot_id=7 took 3 s") == (
         "GET /ajax?action=stream&cache_key=***&bot_id=7 took 3 s"
     )
@@ -139,12 +139,12 @@ def test_lines_below_the_level_and_chatty_libraries_are_left_out(capsys: pytest.
 
 
 @pytest.mark.parametrize("style", ["console", "json"])
-def test_what_others_sent_stays_within_its_line(style: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    odd = "a\r\nb\x1b[2Kc\u2028d\x85e\u202ef\0"
+def test_untrusted_text_stays_on_one_log_line(style: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    untrusted = "a\r\nb\x1b[2Kc\u2028d\x85e\u202ef\0"
     configure("proxy", level="info", style=style)
-    logging.getLogger("x").warning("said %s", odd)
+    logging.getLogger("x").warning("said %s", untrusted)
     try:
-        raise ValueError(f"{odd}\n12:00:00 INFO    proxy     forged")
+        raise ValueError(f"{untrusted}\n12:00:00 INFO    proxy     forged")
     except ValueError:
         logging.getLogger("x").exception("failed")
 
@@ -156,33 +156,37 @@ def test_what_others_sent_stays_within_its_line(style: Any, capsys: pytest.Captu
     assert not any(line.startswith("12:00:00") and "forged" in line for line in lines)
 
 
-def test_a_warning_that_comes_again_and_again_is_told_once_a_minute(
+def test_a_warning_that_comes_again_and_again_is_reported_once_a_minute(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.logs.MAX_REMEMBERED", 2)
     configure("proxy", level="info", style="console")
     log = logging.getLogger("test")
 
-    def told(name: str) -> int:
+    def count_logged(name: str) -> int:
         log.warning("%s is away", name)
         log.info("going on")
         lines = capsys.readouterr().err.splitlines()
         assert "going on" in lines.pop()
         return len(lines)
 
-    assert [told(name) for name in ("store", "site", "store", "site")] == [1, 1, 0, 0]
-    assert [told(name) for name in ("another", "another", "store")] == [1, 0, 1]  # not all of them are remembered
+    assert [count_logged(name) for name in ("store", "site", "store", "site")] == [1, 1, 0, 0]
+    assert [count_logged(name) for name in ("another", "another", "store")] == [
+        1,
+        0,
+        1,
+    ]  # not all of them are remembered
 
     now = time.monotonic()
     monkeypatch.setattr("shared.logs.monotonic", lambda: now + 61)
-    assert [told("another"), told("another")] == [1, 0]
+    assert [count_logged("another"), count_logged("another")] == [1, 0]
     for number in range(2):
         log.error("failed", exc_info=ValueError(str(number)))
     assert capsys.readouterr().err.count("ValueError") == 2
 
 
 @pytest.mark.parametrize("style", ["console", "json"])
-def test_a_warning_of_a_library_that_cannot_be_written_out_harms_nobody_who_warns(
+def test_a_warning_that_cannot_be_formatted_does_not_fail_its_caller(
     style: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure("test", level="info", style=style)

@@ -1,4 +1,4 @@
-"""Hand-captured values become starting credentials, once each."""
+"""Manually captured values become the first credentials, once each."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ def _settings(**values: Any) -> Settings:
     return load(sites=f"{SITE}/chat/ https://second.example/", **values)
 
 
-def _visited(nonce: str = "harvested0", *, session_id: str = STORED_SESSION) -> Capture:
+def _capture(nonce: str = "harvested0", *, session_id: str = STORED_SESSION) -> Capture:
     identity = {
         "cookies": [{"name": "kept", "value": "1", "domain": "chat.example", "path": "/"}],
         "origins": [
@@ -132,9 +132,9 @@ async def test_a_missing_session_id_is_made_once_as_the_page_would(store: Store,
     made = UUID(seeded.session_id)
     assert (made.version, str(made)) == (4, seeded.session_id)
     assert guest_id(await store.identity(SITE), SITE) == seeded.session_id
-    again = await seed_manual(store, _settings(**given, post_id=7), now=600.0)
-    assert again is not None
-    assert again.session_id == seeded.session_id
+    reseeded = await seed_manual(store, _settings(**given, post_id=7), now=600.0)
+    assert reseeded is not None
+    assert reseeded.session_id == seeded.session_id
 
 
 async def test_a_missing_nonce_counts_as_never_checked(store: Store) -> None:
@@ -145,7 +145,7 @@ async def test_a_missing_nonce_counts_as_never_checked(store: Store) -> None:
 
 async def test_unchanged_values_never_replace_what_was_harvested_since(store: Store) -> None:
     await seed_manual(store, _settings(**BY_HAND), now=500.0)
-    harvested = await store.save_capture(_visited(), base=1)
+    harvested = await store.save_capture(_capture(), base=1)
 
     assert await seed_manual(store, _settings(**BY_HAND), now=600.0) is None
 
@@ -157,7 +157,7 @@ async def test_unchanged_values_never_replace_what_was_harvested_since(store: St
 )
 async def test_each_edited_value_wins_over_what_stands(store: Store, edit: dict[str, Any]) -> None:
     await seed_manual(store, _settings(**BY_HAND), now=500.0)
-    await store.save_capture(_visited(), base=1)
+    await store.save_capture(_capture(), base=1)
     edited = {**BY_HAND, **edit}
 
     seeded = await seed_manual(store, _settings(**edited), now=600.0)
@@ -176,7 +176,7 @@ async def test_each_edited_value_wins_over_what_stands(store: Store, edit: dict[
 
 
 async def test_what_is_not_given_by_hand_stays_as_a_visit_found_it(store: Store) -> None:
-    found = await store.save_capture(_visited(), base=0)
+    found = await store.save_capture(_capture(), base=0)
 
     seeded = await seed_manual(store, _settings(ajax_nonce="0123456789"), now=600.0)
 
@@ -184,14 +184,14 @@ async def test_what_is_not_given_by_hand_stays_as_a_visit_found_it(store: Store)
         found, nonce="0123456789", nonce_checked_at=600.0, captured_at=600.0, source="manual", generation=2
     )
     identity = json.loads(await store.identity(SITE) or "")
-    assert identity["cookies"] == json.loads(_visited().identity)["cookies"]
+    assert identity["cookies"] == json.loads(_capture().identity)["cookies"]
     assert guest_id(json.dumps(identity), SITE) == STORED_SESSION
     assert guest_id(json.dumps(identity), "https://other.example") == "other"
     assert {"name": "theme", "value": "dark"} in identity["origins"][1]["localStorage"]
 
 
 async def test_a_cookie_by_hand_comes_without_the_browsers_user_agent(store: Store) -> None:
-    await store.save_capture(_visited(), base=0)
+    await store.save_capture(_capture(), base=0)
     seeded = await seed_manual(store, _settings(cookie="a=1"), now=600.0)
     assert seeded is not None
     assert (seeded.cookie, seeded.user_agent, seeded.session_id) == ("a=1", "", STORED_SESSION)
@@ -206,7 +206,7 @@ async def test_the_note_of_what_was_seeded_shows_none_of_it(store: Store) -> Non
 
 
 async def test_seeding_beside_other_writers_ends_on_top_of_them(store: Store) -> None:
-    await store.save_capture(_visited("aaaaaaaaaa"), base=0)
+    await store.save_capture(_capture("aaaaaaaaaa"), base=0)
 
     async def renew() -> None:
         for number in range(3):

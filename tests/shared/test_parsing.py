@@ -1,4 +1,4 @@
-"""The small notations of settings."""
+"""Parsing durations, lists, addresses and pairs in settings."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""How long a Retry-After header asks to be left alone."""
+"""Parsing the Retry-After header."""
 
 import pytest
 from hypothesis import given
@@ -28,16 +28,16 @@ SENT = "Sun, 20 Sep 2026 10:00:00 GMT"
         ("", SENT, None),
     ],
 )
-def test_seconds_or_a_moment_by_the_other_clock(value: str, date: str, seconds: float | None) -> None:
+def test_retry_after_is_seconds_or_a_date_by_the_servers_clock(value: str, date: str, seconds: float | None) -> None:
     assert retry_after(value, date) == seconds
 
 
-def test_without_a_date_a_moment_is_counted_from_now() -> None:
+def test_without_a_date_header_a_retry_date_counts_from_now() -> None:
     assert retry_after("Thu, 01 Jan 1970 00:16:50 GMT", "", now=1000.0) == 10.0
 
 
 @given(st.text(), st.text())
-def test_whatever_it_says_the_pause_is_bounded(value: str, date: str) -> None:
+def test_the_retry_pause_is_bounded(value: str, date: str) -> None:
     found = retry_after(value, date, now=0.0)
 
     assert found is None or 0.0 <= found <= MAX_SECONDS

@@ -91,13 +91,13 @@ def test_a_directory_that_cannot_be_made_is_the_systems_error(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("content", "says"), [(b"\xff\xfe", "it holds no text"), (b"sk-a\nsk-b\n", "more than one line of text")]
+    ("content", "message"), [(b"\xff\xfe", "it holds no text"), (b"sk-a\nsk-b\n", "more than one line of text")]
 )
 def test_a_key_file_without_one_key_is_the_systems_error_and_stays_as_it_is(
-    tmp_path: Path, content: bytes, says: str
+    tmp_path: Path, content: bytes, message: str
 ) -> None:
     (tmp_path / KEY_FILE).write_bytes(content)
     for ask in (read_master_key, ensure_master_key):
-        with pytest.raises(OSError, match=says):
+        with pytest.raises(OSError, match=message):
             ask(tmp_path)
     assert (tmp_path / KEY_FILE).read_bytes() == content

@@ -203,7 +203,7 @@ def test_only_the_cookies_dollars_are_ever_doubled() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"),
+    ("name", "value", "message"),
     [
         ("FREEAICHAT_HARVEST_INTERVAL", "soon", "FREEAICHAT_HARVEST_INTERVAL: 'soon' is not a duration; write"),
         ("FREEAICHAT_HARVEST_INTERVAL", "0", "FREEAICHAT_HARVEST_INTERVAL: Input should be greater than 0"),
@@ -226,9 +226,9 @@ def test_only_the_cookies_dollars_are_ever_doubled() -> None:
     ],
 )
 def test_a_bad_value_is_refused_by_the_name_it_has(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
 ) -> None:
-    assert _refusal(monkeypatch, **{name: value}).startswith(says)
+    assert _refusal(monkeypatch, **{name: value}).startswith(message)
 
 
 @pytest.mark.parametrize("name", ["COOKIE", "AJAX_NONCE", "SESSION_ID"])
@@ -262,7 +262,7 @@ def test_secrets_are_in_no_repr_and_no_error(monkeypatch: pytest.MonkeyPatch) ->
     assert str(refused.value).count("\n") == 2
 
 
-def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_that_is_wrong_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = _refusal(monkeypatch, PORT="x", POST_ID="-1", FREEAICHAT_RETENTION="x").splitlines()
     assert sorted(line.partition(":")[0] for line in lines) == ["FREEAICHAT_PORT", "FREEAICHAT_RETENTION", "POST_ID"]
 

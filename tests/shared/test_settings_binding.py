@@ -1,4 +1,4 @@
-"""Which addresses are listened on, and which of them only this machine reaches."""
+"""The addresses to listen on, and which of them are loopback."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How large and long settings may be, and where a tilde in a path leads."""
+"""Bounds of settings, and the tilde in paths."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ def _clean_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"),
+    ("name", "value", "message"),
     [
         ("FREEAICHAT_HARVEST_INTERVAL", "9999999d", "FREEAICHAT_HARVEST_INTERVAL: is longer than 365d, the most"),
         ("FREEAICHAT_RETENTION", "9999999d", "FREEAICHAT_RETENTION: is longer than 36500d, the most there may be"),
@@ -31,13 +31,13 @@ def _clean_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("FREEAICHAT_ENV_FILE", "~nobody-here/.env", "FREEAICHAT_ENV_FILE: ~nobody-here/.env is in nobody's home"),
     ],
 )
-def test_what_no_system_can_do_is_refused_with_the_bound(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+def test_values_out_of_bounds_are_refused_with_the_bound(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError) as refused:
         load()
-    assert str(refused.value).startswith(says)
+    assert str(refused.value).startswith(message)
 
 
 def test_a_tilde_is_the_home_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

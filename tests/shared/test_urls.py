@@ -21,7 +21,7 @@ def test_two_addresses_may_be_one_page(named: str, found: str, is_other: bool) -
     assert is_other_page(named, found) is is_other
 
 
-def test_an_address_of_other_letters_is_sent_as_browsers_send_it() -> None:
+def test_an_international_host_name_is_encoded_as_browsers_do() -> None:
     assert as_ascii("https://müller.example/чат/ajax?a=b c") == (
         "https://xn--mller-kva.example/%D1%87%D0%B0%D1%82/ajax?a=b+c"
     )

@@ -40,7 +40,7 @@ async def admin_ajax(site: "SimulatedSite", request: web.BaseRequest) -> web.Str
     action = fields.get("action", "")
     site.record(request, action, fields)
     await asyncio.sleep(site.behaviour.ajax_delay)
-    if (other := _instead(site, request, action, form)) is not None:
+    if (other := _intercepted(site, request, action, form)) is not None:
         return other
     if request.method == "OPTIONS":
         return web.Response(status=403 if is_foreign(request.headers.get("Origin"), site.origin) else 200)
@@ -50,8 +50,8 @@ async def admin_ajax(site: "SimulatedSite", request: web.BaseRequest) -> web.Str
     return answer
 
 
-def _instead(site: "SimulatedSite", request: web.BaseRequest, action: str, form: Fields) -> web.Response | None:
-    """What a server in front of WordPress answers in its place, if anything."""
+def _intercepted(site: "SimulatedSite", request: web.BaseRequest, action: str, form: Fields) -> web.Response | None:
+    """The response of a server in front of WordPress, if any."""
     behaviour = site.behaviour
     if behaviour.challenge_ajax:
         return challenge(request, behaviour.challenge_kind)

@@ -1,4 +1,4 @@
-"""What pages do to their visitors' browsers: scripts that never end, questions, downloads, allocations."""
+"""Pages that hurt browsers: endless scripts, dialogs, downloads, allocations."""
 
 DOWNLOAD_PATH = "/report.bin"
 WINDOW_PATH = "/window/"  # leads on to /window/slow/, whose answer takes its time

@@ -68,8 +68,8 @@ def keep_answer(
     site.history.use_tokens(turn.session_id, turn.bot.id, _INPUT_TOKENS + tokens)
     ids = dialect.details
     if turn.bot.conversation_state:
-        spoken = [message for message in call.context if message["role"] != "system"]
-        site.responses[dialect.response_id] = [*spoken, {"role": "assistant", "content": answer}]
+        history = [message for message in call.context if message["role"] != "system"]
+        site.responses[dialect.response_id] = [*history, {"role": "assistant", "content": answer}]
         forget_oldest(site.responses)
     if answer not in {"", "0"}:  # PHP takes both for empty
         details = _details(call, tokens, has_state=turn.bot.conversation_state) | ids

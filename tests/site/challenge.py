@@ -1,4 +1,4 @@
-"""Bot checks as content networks put them before a site."""
+"""Bot checks of content delivery networks."""
 
 from aiohttp import web
 

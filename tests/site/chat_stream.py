@@ -68,8 +68,8 @@ async def _answer(
     if site.behaviour.trigger_form:
         await response.write(event("display_form_event", {"form_definition": {"title": "Who are you?"}}) + DONE)
         return
-    if said := site.behaviour.trigger_reply:
-        await response.write(event("message_start", {"message_id": new_message_id()}) + delta(said))
+    if reply := site.behaviour.trigger_reply:
+        await response.write(event("message_start", {"message_id": new_message_id()}) + delta(reply))
     message_id = new_message_id()
     await response.write(event("message_start", {"message_id": message_id}))
     dialect = dialect_of(turn.bot, web_search=turn.web_search, plugin=site.behaviour)

@@ -70,12 +70,12 @@ def admit(site: "SimulatedSite", fields: Mapping[str, str], *, token: str, origi
     return Admitted(bot, session, conversation, message, _searches(bot, fields), _previous_id(bot, fields))
 
 
-def is_foreign(origin: str | None, own: str) -> bool:
+def is_foreign(origin: str | None, site_origin: str) -> bool:
     """Whether an Origin header names another site; the port does not count (PROTOCOL 11)."""
     if origin is None:
         return False
-    theirs, ours = urlsplit(origin), urlsplit(own)
-    return (theirs.scheme, theirs.hostname) != (ours.scheme, ours.hostname)
+    sent, expected = urlsplit(origin), urlsplit(site_origin)
+    return (sent.scheme, sent.hostname) != (expected.scheme, expected.hostname)
 
 
 def _take_message(site: "SimulatedSite", key: str) -> CachedMessage:

@@ -27,11 +27,11 @@ async def control(site: "SimulatedSite", request: web.BaseRequest) -> web.Respon
     return web.json_response(_state(site, int(request.query.get("calls", DEFAULT_CALLS))))
 
 
-def _apply(site: "SimulatedSite", asked: dict[str, Any]) -> None:
-    rotate = asked.pop("rotate_nonce", False)
-    forget = asked.pop("forget_responses", False)
-    clear = asked.pop("clear", False)
-    site.behaviour.update(asked)
+def _apply(site: "SimulatedSite", changes: dict[str, Any]) -> None:
+    rotate = changes.pop("rotate_nonce", False)
+    forget = changes.pop("forget_responses", False)
+    clear = changes.pop("clear", False)
+    site.behaviour.update(changes)
     if rotate:
         site.rotate_nonce(keep_previous=rotate == "keep_previous")
     if forget:

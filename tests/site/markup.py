@@ -26,7 +26,7 @@ class PageFacts:
 
 def inline_chat(bot: SiteBot, facts: PageFacts) -> str:
     """A chat in the page's text."""
-    return f"{inline_tag(bot, facts)}\n{_inside(bot)}</div>\n"
+    return f"{inline_tag(bot, facts)}\n{_contents(bot)}</div>\n"
 
 
 def popup_chat(bot: SiteBot, facts: PageFacts) -> str:
@@ -36,7 +36,7 @@ def popup_chat(bot: SiteBot, facts: PageFacts) -> str:
         'aria-label="Open Chat">Chat</button>'
     )
     content = f'<div class="aipkit_chat_container aipkit_popup_content" id="aipkit_chat_container_{bot.id}" hidden>'
-    return f"{popup_tag(bot, facts)}\n{button}\n{content}\n{_inside(bot)}</div>\n</div>\n"
+    return f"{popup_tag(bot, facts)}\n{button}\n{content}\n{_contents(bot)}</div>\n</div>\n"
 
 
 def inline_tag(bot: SiteBot, facts: PageFacts) -> str:
@@ -68,7 +68,7 @@ def popup_tag(bot: SiteBot, facts: PageFacts) -> str:
 def config_of(bot: SiteBot, facts: PageFacts, *, is_popup: bool = False) -> dict[str, Any]:
     """The whole `data-config` of one chat, its keys in the plugin's order."""
     is_google = bot.provider == "Google"
-    own: dict[str, Any] = {
+    values: dict[str, Any] = {
         "botId": bot.id,
         "ajaxUrl": facts.ajax_url,
         "nonce": facts.nonce,
@@ -86,7 +86,7 @@ def config_of(bot: SiteBot, facts: PageFacts, *, is_popup: bool = False) -> dict
         "webToggleDefaultOn": bot.web_search_on,
         "allowGoogleSearchGrounding": bot.web_search and is_google,
     }
-    return {key: own.get(key, value) for key, value in _recorded()["config"].items()}
+    return {key: values.get(key, value) for key, value in _recorded()["config"].items()}
 
 
 def attribute(value: Any) -> str:
@@ -98,7 +98,7 @@ def attribute(value: Any) -> str:
     return html.escape(text, quote=True)
 
 
-def _inside(bot: SiteBot) -> str:
+def _contents(bot: SiteBot) -> str:
     return (
         f'<div class="aipkit_chat_header">{html.escape(bot.name)}</div>\n'
         '<div class="aipkit_chat_messages" aria-live="polite"></div>\n'

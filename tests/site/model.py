@@ -1,4 +1,4 @@
-r"""The model behind the site: it says what it was told, and does what directives in the text ask for.
+r"""The simulated model behind the site: it echoes the prompt, and follows directives in it.
 
 Directives of the newest user text: `[[mode:X]]` (see `MODES`), `[[delay:S]]` seconds between pieces, `[[say:TEXT]]`
 exactly TEXT, `[[tokens:N]]` N numbered pieces, `[[recall]]` all it was told, `[[mojibake]]` the whole reply
@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.site.agent.playing import play
-from tests.site.agent.willing import comply
+from tests.site.agent.compliant import comply
+from tests.site.agent.scripts import play
 from tests.site.records import Message
 
 TAIL = ("\n", "你好", ",世界", "! ", "😀", "👨‍👩‍👧", " café ", '"quoted" \\ back/slash', "\n")
@@ -59,18 +59,18 @@ def respond(
     willing: bool = False,
 ) -> Script:
     """The model's turn. *messages* is all it knows, system texts included."""
-    spoken = [message for message in messages if message["role"] != "system"]
-    asked = next((message["content"] for message in reversed(spoken) if message["role"] == "user"), "")
-    directives = _directives(asked)
+    history = [message for message in messages if message["role"] != "system"]
+    prompt = next((message["content"] for message in reversed(history) if message["role"] == "user"), "")
+    directives = _directives(prompt)
     mode = directives.get("mode", "")
-    pieces = _pieces(directives, spoken, asked)
+    pieces = _pieces(directives, history, prompt)
     if pieces is None:
-        played = play(spoken, scripts)
-        played = comply(spoken) if played is None and willing else played
+        played = play(history, scripts)
+        played = comply(history) if played is None and willing else played
         pieces = None if played is None else _cut(played)
     if pieces is None:
-        counts = [f"prior={len(spoken) - 1}", f" images={images}", *([" websearch=1"] if web_search else []), " END"]
-        pieces = (f"[{model}] ", "You said: ", *_cut(asked), *TAIL, *counts)
+        counts = [f"prior={len(history) - 1}", f" images={images}", *([" websearch=1"] if web_search else []), " END"]
+        pieces = (f"[{model}] ", "You said: ", *_cut(prompt), *TAIL, *counts)
     delay = float(directives["delay"]) if "delay" in directives else _LONG_DELAY if mode == "long" else None
     script = _with_mode(Script(pieces, delay=delay), mode)
     if "mojibake" in directives:
@@ -97,7 +97,7 @@ def _directives(text: str) -> dict[str, str]:
     return dict(found)
 
 
-def _pieces(directives: dict[str, str], spoken: list[Message], asked: str) -> tuple[str, ...] | None:
+def _pieces(directives: dict[str, str], history: list[Message], prompt: str) -> tuple[str, ...] | None:
     pieces: tuple[str, ...] | None = None
     if "blank" in directives:
         pieces = ()
@@ -112,7 +112,7 @@ def _pieces(directives: dict[str, str], spoken: list[Message], asked: str) -> tu
     elif directives.get("mode") == "markdown":
         pieces = MARKDOWN
     elif "recall" in directives:
-        pieces = _cut("\n".join(f"{message['role']}: {message['content']}" for message in spoken), 200)
+        pieces = _cut("\n".join(f"{message['role']}: {message['content']}" for message in history), 200)
     return pieces
 
 

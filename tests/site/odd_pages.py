@@ -1,4 +1,4 @@
-"""Pages whose chat is not simply in their markup: in frames, shadow roots, after a scroll or a click, behind walls."""
+"""Pages whose chat is not in their plain markup: in frames, shadow roots, after a scroll or a click, behind walls."""
 
 import json
 from html import escape
@@ -74,7 +74,7 @@ def odd_body(kind: str, base: str, chats: str, other_host: str) -> str | None:
     return bodies.get(kind)
 
 
-def leading_on(request: web.BaseRequest, kind: str, base: str) -> web.Response:
+def redirecting_page(request: web.BaseRequest, kind: str, base: str) -> web.Response:
     """A page without any script that leads to /chat/ after a second, by a meta tag or a header."""
     target = f"1; url={base}/chat/"
     if kind == "refresh_header":

@@ -21,9 +21,9 @@ from tests.site.odd_pages import (
     LOGIN_PATH,
     WITH_FURTHER_CHAT,
     inserting_script,
-    leading_on,
     login_body,
     odd_body,
+    redirecting_page,
 )
 from tests.site.resources import SCRIPT_PATH, resource_tags
 from tests.site.wire import ajax_json, html
@@ -88,20 +88,20 @@ async def _home(site: "SimulatedSite", request: web.BaseRequest) -> web.StreamRe
         return html(request, f"<html><body>{text}</body></html>", behaviour.page_status, more)
     if kind in {"endless_blank", "endless_chat"}:
         return await _endless(site, request)
-    if (other := _instead(site, request)) is not None:
+    if (other := _intercepted(site, request)) is not None:
         return other
     return _finished(site, request, html(request, _document(site, request, _home_body(site, request))))
 
 
-def _instead(site: "SimulatedSite", request: web.BaseRequest) -> web.Response | None:
-    """What is answered in place of a document of the site's own, if anything."""
+def _intercepted(site: "SimulatedSite", request: web.BaseRequest) -> web.Response | None:
+    """The response that replaces the site's own page, if any."""
     kind = site.behaviour.page
     if kind in CHECKS:
         return challenge(request, kind)
     if (target := _target(site, request)) is not None:
         return web.Response(status=302, headers={"Location": target})
     if kind in {"refresh", "refresh_header"}:
-        return leading_on(request, kind, site.base_path)
+        return redirecting_page(request, kind, site.base_path)
     return _file() if kind == "download" else None
 
 
@@ -148,9 +148,9 @@ def _home_body(site: "SimulatedSite", request: web.BaseRequest) -> str:
     if kind == "popup":
         return _popups(site, request)
     chats = _chats(site, request, "/")
-    odd = odd_body(kind, site.base_path, chats, f"http://localhost:{site.third_party_port}")
-    if odd is not None:
-        return odd
+    unusual = odd_body(kind, site.base_path, chats, f"http://localhost:{site.third_party_port}")
+    if unusual is not None:
+        return unusual
     return bad or _BODIES.get(kind, "<p>Nothing here yet.</p>")
 
 

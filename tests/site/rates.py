@@ -12,7 +12,7 @@ class Rates:
         self._turns: Counter[str] = Counter()
 
     def take(self, ip: str, most: int) -> bool:
-        """Count one; whether it is still among the *most* that are allowed."""
+        """Count one turn; whether it is within the limit of *most*."""
         minute = int(time.time() // 60)
         if minute != self._minute:
             self._minute = minute

@@ -1,4 +1,4 @@
-"""What a page draws in besides its HTML: scripts, pictures, fonts, media, another site's script. All is counted."""
+"""A page's resources: scripts, pictures, fonts, media, another site's script. Requests for them are counted."""
 
 import asyncio
 from pathlib import Path

@@ -2,7 +2,7 @@
 
 from tests.site_ai_engine.behaviour import Behaviour
 from tests.site_ai_engine.bots import DEFAULT_BOTS, EngineBot
-from tests.site_ai_engine.records import ModelCall, Seen
+from tests.site_ai_engine.records import ModelCall, SeenRequest
 from tests.site_ai_engine.server import SimulatedAiEngine
 
-__all__ = ["DEFAULT_BOTS", "Behaviour", "EngineBot", "ModelCall", "Seen", "SimulatedAiEngine"]
+__all__ = ["DEFAULT_BOTS", "Behaviour", "EngineBot", "ModelCall", "SeenRequest", "SimulatedAiEngine"]

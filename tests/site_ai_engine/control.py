@@ -27,9 +27,9 @@ async def control(site: "SimulatedAiEngine", request: web.BaseRequest) -> web.Re
     return web.json_response(_state(site))
 
 
-def _apply(site: "SimulatedAiEngine", asked: dict[str, Any]) -> None:
-    rotate, clear = asked.pop("rotate_nonce", False), asked.pop("clear", False)
-    site.behaviour.update(asked)
+def _apply(site: "SimulatedAiEngine", changes: dict[str, Any]) -> None:
+    rotate, clear = changes.pop("rotate_nonce", False), changes.pop("clear", False)
+    site.behaviour.update(changes)
     if rotate:
         site.rotate_nonce(keep_previous=rotate == "keep_previous")
     if clear:

@@ -39,8 +39,8 @@ def container(site: "SimulatedAiEngine", bot: EngineBot, rendering: Rendering) -
 
 def discussions(site: "SimulatedAiEngine", bot: EngineBot, rendering: Rendering) -> str:
     """The list of a bot's earlier conversations, which says of its bot all but what makes it a chat."""
-    told = ("actions", "blocks", "shortcuts")
-    system = {key: value for key, value in system_of(site, bot, rendering).items() if key not in told}
+    left_out = ("actions", "blocks", "shortcuts")
+    system = {key: value for key, value in system_of(site, bot, rendering).items() if key not in left_out}
     more = {"refreshInterval": 5000, "paging": 10, "metadata": {"enabled": False}}
     return _element("mwai-discussions-container", {"themeId": "chatgpt"}, system | more, _theme(site))
 
@@ -53,7 +53,7 @@ def _element(name: str, params: dict[str, Any], system: dict[str, Any], theme: d
 
 def params_of(bot: EngineBot) -> dict[str, Any]:
     """What `data-params` holds."""
-    own = {
+    values = {
         "aiName": bot.name,
         "textInputMaxLength": bot.max_length,
         "fileUpload": bot.uploads,
@@ -61,12 +61,12 @@ def params_of(bot: EngineBot) -> dict[str, Any]:
         "maxUploads": bot.max_uploads,
         "mode": bot.mode,
     }
-    return {key: own.get(key, value) for key, value in _recorded()["data-params"].items()}
+    return {key: values.get(key, value) for key, value in _recorded()["data-params"].items()}
 
 
 def system_of(site: "SimulatedAiEngine", bot: EngineBot, rendering: Rendering) -> dict[str, Any]:
     """What `data-system` holds."""
-    own: dict[str, Any] = {
+    values: dict[str, Any] = {
         "botId": bot.id,
         "customId": bot.custom_id,
         "sessionId": None if site.behaviour.is_since("3.5.2") else "N/A",
@@ -79,14 +79,14 @@ def system_of(site: "SimulatedAiEngine", bot: EngineBot, rendering: Rendering) -
         "blocks": [_consent_box()] if rendering.asks_consent else [],
     }
     if rendering.kept_for == "user":  # as it was when the administrator looked at the page
-        own |= {
+        values |= {
             "userData": {"ID": 1, "DISPLAY_NAME": "admin", "USER_EMAIL": "admin@site.example"},
             "sessionId": "6b0a3f156687f",
             "restNonce": site.nonces.current("user"),
         }
-    elif rendering.kept_for == "guest" and own["restNonce"] is not None:
-        own["restNonce"] = site.nonces.current(ticks_ago=5)
-    return {key: own.get(key, value) for key, value in _recorded()["data-system"].items()}
+    elif rendering.kept_for == "guest" and values["restNonce"] is not None:
+        values["restNonce"] = site.nonces.current(ticks_ago=5)
+    return {key: values.get(key, value) for key, value in _recorded()["data-system"].items()}
 
 
 def _consent_box() -> dict[str, Any]:

@@ -67,13 +67,13 @@ def chats(site: "SimulatedAiEngine", request: web.BaseRequest, path: str, bots: 
     """The containers of *bots*, and what stands around them."""
     behaviour, context_id = site.behaviour, _CONTEXTS.get(path)
     asks = behaviour.consent and f"{CONSENT_COOKIE}=1" not in request.headers.get("Cookie", "")
-    rendering = Rendering(context_id, asks, _kept(site, request))
+    rendering = Rendering(context_id, asks, _cached_for(site, request))
     lists = [discussions(site, next(iter(bots)), rendering)] if behaviour.discussions else []
     return "\n".join([*lists, *(container(site, bot, rendering) for bot in bots)])
 
 
-def _kept(site: "SimulatedAiEngine", request: web.BaseRequest) -> str:
-    """As whom the page cache got the page that it has; "": the site makes it now."""
+def _cached_for(site: "SimulatedAiEngine", request: web.BaseRequest) -> str:
+    """For whom the page cache has stored the page; "": not cached."""
     return "" if site.behaviour.kept_address and "nocache" in request.query else site.behaviour.kept_for
 
 

@@ -76,15 +76,15 @@ def call_of(bot: EngineBot, body: dict[str, Any], *, images: int, is_old: bool) 
     most = int(body.get("maxMessages", bot.max_messages))
     if len(history) > most + 1:
         history = [history[0], *history[-most:]]
-    told = [{"role": each.get("role"), "content": each.get("content")} for each in history]
+    earlier = [{"role": each.get("role"), "content": each.get("content")} for each in history]
     text = str(body["newMessage"]).strip(" \t\n\r\0\x0b")
     if bot.chat_completions:
-        return ModelCall(bot.id, "/v1/chat/completions", _completions(bot, body, told, text, is_old=is_old))
-    return ModelCall(bot.id, "/v1/responses", _responses(bot, body, told, text, images))
+        return ModelCall(bot.id, "/v1/chat/completions", _completions(bot, body, earlier, text, is_old=is_old))
+    return ModelCall(bot.id, "/v1/responses", _responses(bot, body, earlier, text, images))
 
 
 def _responses(
-    bot: EngineBot, body: dict[str, Any], told: list[dict[str, Any]], text: str, images: int
+    bot: EngineBot, body: dict[str, Any], earlier: list[dict[str, Any]], text: str, images: int
 ) -> dict[str, Any]:
     previous = str(body.get("previousResponseId") or "")
     newest: list[dict[str, Any]] = [{"type": "input_text", "text": text}]
@@ -95,14 +95,14 @@ def _responses(
         "stream": bool(body.get("stream")),
         "instructions": body.get("instructions", bot.instructions),
         **({"previous_response_id": previous} if previous.startswith("resp_") else {}),
-        "input": [*([] if previous.startswith("resp_") else told), {"role": "user", "content": newest}],
+        "input": [*([] if previous.startswith("resp_") else earlier), {"role": "user", "content": newest}],
         "max_output_tokens": body.get("maxTokens", 4096),
         **({} if temperature is None else {"temperature": temperature}),
     }
 
 
 def _completions(
-    bot: EngineBot, body: dict[str, Any], told: list[dict[str, Any]], text: str, *, is_old: bool
+    bot: EngineBot, body: dict[str, Any], earlier: list[dict[str, Any]], text: str, *, is_old: bool
 ) -> dict[str, Any]:
     instructions = body.get("instructions", bot.instructions)
     return {
@@ -110,7 +110,7 @@ def _completions(
         "stream": bool(body.get("stream")),
         "temperature": body.get("temperature", 0.8),
         "n": 1,
-        "messages": [{"role": "system", "content": instructions}, *told, {"role": "user", "content": text}],
+        "messages": [{"role": "system", "content": instructions}, *earlier, {"role": "user", "content": text}],
         "max_tokens": body.get("maxTokens", 1024 if is_old else 4096),
         **({"stream_options": {"include_usage": True}} if is_old else {}),
     }
@@ -123,19 +123,19 @@ def outcome_of(
     previous = call.body.get("previous_response_id", "")
     if previous and previous not in remembered:
         return _refused("unknown_id", previous)
-    spoken: list[Message] = [
+    messages: list[Message] = [
         *remembered.get(previous, []),
         *({"role": "system" if role == "developer" else role, "content": text} for role, text in call.messages),
     ]
-    asked = spoken[-1]["content"]
-    if "[[mode:newlines]]" in asked:
+    prompt = messages[-1]["content"]
+    if "[[mode:newlines]]" in prompt:
         return Outcome(_NEWLINES)
-    if "[[mode:long]]" in asked and (count := _LONG.search(asked)):
+    if "[[mode:long]]" in prompt and (count := _LONG.search(prompt)):
         pieces = (f"[{call.body['model']}] ", *(f"chunk{number:04} " for number in range(int(count[1]))))
         return Outcome(pieces, delay=0.1)
     searches = bot.web_search and not _is_plain(call)
     model = call.body["model"]
-    return _ended(respond(spoken, model=model, images=call.images, web_search=searches, scripts=scripts))
+    return _ended(respond(messages, model=model, images=call.images, web_search=searches, scripts=scripts))
 
 
 def _is_plain(call: ModelCall) -> bool:
@@ -174,12 +174,12 @@ def _refused(mode: str, bad_id: str) -> Outcome:
 def usage_of(bot: EngineBot, call: ModelCall, text: str, *, is_whole: bool, is_refused: bool = False) -> dict[str, Any]:
     """What the plugin tells of tokens: the provider's figures where it got them, else a guess of its own."""
     knows = is_whole and not (bot.chat_completions and "stream_options" not in call.body)
-    asked = len(call.messages[-1][1]) // 4 + (10 if knows else 0)
-    answered = 26 if is_refused else len(text) // 4
+    prompt_tokens = len(call.messages[-1][1]) // 4 + (10 if knows else 0)
+    completion_tokens = 26 if is_refused else len(text) // 4
     return {
-        "prompt_tokens": asked,
-        "completion_tokens": answered,
-        "total_tokens": asked + answered,
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "total_tokens": prompt_tokens + completion_tokens,
         "price": None,
         "queries": 1,
         "accuracy": "tokens" if knows else "estimated",

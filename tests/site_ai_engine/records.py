@@ -5,7 +5,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenRequest:
     """One request as it arrived. *path*: with its query; *body*: of JSON, the value; else None."""
 
     method: str

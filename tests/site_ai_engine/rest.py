@@ -1,4 +1,4 @@
-"""WordPress' REST API as guests meet it: the nonce, `start_session`, `files/upload`, and what routes there are."""
+"""WordPress' REST API for guests: the nonce, `start_session`, `files/upload`, and the list of routes."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from aiohttp import web
 from tests.site.challenge import challenge
 from tests.site.records import forget_oldest, remember
 from tests.site_ai_engine import wire
-from tests.site_ai_engine.records import Seen
+from tests.site_ai_engine.records import SeenRequest
 
 if TYPE_CHECKING:
     from tests.site_ai_engine.server import SimulatedAiEngine
@@ -76,8 +76,8 @@ async def rest(site: "SimulatedAiEngine", request: web.BaseRequest, route: str) 
     """Answer a request to *route*, which begins with a slash."""
     body = await request.read()
     site.route_counts[route] += 1
-    remember(site.requests, Seen(request.method, request.path_qs, dict(request.headers), _value(body)))
-    if (before := await _in_front(site, request, body)) is not None:
+    remember(site.requests, SeenRequest(request.method, request.path_qs, dict(request.headers), _value(body)))
+    if (before := await _intercepted(site, request, body)) is not None:
         return before
     call = RestCall(site, request, route, body)
     if call.nonce_is_good is False:
@@ -130,8 +130,8 @@ async def upload(call: RestCall) -> web.StreamResponse:
     return call.json({"success": True, "data": {"id": name, "url": url}})
 
 
-async def _in_front(site: "SimulatedAiEngine", request: web.BaseRequest, body: bytes) -> web.StreamResponse | None:
-    """What a server in front of WordPress answers, if it does."""
+async def _intercepted(site: "SimulatedAiEngine", request: web.BaseRequest, body: bytes) -> web.StreamResponse | None:
+    """The response of a server in front of WordPress, if any."""
     behaviour = site.behaviour
     await asyncio.sleep(behaviour.rest_delay)
     if behaviour.challenge_rest:

@@ -19,7 +19,7 @@ from tests.site_ai_engine.bots import DEFAULT_BOTS, EngineBot
 from tests.site_ai_engine.control import PATH as CONTROL_PATH
 from tests.site_ai_engine.control import control
 from tests.site_ai_engine.pages import REST_PAGES, page, rest_pages
-from tests.site_ai_engine.records import ModelCall, Seen
+from tests.site_ai_engine.records import ModelCall, SeenRequest
 from tests.site_ai_engine.rest import RestCall, rest, start_session, upload
 from tests.site_ai_engine.submit import submit
 
@@ -54,8 +54,8 @@ class SimulatedAiEngine:
         self.nonces = Nonces(cast(OtherBehaviour, self.behaviour))
         self.rendered: dict[str, float] = {}  # when a shortcode's own settings were last shown
         self.files: dict[str, bytes] = {}
-        self.requests: list[Seen] = []  # to the REST API
-        self.pages: list[Seen] = []
+        self.requests: list[SeenRequest] = []  # to the REST API
+        self.pages: list[SeenRequest] = []
         self.route_counts: Counter[str] = Counter()  # requests, by route or path
         self.model_calls: list[ModelCall] = []
         self.model_call_count = 0
@@ -123,7 +123,7 @@ class SimulatedAiEngine:
         """Refuse all earlier nonces from now on; with *keep_previous* the present one stays valid for a tick."""
         self.nonces.rotate(keep_previous=keep_previous)
 
-    def asked(self, route: str) -> list[Seen]:
+    def requests_to(self, route: str) -> list[SeenRequest]:
         """The requests to *route* so far."""
         return [seen for seen in self.requests if route in seen.path]
 
@@ -136,7 +136,7 @@ class SimulatedAiEngine:
         route = self._route(request, below)
         if route is None:
             self.route_counts[below] += 1
-            remember(self.pages, Seen(request.method, request.path_qs, dict(request.headers)))
+            remember(self.pages, SeenRequest(request.method, request.path_qs, dict(request.headers)))
             return await page(self, request, below)
         if request.method == "GET" and route.startswith(f"{REST_PAGES}/"):
             return rest_pages(self, request, route.removeprefix(f"{REST_PAGES}/"))

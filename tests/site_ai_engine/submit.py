@@ -173,8 +173,8 @@ class _Turn:
             return []
 
         def status(text: str, **more: Any) -> bytes:
-            told = {"timestamp": round(time.time(), 6), "subtype": "status", "visibility": "collapsed", **more}
-            return wire.event("live", text, told)
+            details = {"timestamp": round(time.time(), 6), "subtype": "status", "visibility": "collapsed", **more}
+            return wire.event("live", text, details)
 
         if bot.chat_completions:
             return [status("Starting stream...", metadata={"model": made.body["model"], "id": name})]

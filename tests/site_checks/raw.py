@@ -1,4 +1,4 @@
-"""HTTP over a bare socket, so that an answer is seen byte for byte."""
+"""HTTP over a raw socket, so that an answer is compared byte for byte."""
 
 import asyncio
 from collections.abc import Sequence

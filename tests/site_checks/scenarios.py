@@ -26,7 +26,7 @@ def _scenario(name: str) -> Callable[[Scenario], Scenario]:
 
 def _turn(name: str, text: str, bot: int = 5, **query: str) -> None:
     async def scenario(visitor: Visitor) -> RawAnswer:
-        return await visitor.say(text, bot, **query)
+        return await visitor.send(text, bot, **query)
 
     SCENARIOS[name] = scenario
 
@@ -90,7 +90,7 @@ _refused_message("28d-img-five.http", "x", image_inputs=json.dumps([_PNG] * 5))
 
 @_scenario("01-nonce-post.http")
 async def _nonce(visitor: Visitor) -> RawAnswer:
-    return await visitor.act("aipkit_get_frontend_chat_nonce", bot_id="5")
+    return await visitor.post_action("aipkit_get_frontend_chat_nonce", bot_id="5")
 
 
 @_scenario("02b-cache-post-urlencoded.http")
@@ -100,23 +100,23 @@ async def _urlencoded(visitor: Visitor) -> RawAnswer:
 
 @_scenario("03b-stream-ok-2nd-turn.http")
 async def _second_turn(visitor: Visitor) -> RawAnswer:
-    await visitor.say("Hello 世界 😀")
+    await visitor.send("Hello 世界 😀")
     answer = await visitor.store("urlencoded & plus + percent %41 世界", 5, URLENCODED)
     return await visitor.stream(json.loads(answer.body)["data"]["cache_key"])
 
 
 @_scenario("04b-stream-conv-state-2.http")
 async def _state_with_id(visitor: Visitor) -> RawAnswer:
-    first = await visitor.say("state 1", 6)
+    first = await visitor.send("state 1", 6)
     visitor.conversation = "another"
-    return await visitor.say("state 2", 6, previous_openai_response_id=_id_in(first))
+    return await visitor.send("state 2", 6, previous_openai_response_id=_id_in(first))
 
 
 @_scenario("04c-stream-conv-state-3-noprev.http")
 async def _state_without_id(visitor: Visitor) -> RawAnswer:
-    await visitor.say("state 1", 6)
-    await visitor.say("state 2", 6)
-    return await visitor.say("state 3", 6)
+    await visitor.send("state 1", 6)
+    await visitor.send("state 2", 6)
+    return await visitor.send("state 3", 6)
 
 
 @_scenario("06-stream-image.http")
@@ -131,9 +131,9 @@ async def _image_only(visitor: Visitor) -> RawAnswer:
 
 @_scenario("07b-stream-google-2.http")
 async def _google_with_id(visitor: Visitor) -> RawAnswer:
-    first = await visitor.say("hi google", 11)
+    first = await visitor.send("hi google", 11)
     visitor.conversation = "another"
-    return await visitor.say("again", 11, previous_google_interaction_id=_id_in(first))
+    return await visitor.send("again", 11, previous_google_interaction_id=_id_in(first))
 
 
 @_scenario("21c-get-after-nonce-failure.http")
@@ -178,64 +178,66 @@ async def _large_image(visitor: Visitor) -> RawAnswer:
 
 @_scenario("29-unknown-action.http")
 async def _unknown_action(visitor: Visitor) -> RawAnswer:
-    return await visitor.act("aipkit_frontend_chat_message")
+    return await visitor.post_action("aipkit_frontend_chat_message")
 
 
 @_scenario("31-quota-3.http")
 async def _quota(visitor: Visitor) -> RawAnswer:
     for number in (1, 2):
-        assert '"finished":true' in (await visitor.say(f"quota {number}", 15)).text
-    return await visitor.say("quota 3", 15)
+        assert '"finished":true' in (await visitor.send(f"quota {number}", 15)).text
+    return await visitor.send("quota 3", 15)
 
 
 @_scenario("42-upstream-stall.http")
 async def _stall(visitor: Visitor) -> RawAnswer:
     visitor.site.behaviour.upstream_timeout = 0.2
-    return await visitor.say(PLEASE.format("stall"))
+    return await visitor.send(PLEASE.format("stall"))
 
 
 @_scenario("45-banned-word.http")
 async def _banned_word(visitor: Visitor) -> RawAnswer:
     visitor.site.behaviour.banned_words = ["forbidden"]
-    return await visitor.say("a Forbidden thing")
+    return await visitor.send("a Forbidden thing")
 
 
 @_scenario("46-banned-ip.http")
 async def _banned_ip(visitor: Visitor) -> RawAnswer:
     visitor.site.behaviour.banned_ips = ["127.0.0.1"]
-    return await visitor.say("hi")
+    return await visitor.send("hi")
 
 
 @_scenario("47-openai-moderation.http")
 async def _moderation(visitor: Visitor) -> RawAnswer:
     visitor.site.behaviour.flagged_words = ["violence"]
-    return await visitor.say("violence")
+    return await visitor.send("violence")
 
 
 @_scenario("50g-hist-after-error.http")
 async def _after_an_error(visitor: Visitor) -> RawAnswer:
     for text in ("first", "second", "[[mode:err500]] boom"):
-        await visitor.say(text)
-    return await visitor.say("sixth")
+        await visitor.send(text)
+    return await visitor.send("sixth")
 
 
 @_scenario("51b-after-abort.http")
 async def _after_an_abort(visitor: Visitor) -> RawAnswer:
     await _after_an_error(visitor)
     await _abort(visitor, await visitor.key("[[mode:long]][[n:60]] abort me"))
-    return await visitor.say("seventh")
+    return await visitor.send("seventh")
 
 
 @_scenario("52b-history.http")
 async def _history(visitor: Visitor) -> RawAnswer:
     await _after_an_abort(visitor)
-    return await visitor.act("aipkit_get_conversation_history", bot_id="5", conversation_uuid=visitor.conversation)
+    return await visitor.post_action(
+        "aipkit_get_conversation_history", bot_id="5", conversation_uuid=visitor.conversation
+    )
 
 
 @_scenario("57b-entities-2.http")
 async def _entities(visitor: Visitor) -> RawAnswer:
-    await visitor.say("if a < b && c > d <script>x</script>")
-    return await visitor.say("next")
+    await visitor.send("if a < b && c > d <script>x</script>")
+    return await visitor.send("next")
 
 
 async def _abort(visitor: Visitor, key: str) -> None:

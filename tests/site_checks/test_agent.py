@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.site import SimulatedSite
-from tests.site.agent.playing import play
-from tests.site.agent.willing import comply
+from tests.site.agent.compliant import comply
+from tests.site.agent.scripts import play
 from tests.site.agent.writing import ANSWERS, CALLS
 from tests.site.process import running_site
 from tests.site.records import Message
@@ -40,7 +40,7 @@ WANTED = json.dumps(
 SCHEMA = '```json_schema\n{"type":"object"}\n```'
 
 
-def said(role: str, text: str) -> Message:
+def message(role: str, text: str) -> Message:
     """One message."""
     return {"role": role, "content": text}
 
@@ -48,15 +48,15 @@ def said(role: str, text: str) -> Message:
 def replayed(*messages: tuple[str, str], number: str = "") -> list[Message]:
     """*messages* in one text, as a conversation that the site does not hold is told."""
     entries = [f"----- {role}{number} -----\n{text}" for role, text in messages]
-    return [said("user", "\n\n".join([f'Each after a line such as "----- user{number} -----". Answer.', *entries]))]
+    return [message("user", "\n\n".join([f'Each after a line such as "----- user{number} -----". Answer.', *entries]))]
 
 
 def test_a_declared_tool_is_called_and_its_result_told() -> None:
     scripts = {"weather": [STEP]}
-    history = [said("user", f"{TOOLS}\n{ASK}")]
+    history = [message("user", f"{TOOLS}\n{ASK}")]
 
     assert play(history, scripts) == CALL
-    history += [said("assistant", CALL), said("user", "[result of get_weather]\n21 degrees\nand sunny\n")]
+    history += [message("assistant", CALL), message("user", "[result of get_weather]\n21 degrees\nand sunny\n")]
     assert play(history, scripts) == "So: 21 degrees\nand sunny."
 
 
@@ -75,38 +75,38 @@ def test_headers_within_a_replayed_text_are_part_of_it() -> None:
     assert play(history, {"weather": [STEP]}) == CALL
 
 
-def test_what_was_not_told_is_not_done() -> None:
+def test_an_undeclared_tool_is_not_called() -> None:
     scripts = {"weather": [STEP], "object": [{"json": {"a": 1}}]}
 
-    assert play([said("user", ASK)], scripts) == "I know no tool get_weather, only: none."
-    chosen = play([said("user", f"{TOOLS}\ntool choice: none\n{ASK}")], scripts)
+    assert play([message("user", ASK)], scripts) == "I know no tool get_weather, only: none."
+    chosen = play([message("user", f"{TOOLS}\ntool choice: none\n{ASK}")], scripts)
     assert chosen == "I was not to call get_weather: tool choice: none."
-    assert play([said("user", "[[script:object]]")], scripts) == "Nobody asked me for JSON."
-    assert play([said("user", "[[script:other]]")], scripts) == "There is no script 'other'."
-    assert play([said("user", "hello")], scripts) is None
+    assert play([message("user", "[[script:object]]")], scripts) == "Nobody asked me for JSON."
+    assert play([message("user", "[[script:other]]")], scripts) == "There is no script 'other'."
+    assert play([message("user", "hello")], scripts) is None
 
 
 @pytest.mark.parametrize(
     ("choice", "called"), [("required", True), ("get_weather", True), ("auto", False), ("get_time", False)]
 )
 def test_a_call_may_wait_until_it_is_forced(choice: str, called: bool) -> None:
-    history = [said("user", f"{TOOLS}\ntool choice: {choice}\n{ASK}")]
+    history = [message("user", f"{TOOLS}\ntool choice: {choice}\n{ASK}")]
 
     assert (play(history, {"weather": [{**STEP, "forced": True}]}) == CALL) is called
 
 
-@pytest.mark.parametrize("asked", [SCHEMA, "answer format: json_object"])
-def test_json_is_given_where_it_is_asked_for(asked: str) -> None:
-    history = replayed(("system", asked), ("user", "[[script:object]]"))
+@pytest.mark.parametrize("instruction", [SCHEMA, "answer format: json_object"])
+def test_json_is_given_where_it_is_asked_for(instruction: str) -> None:
+    history = replayed(("system", instruction), ("user", "[[script:object]]"))
 
     assert play(history, {"object": [{"json": {"a": 1}}]}) == '```json\n{"a":1}\n```'
 
 
-def test_the_newest_definitions_hold() -> None:
+def test_the_newest_tool_definitions_apply() -> None:
     history = [
-        said("user", f"{TOOLS}\ntool choice: none\nhello"),
-        said("assistant", "hi"),
-        said("user", f"{TOOLS}\n{ASK}"),
+        message("user", f"{TOOLS}\ntool choice: none\nhello"),
+        message("assistant", "hi"),
+        message("user", f"{TOOLS}\n{ASK}"),
     ]
 
     assert play(history, {"weather": [STEP]}) == CALL
@@ -114,27 +114,31 @@ def test_the_newest_definitions_hold() -> None:
 
 def test_each_try_has_its_form_and_does_not_count_as_a_step() -> None:
     scripts = {"weather": [{**STEP, "form": ["hopeless", "asked"]}, {"text": "done"}]}
-    history = [said("user", f"{TOOLS}\n{ASK}")]
+    history = [message("user", f"{TOOLS}\n{ASK}")]
     first = play(history, scripts)
     assert first is not None
     assert first.startswith('```tool_calls\n{"name":"get_weather"')
-    history += [said("assistant", first), said("user", "Once more: a fence opened by ```tool_calls")]
+    history += [message("assistant", first), message("user", "Once more: a fence opened by ```tool_calls")]
 
     assert play(history, scripts) == CALL
-    history += [said("assistant", CALL), said("user", "[result of get_weather]\n21")]
+    history += [message("assistant", CALL), message("user", "[result of get_weather]\n21")]
     assert play(history, scripts) == "done"
 
 
 def test_a_new_script_begins_at_its_first_step() -> None:
-    history = [said("user", f"{TOOLS}\n{ASK}"), said("assistant", CALL), said("user", "[result of get_weather]\n21")]
+    history = [
+        message("user", f"{TOOLS}\n{ASK}"),
+        message("assistant", CALL),
+        message("user", "[result of get_weather]\n21"),
+    ]
 
-    assert play([*history, said("assistant", "So: 21."), said("user", ASK)], {"weather": [STEP]}) == CALL
+    assert play([*history, message("assistant", "So: 21."), message("user", ASK)], {"weather": [STEP]}) == CALL
 
 
 def test_text_stands_before_and_after_the_call() -> None:
     step = {**STEP, "text": "Let me look.", "after": "[result of get_weather]\n99"}
 
-    answer = play([said("user", f"{TOOLS}\n{ASK}")], {"weather": [step]})
+    answer = play([message("user", f"{TOOLS}\n{ASK}")], {"weather": [step]})
     assert answer == f"Let me look.\n\n{CALL}\n\n[result of get_weather]\n99"
 
 
@@ -186,11 +190,11 @@ async def test_the_site_plays_scripts_that_it_was_given() -> None:
     async with SimulatedSite() as site:
         site.behaviour.update({"scripts": {"weather": [STEP]}})
         visitor = Visitor(site)
-        called = await visitor.say(f"{TOOLS}\n{ASK}")
-        told = await visitor.say("[result of get_weather]\n21 degrees")
+        called = await visitor.send(f"{TOOLS}\n{ASK}")
+        reply = await visitor.send("[result of get_weather]\n21 degrees")
 
     assert "".join(deltas(called)) == CALL
-    assert "".join(deltas(told)) == "So: 21 degrees."
+    assert "".join(deltas(reply)) == "So: 21 degrees."
 
 
 async def test_the_control_address_takes_scripts() -> None:

@@ -81,7 +81,7 @@ async def test_an_endless_page_never_ends_but_the_site_closes_at_once(page: str,
 async def test_the_nonce_action_can_be_missing() -> None:
     async with SimulatedSite() as site:
         site.behaviour.nonce_action = False
-        answer = await Visitor(site).act("aipkit_get_frontend_chat_nonce")
+        answer = await Visitor(site).post_action("aipkit_get_frontend_chat_nonce")
 
     assert (answer.head[:12], answer.body) == (b"HTTP/1.1 400", b"0")
 
@@ -108,7 +108,7 @@ async def test_admin_ajax_can_fail_for_one_action_and_a_few_times() -> None:
             {"ajax_status": 429, "ajax_status_action": "aipkit_cache_sse_message", "ajax_status_times": 1}
         )
         visitor = Visitor(site)
-        other = await visitor.act("aipkit_get_frontend_chat_nonce")
+        other = await visitor.post_action("aipkit_get_frontend_chat_nonce")
         first = await visitor.store("x")
         second = await visitor.store("x")
 
@@ -121,7 +121,7 @@ async def test_a_german_site_sends_german_errors_of_the_same_form() -> None:
         site.behaviour.language = "de"
         visitor = Visitor(site)
         refused = await visitor.stream(await visitor.key(), 999)
-        failed = await visitor.say("[[mode:err429]] x")
+        failed = await visitor.send("[[mode:err429]] x")
         unlogged = await visitor.store("x", _ajax_nonce="bad")
 
     assert '{"error":"Ungültiger Chatbot angegeben."}' in refused.text
@@ -130,10 +130,10 @@ async def test_a_german_site_sends_german_errors_of_the_same_form() -> None:
     assert "Ihre Sitzung" in unlogged.text
 
 
-async def test_a_refusal_of_ones_own_words_leaves_nothing_in_the_log() -> None:
+async def test_a_custom_stream_error_leaves_nothing_in_the_log() -> None:
     async with SimulatedSite() as site:
         site.behaviour.stream_error = "No."
-        answer = await Visitor(site).say("x")
+        answer = await Visitor(site).send("x")
 
     assert '{"error":"No."}\n\nevent: done' in answer.text
     assert site.logs == {}
@@ -143,10 +143,10 @@ async def test_a_stream_can_end_without_done_or_break() -> None:
     async with SimulatedSite() as site:
         visitor = Visitor(site)
         site.behaviour.drop_done = True
-        ended = await visitor.say("x")
+        ended = await visitor.send("x")
         site.behaviour.cut_connection_after = 2
         with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
-            await visitor.say("x")
+            await visitor.send("x")
 
     assert "event: openai_response_id" in ended.text
     assert "event: done" not in ended.text
@@ -156,7 +156,7 @@ async def test_the_first_delta_can_be_late() -> None:
     async with SimulatedSite() as site:
         site.behaviour.first_delta_delay = 0.3
         started = time.monotonic()
-        await Visitor(site).say("x")
+        await Visitor(site).send("x")
 
     assert 0.3 <= time.monotonic() - started < 1
 
@@ -222,7 +222,7 @@ async def test_the_stream_is_also_given_to_a_post_with_the_same_query() -> None:
 async def test_a_site_may_live_in_a_sub_folder() -> None:
     async with SimulatedSite(base_path="/blog") as site:
         page = await get(site.url)
-        answer = await Visitor(site).say("hi")
+        answer = await Visitor(site).send("hi")
 
     assert f"{site.url.replace('/', chr(92) + '/')}wp-admin" in page.text
     assert "You said: " in answer.text
@@ -238,7 +238,7 @@ def test_switches_are_checked() -> None:
             behaviour.update(wrong)
 
 
-async def test_a_firewall_minds_what_the_message_says() -> None:
+async def test_a_firewall_blocks_by_the_message_text() -> None:
     async with SimulatedSite() as site:
         site.behaviour.update({"firewall_words": ["<script>"], "firewall_status": 406})
         visitor = Visitor(site)
@@ -257,7 +257,7 @@ async def test_turns_in_a_minute_can_be_limited_for_an_address(language: str, te
     async with SimulatedSite() as site:
         site.behaviour.update({"rate_limit": 1, "language": language})
         visitor = Visitor(site)
-        answers = [await visitor.say("x") for _ in range(3)]  # the minute may end once in between
+        answers = [await visitor.send("x") for _ in range(3)]  # the minute may end once in between
 
     assert f'{{"error":"{text}"}}\n\nevent: done' in "".join(answer.text for answer in answers[1:])
     assert "message_start" in answers[0].text
@@ -272,20 +272,20 @@ async def test_turns_in_a_minute_can_be_limited_for_an_address(language: str, te
         ("2.3.93", True, True, 200),
     ],
 )
-async def test_older_plugins_say_less(version: str, has_padding: bool, has_status: bool, has_action: int) -> None:
+async def test_older_plugins_send_less(version: str, has_padding: bool, has_status: bool, has_action: int) -> None:
     async with SimulatedSite() as site:
         site.behaviour.version = version
         visitor = Visitor(site)
-        said = await visitor.say("x")
-        asked = await visitor.act("aipkit_get_frontend_chat_nonce")
+        answer = await visitor.send("x")
+        response = await visitor.post_action("aipkit_get_frontend_chat_nonce")
 
-    assert said.text.startswith(":  ") is has_padding
-    assert ("event: status" in said.text) is has_status
-    assert "event: openai_response_id" in said.text
-    assert int(asked.head[9:12]) == has_action
+    assert answer.text.startswith(":  ") is has_padding
+    assert ("event: status" in answer.text) is has_status
+    assert "event: openai_response_id" in answer.text
+    assert int(response.head[9:12]) == has_action
 
 
-async def test_a_page_cache_may_mind_queries_and_core_rest_has_none() -> None:
+async def test_a_page_cache_may_depend_on_the_query_and_core_rest_is_not_cached() -> None:
     async with SimulatedSite() as site:
         site.behaviour.stale_page_nonce = True
         always = await get(f"{site.url}?x=1")

@@ -55,10 +55,10 @@ async def home(page: Page, kind: str = "inline", **switches: Any) -> AsyncIterat
 
 async def type_and_wait(page: Page, text: str, *, scope: str = "body") -> str:
     """Type a message as a person does; returns the finished answer."""
-    answered = await page.locator(FINISHED).count()
+    earlier = await page.locator(FINISHED).count()
     await page.locator(f"{scope} textarea").first.fill(text)
     await page.locator(f"{scope} textarea").first.press("Enter")
-    answer = page.locator(FINISHED).nth(answered)
+    answer = page.locator(FINISHED).nth(earlier)
     await answer.wait_for(timeout=5000)
     return await answer.inner_text()
 

@@ -34,7 +34,7 @@ async def test_two_hundred_streams_run_at_once() -> None:
 async def test_closing_ends_open_streams_at_once() -> None:
     async with SimulatedSite() as site:
         visitor = Visitor(site)
-        answer = asyncio.create_task(visitor.say("[[mode:stall]] x"))
+        answer = asyncio.create_task(visitor.send("[[mode:stall]] x"))
         while not site.open_streams:
             await asyncio.sleep(0.01)
         started = time.monotonic()
@@ -48,7 +48,7 @@ async def test_closing_ends_open_streams_at_once() -> None:
 
 async def test_a_client_that_goes_away_ends_its_stream_at_once() -> None:
     async with SimulatedSite() as site:
-        answer = asyncio.create_task(Visitor(site).say("[[mode:stall]] x"))
+        answer = asyncio.create_task(Visitor(site).send("[[mode:stall]] x"))
         while not site.open_streams:
             await asyncio.sleep(0.01)
         answer.cancel()

@@ -38,12 +38,12 @@ async def test_the_elements_attributes_are_the_recorded_ones(page: str, path: st
     recorded: dict[str, Any] = json.loads((SAMPLES / f"data-config-{sample}.json").read_text(encoding="utf-8"))
     async with SimulatedSite(page=page) as site:
         element = Chats((await get(site.url + path)).text).element(recorded["_element"]["data-bot-id"])
-        here = {"ajaxUrl": site.ajax_url, "nonce": site.nonce}
+        of_this_site = {"ajaxUrl": site.ajax_url, "nonce": site.nonce}
 
     config = json.loads(element.pop("data-config"))
 
     assert element == recorded["_element"]
-    assert config == recorded["config"] | here
+    assert config == recorded["config"] | of_this_site
     assert list(config) == list(recorded["config"])
 
 

@@ -1,4 +1,4 @@
-"""What the site keeps of conversations, keys, quotas and nonces (PROTOCOL 3, 4, 6 and 7)."""
+"""The site's state: conversations, keys, quotas and nonces (PROTOCOL 3, 4, 6 and 7)."""
 
 import json
 
@@ -12,11 +12,11 @@ from tests.site_checks.visitor import Visitor
 async def test_all_four_of_bot_guest_conversation_must_be_the_same_to_continue() -> None:
     async with SimulatedSite() as site:
         visitor = Visitor(site)
-        await visitor.say("first")
-        same = await visitor.say("second")
-        other_bot = await visitor.say("third", 8)
-        other_conversation = await visitor.say("fourth", conversation_uuid="other")
-        other_guest = await visitor.say("fifth", session_id="other")
+        await visitor.send("first")
+        same = await visitor.send("second")
+        other_bot = await visitor.send("third", 8)
+        other_conversation = await visitor.send("fourth", conversation_uuid="other")
+        other_guest = await visitor.send("fifth", session_id="other")
 
     priors = [("prior=2" in answer.text) for answer in (same, other_bot, other_conversation, other_guest)]
     assert priors == [True, False, False, False]
@@ -31,7 +31,7 @@ async def test_the_last_fifteen_messages_go_along() -> None:
     async with SimulatedSite() as site:
         visitor = Visitor(site)
         for number in range(9):
-            await visitor.say(f"turn {number}")
+            await visitor.send(f"turn {number}")
 
     sent = site.model_calls[-1].messages
     assert [message["role"] for message in sent[:2]] == ["system", "assistant"]
@@ -41,9 +41,9 @@ async def test_the_last_fifteen_messages_go_along() -> None:
 async def test_the_conversation_id_is_sanitized_not_refused() -> None:
     async with SimulatedSite() as site:
         visitor = Visitor(site)
-        await visitor.say("first", conversation_uuid="A b.C_1-")
-        answer = await visitor.say("second", conversation_uuid="abc_1-")
-        illegal = await visitor.say("third", conversation_uuid="%$ ")
+        await visitor.send("first", conversation_uuid="A b.C_1-")
+        answer = await visitor.send("second", conversation_uuid="abc_1-")
+        illegal = await visitor.send("third", conversation_uuid="%$ ")
 
     assert "prior=2" in answer.text
     assert "Conversation ID is missing." in illegal.text
@@ -52,8 +52,8 @@ async def test_the_conversation_id_is_sanitized_not_refused() -> None:
 async def test_36_and_64_characters_are_the_longest_ids() -> None:
     async with SimulatedSite() as site:
         visitor = Visitor(site)
-        fits = await visitor.say("x", conversation_uuid="c" * 36, session_id="s" * 64)
-        too_long = await visitor.say("x", session_id="s" * 65)
+        fits = await visitor.send("x", conversation_uuid="c" * 36, session_id="s" * 64)
+        too_long = await visitor.send("x", session_id="s" * 65)
 
     assert '"finished":true' in fits.text
     assert "message_start" in fits.text
@@ -63,11 +63,11 @@ async def test_36_and_64_characters_are_the_longest_ids() -> None:
 async def test_an_id_from_another_conversation_continues_that_one() -> None:
     async with SimulatedSite() as site:
         visitor = Visitor(site)
-        await visitor.say("the secret is 7", 6)
+        await visitor.send("the secret is 7", 6)
         first_id = site.logs[6, visitor.session_id, visitor.conversation][1].details["openai_response_id"]
-        answer = await visitor.say("[[recall]]", 6, conversation_uuid="other", previous_openai_response_id=first_id)
+        answer = await visitor.send("[[recall]]", 6, conversation_uuid="other", previous_openai_response_id=first_id)
         site.forget_responses()
-        forgotten = await visitor.say("again", 6, previous_openai_response_id=first_id)
+        forgotten = await visitor.send("again", 6, previous_openai_response_id=first_id)
 
     assert "the secret is 7" in answer.text
     assert [message["content"] for message in site.model_calls[1].messages][1:] == ["[[recall]]"]
@@ -76,7 +76,7 @@ async def test_an_id_from_another_conversation_continues_that_one() -> None:
 
 async def test_with_the_state_off_a_previous_id_is_ignored() -> None:
     async with SimulatedSite() as site:
-        answer = await Visitor(site).say("x", 5, previous_openai_response_id="bogus")
+        answer = await Visitor(site).send("x", 5, previous_openai_response_id="bogus")
 
     assert "prior=0" in answer.text
     assert site.model_calls[0].previous_id is None
@@ -85,8 +85,8 @@ async def test_with_the_state_off_a_previous_id_is_ignored() -> None:
 async def test_google_without_its_id_gets_the_stored_history() -> None:
     async with SimulatedSite() as site:
         visitor = Visitor(site)
-        await visitor.say("first", 11)
-        answer = await visitor.say("second", 11)
+        await visitor.send("first", 11)
+        answer = await visitor.send("second", 11)
 
     assert "prior=2" in answer.text
     assert len(site.model_calls[1].messages) == 4
@@ -112,7 +112,7 @@ def test_stored_texts_are_filtered_as_html(typed: str, stored: str) -> None:
 
 async def test_a_blank_message_leaves_the_model_without_a_user_turn() -> None:
     async with SimulatedSite() as site:
-        answer = await Visitor(site).say(" \n\t")
+        answer = await Visitor(site).send(" \n\t")
 
     assert "prior=-1" in answer.text
     assert [message["role"] for message in site.model_calls[0].messages] == ["system"]
@@ -120,7 +120,7 @@ async def test_a_blank_message_leaves_the_model_without_a_user_turn() -> None:
 
 async def test_nul_bytes_are_removed() -> None:
     async with SimulatedSite() as site:
-        await Visitor(site).say("a\0b")
+        await Visitor(site).send("a\0b")
 
     assert site.model_calls[0].messages[-1]["content"] == "ab"
 
@@ -150,11 +150,11 @@ async def test_bad_image_payloads_are_refused(images: str) -> None:
 async def test_the_quota_belongs_to_guest_and_bot() -> None:
     async with SimulatedSite(bots=[SiteBot(15, "Quota", quota_tokens=1), SiteBot(16, "Other", quota_tokens=1)]) as site:
         visitor = Visitor(site)
-        await visitor.say("one", 15)
-        used_up = await visitor.say("two", 15)
-        other_bot = await visitor.say("three", 16)
+        await visitor.send("one", 15)
+        used_up = await visitor.send("two", 15)
+        other_bot = await visitor.send("three", 16)
         visitor.session_id = "another"
-        other_guest = await visitor.say("four", 15)
+        other_guest = await visitor.send("four", 15)
 
     assert "quota_notice" in used_up.text
     assert "message_start" in other_bot.text
@@ -181,7 +181,7 @@ async def test_rotating_refuses_old_nonces_and_can_keep_the_previous_one() -> No
         previous = await visitor.store("x", _ajax_nonce=old)
         site.rotate_nonce()
         refused = await visitor.store("x", _ajax_nonce=old)
-        renewed = json.loads((await visitor.act("aipkit_get_frontend_chat_nonce")).body)["data"]["nonce"]
+        renewed = json.loads((await visitor.post_action("aipkit_get_frontend_chat_nonce")).body)["data"]["nonce"]
 
     assert b"200 OK" in previous.head
     assert b"403 Forbidden" in refused.head
@@ -199,15 +199,15 @@ async def test_a_nonce_lives_between_half_and_all_of_its_life() -> None:
 async def test_history_needs_the_same_guest_and_can_be_deleted() -> None:
     async with SimulatedSite() as site:
         visitor = Visitor(site)
-        await visitor.say("first")
-        asked = {"bot_id": "5", "conversation_uuid": visitor.conversation}
-        shown = await visitor.act("aipkit_get_conversation_history", **asked)
-        other = await visitor.act("aipkit_get_conversation_history", **asked | {"session_id": "other"})
-        refused = await visitor.act("aipkit_get_conversation_history", **asked | {"_ajax_nonce": "bad"})
+        await visitor.send("first")
+        fields = {"bot_id": "5", "conversation_uuid": visitor.conversation}
+        shown = await visitor.post_action("aipkit_get_conversation_history", **fields)
+        other = await visitor.post_action("aipkit_get_conversation_history", **fields | {"session_id": "other"})
+        refused = await visitor.post_action("aipkit_get_conversation_history", **fields | {"_ajax_nonce": "bad"})
         for _ in range(2):
-            deleted = await visitor.act("aipkit_delete_single_conversation", **asked)
+            deleted = await visitor.post_action("aipkit_delete_single_conversation", **fields)
             assert json.loads(deleted.body)["success"]
-        gone = await visitor.act("aipkit_get_conversation_history", **asked)
+        gone = await visitor.post_action("aipkit_get_conversation_history", **fields)
 
     history = json.loads(shown.body)["data"]["history"]
     assert [message["role"] for message in history] == ["user", "bot"]

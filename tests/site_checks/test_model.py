@@ -1,4 +1,4 @@
-"""What the model behind the site says, and the directives that steer it."""
+"""The simulated model and its directives."""
 
 import json
 
@@ -28,15 +28,15 @@ def deltas(answer: RawAnswer) -> list[str]:
     return [json.loads(line)["delta"] for line in lines]
 
 
-def test_say_replies_exactly_the_text() -> None:
+def test_the_say_directive_replies_exactly_the_text() -> None:
     assert reply('[[say:你好 [x] "q"\n\n& <b>]] rest') == '你好 [x] "q"\n\n& <b>'
 
 
-def test_recall_tells_all_roles_and_texts_verbatim() -> None:
+def test_the_recall_directive_lists_all_roles_and_texts_verbatim() -> None:
     assert reply("[[recall]] now") == "user: first\nline\nassistant: answer <b>\nuser: [[recall]] now"
 
 
-def test_tokens_gives_numbered_pieces() -> None:
+def test_the_tokens_directive_sends_numbered_chunks() -> None:
     script = respond([{"role": "user", "content": "[[tokens:3]]"}], model="m", images=0, web_search=False)
 
     assert script.pieces == ("word1 ", "word2 ", "word3 ")
@@ -74,7 +74,7 @@ async def test_every_failure_of_every_provider_ends_as_documented(bot: int, mode
     async with SimulatedSite() as site:
         site.behaviour.upstream_timeout = 0.2
         visitor = Visitor(site)
-        answer = await visitor.say(f"[[mode:{mode}]] please", bot)
+        answer = await visitor.send(f"[[mode:{mode}]] please", bot)
         roles = [message.role for message in site.logs[bot, visitor.session_id, visitor.conversation]]
 
     ends_well = mode in {"cut_clean", "incomplete", "refusal"} or (mode == "late_error" and bot == 11)
@@ -87,7 +87,7 @@ async def test_every_failure_of_every_provider_ends_as_documented(bot: int, mode
 
 async def test_the_first_delta_of_chat_completions_upstreams_is_empty() -> None:
     async with SimulatedSite() as site:
-        answer = await Visitor(site).say("hi", 9)
+        answer = await Visitor(site).send("hi", 9)
 
     assert deltas(answer)[:2] == ["", "[deepseek-chat] "]
 
@@ -95,7 +95,7 @@ async def test_the_first_delta_of_chat_completions_upstreams_is_empty() -> None:
 async def test_a_delay_in_the_text_spaces_the_pieces() -> None:
     async with SimulatedSite() as site:
         site.behaviour.upstream_timeout = 0.5
-        answer = await Visitor(site).say("[[delay:0.2]] hi")
+        answer = await Visitor(site).send("[[delay:0.2]] hi")
 
     # A live but slow answer is cut by the time limit of the whole transfer.
     assert deltas(answer) == ["[gpt-4o-mini] ", "You said: ", "[[delay:0.2]"]

@@ -41,7 +41,7 @@ async def test_the_chunk_framing_is_the_recorded_one(visitor: Visitor) -> None:
         chunks.append(framed[: int(size, 16)].decode())
         framed = framed[int(size, 16) + 2 :]
 
-    answer = await visitor.say("raw framing")
+    answer = await visitor.send("raw framing")
 
     assert comparable_head(answer.head) == comparable_head(head + b"\r\n\r\n")
     assert len(answer.chunks[0]) == 0x1003

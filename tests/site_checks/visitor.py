@@ -48,11 +48,11 @@ class Visitor:
         sent = {name: value for name, value in query.items() if value is not None}
         return await get(f"{self.site.ajax_url}?{urlencode(sent)}", *headers)
 
-    async def say(self, text: str, bot: int = 5, **query: str) -> RawAnswer:
+    async def send(self, text: str, bot: int = 5, **query: str) -> RawAnswer:
         """Both steps."""
         return await self.stream(await self.key(text, bot), bot, **query)
 
-    async def act(self, action: str, **fields: str) -> RawAnswer:
+    async def post_action(self, action: str, **fields: str) -> RawAnswer:
         """Post another action."""
         form = {"action": action, "_ajax_nonce": self.site.nonce, "session_id": self.session_id}
         return await post(self.site.ajax_url, *urlencoded(form | fields))

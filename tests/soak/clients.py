@@ -1,4 +1,4 @@
-"""Clients as there are many: streams, whole answers, conversations of each kind, cancels and nonsense."""
+"""The soak's clients: streams, whole answers, conversations of each kind, cancellations and invalid requests."""
 
 import asyncio
 import random
@@ -8,8 +8,8 @@ from typing import Any
 
 import aiohttp
 
-from tests.soak.judging import Heard, Tally, hear
 from tests.soak.server import MODEL
+from tests.soak.tally import Reply, Tally, read_reply
 
 AIPKIT_MODELS = ("gpt-4o-mini-helper", "gpt-5-nano", "gemini-flash", "deepseek-bot", "claude-sonnet-b", "old-api-bot")
 AI_ENGINE_MODELS = ("gpt-4o-mini", "llama")
@@ -87,7 +87,7 @@ class Client:
     async def _count_up(self) -> None:
         count = self._chance.choice((5, 60, 1500))
         delay = 0.02 if count < 100 else 0.0
-        await self._chat("count", [user(f"[[delay:{delay}]] [[tokens:{count}]]")], counted(count))
+        await self._chat("count", [user(f"[[delay:{delay}]] [[tokens:{count}]]")], numbered_tokens(count))
 
     async def _conversation(self) -> None:
         async with self._http.post(f"{self._url}/v1/conversations") as response:
@@ -114,28 +114,28 @@ class Client:
             if self._chance.random() < MOVING:
                 model = self._chance.choice(MODELS)
             marks.append(self._mark())
-            said, text = f"{marks[-1]} [[say:so be it]]", "so be it"
-            messages, fields = build(said, history)
-            if not await self._until_answered(kind, messages, text, model=model, **fields):
+            prompt, text = f"{marks[-1]} [[say:so be it]]", "so be it"
+            messages, fields = build(prompt, history)
+            if not await self._retry_until_answered(kind, messages, text, model=model, **fields):
                 return
-            history += [user(said), {"role": "assistant", "content": text}]
+            history += [user(prompt), {"role": "assistant", "content": text}]
         messages, fields = build("[[recall]]", history)
-        heard = await self._post("chat/completions", {"model": model, "messages": messages, **fields})
+        reply = await self._post("chat/completions", {"model": model, "messages": messages, **fields})
         # What is recalled is known only now; a refusal is judged like any other.
-        if self._tally.judge(kind, heard, heard.text, monotonic()):
-            known = {mark: heard.text.count(mark) for mark in marks}
+        if self._tally.judge(kind, reply, reply.text, monotonic()):
+            known = {mark: reply.text.count(mark) for mark in marks}
             if set(known.values()) != {1}:
-                self._tally.wrong.append(f"{kind} of {model}: the model knows {known}: {heard.text!r:.2000}")
+                self._tally.wrong.append(f"{kind} of {model}: the model knows {known}: {reply.text!r:.2000}")
 
     async def _chain_of_responses(self) -> None:
         previous: dict[str, str] = {}
         for _ in range(TURNS):
             text = self._text()
             body = {"model": self._chance.choice(MODELS), "input": f"[[say:{text}]]", **previous}
-            heard = await self._post("responses", {**body, "stream": self._chance.random() < 0.5})
-            if not self._tally.judge("responses", heard, text, monotonic()):
+            reply = await self._post("responses", {**body, "stream": self._chance.random() < 0.5})
+            if not self._tally.judge("responses", reply, text, monotonic()):
                 return
-            previous = {"previous_response_id": heard.body["id"]}
+            previous = {"previous_response_id": reply.body["id"]}
 
     async def _cancel(self) -> None:
         """Leave in the middle of a stream, or before it began."""
@@ -156,11 +156,11 @@ class Client:
     async def _bad(self) -> None:
         path, body, status = self._chance.choice(BAD)
         async with self._http.post(f"{self._url}/v1/{path}", data=body) as response:
-            heard = await hear(response)
-        if heard.status == status and heard.error and {"message", "type", "param", "code"} == set(heard.error):
+            reply = await read_reply(response)
+        if reply.status == status and reply.error and {"message", "type", "param", "code"} == set(reply.error):
             self._tally.answers["bad request"] += 1
         else:
-            self._tally.wrong.append(f"bad request {body!r}: {heard}")
+            self._tally.wrong.append(f"bad request {body!r}: {reply}")
 
     async def _probe(self) -> None:
         for path, statuses in (("healthz", {200}), ("readyz", {200, 503}), ("v1/models", {200})):
@@ -169,7 +169,7 @@ class Client:
             if response.status not in statuses:
                 self._tally.wrong.append(f"/{path}: {response.status}")
 
-    async def _until_answered(self, kind: str, messages: list[dict[str, str]], text: str, **fields: Any) -> bool:
+    async def _retry_until_answered(self, kind: str, messages: list[dict[str, str]], text: str, **fields: Any) -> bool:
         last = monotonic() + TRYING_SECONDS
         while not await self._chat(kind, messages, text, **fields):
             if monotonic() > last:
@@ -186,12 +186,12 @@ class Client:
         body = {"model": model, "messages": messages, "stream": stream, **fields}
         return self._tally.judge(kind, await self._post("chat/completions", body), expected, monotonic())
 
-    async def _post(self, path: str, body: dict[str, Any]) -> Heard:
+    async def _post(self, path: str, body: dict[str, Any]) -> Reply:
         async with self._http.post(f"{self._url}/v1/{path}", json=body) as response:
-            return await hear(response)
+            return await read_reply(response)
 
     def _text(self) -> str:
-        """Something that nobody said before."""
+        """A text that was not used before."""
         return " ".join([self._mark(), *self._chance.choices(WORDS, k=self._chance.choice((3, 30, 300))), "end"])
 
     def _mark(self) -> str:
@@ -204,6 +204,6 @@ def user(text: str) -> dict[str, str]:
     return {"role": "user", "content": text}
 
 
-def counted(count: int) -> str:
+def numbered_tokens(count: int) -> str:
     """What the simulated model says to `[[tokens:COUNT]]`."""
     return "".join(f"word{number} " for number in range(1, count + 1))

@@ -1,4 +1,4 @@
-"""The faults of the sites and the server, one after the other at each, with calm between them."""
+"""Faults of the sites and the server, one after another with pauses between them."""
 
 import asyncio
 import random

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.openai_server import OpenAiPeer, Refused, Said, as_response, events
+from tests.openai_server import Answer, HttpError, OpenAiPeer, as_response, events
 from tests.site.__main__ import serve
 from tests.site.model import Script, respond
 from tests.site.streams import OpenStreams
@@ -81,7 +81,7 @@ class SoakServer(OpenAiPeer):
 
     async def _list(self, request: web.Request) -> web.Response:
         self.requests["list"] += 1
-        self.listing = Refused(self.switches.listing_status) if self.switches.listing_status else None
+        self.listing = HttpError(self.switches.listing_status) if self.switches.listing_status else None
         return await super()._list(request)
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
@@ -90,13 +90,13 @@ class SoakServer(OpenAiPeer):
         await asyncio.sleep(switches.delay)
         if switches.status and switches.status_times:
             switches.status_times -= switches.status_times > 0
-            return as_response(Refused(switches.status))
+            return as_response(HttpError(switches.status))
         if switches.page:
-            return as_response(Refused(200, PAGE))
-        spoken = [{"role": each["role"], "content": each["content"] or ""} for each in body["messages"]]
-        script = respond(spoken, model=MODEL, images=0, web_search=False)
+            return as_response(HttpError(200, PAGE))
+        messages = [{"role": each["role"], "content": each["content"] or ""} for each in body["messages"]]
+        script = respond(messages, model=MODEL, images=0, web_search=False)
         if script.ending in _STATUSES:
-            return as_response(Refused(_STATUSES[script.ending]))
+            return as_response(HttpError(_STATUSES[script.ending]))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         with self.streams.counted() as stream, suppress(ConnectionError):
             await response.prepare(request)
@@ -111,14 +111,14 @@ class SoakServer(OpenAiPeer):
         switches, ending = self.switches, script.ending
         has_error = switches.error_event or ending in _TOLD
         is_short = switches.drop_end or switches.garbage or ending in _ENDLESS or ending in _BREAKS or ending == "stall"
-        said = Said(
+        completion = Answer(
             script.pieces,
             end={"incomplete": "length", "refusal": "content_filter"}.get(ending, ""),
             error={"message": "The server broke", "code": "server_error"} if has_error else None,
             has_end=not is_short,
         )
         wait = switches.first_delta_delay
-        for number, event in enumerate(events(said, body) if ending != "empty" else ()):
+        for number, event in enumerate(events(completion, body) if ending != "empty" else ()):
             await asyncio.sleep(wait)
             wait = script.delay or 0.0
             if number == switches.cut_after:

@@ -1,4 +1,4 @@
-"""The soak itself: every request answered or refused properly, nothing lost, nothing growing."""
+"""The soak test: every request is answered or refused properly, nothing is lost, nothing grows."""
 
 import asyncio
 import os
@@ -18,8 +18,8 @@ from tests.figures import figure
 from tests.site.process import RunningSite, running_site
 from tests.soak.clients import AI_ENGINE_MODELS, AIPKIT_MODELS, SERVER, SERVER_MODELS, Client
 from tests.soak.faults import AI_ENGINE, AIPKIT, OPENAI_SERVER, rotate
-from tests.soak.judging import Tally
-from tests.soak.measuring import Watch, stored_bytes
+from tests.soak.resource_usage import Watch, stored_bytes
+from tests.soak.tally import Tally
 
 SECONDS = float(os.environ.get("TEST_SOAK", "40"))  # the benchmarks command soaks for 15 minutes
 SEED = 20261123
@@ -39,7 +39,7 @@ SETTINGS = {
 COMPLAINTS = ("Traceback", "never retrieved", "never awaited", "Unclosed", "was destroyed", "internal_error")
 
 
-async def settled(up: RunningUp, upstreams: Sequence[RunningSite]) -> tuple[int, str]:
+async def state_after_clients_left(up: RunningUp, upstreams: Sequence[RunningSite]) -> tuple[int, str]:
     """The descriptors of the proxy once all clients have left, and whether one of theirs is still served."""
     proxy = up.service("proxy")
     assert proxy is not None
@@ -56,9 +56,9 @@ async def settled(up: RunningUp, upstreams: Sequence[RunningSite]) -> tuple[int,
 
 async def answers_again(up: RunningUp) -> float:
     """The seconds until three answers of each site, and of the server, came in a row."""
-    begun, good = monotonic(), 0
+    started, good = monotonic(), 0
     while good < 3:
-        assert monotonic() - begun < CALM_SECONDS, "".join(up.output[-40:])
+        assert monotonic() - started < CALM_SECONDS, "".join(up.output[-40:])
         try:
             for model in (AIPKIT_MODELS[0], AI_ENGINE_MODELS[0], SERVER_MODELS[0]):
                 await up.chat("well again?", model=model)
@@ -66,7 +66,7 @@ async def answers_again(up: RunningUp) -> float:
         except aiohttp.ClientError:
             good = 0
             await asyncio.sleep(0.2)
-    return monotonic() - begun
+    return monotonic() - started
 
 
 async def traffic(
@@ -98,7 +98,7 @@ def growths(watch: Watch) -> dict[str, float]:
     return {name: series.growth for name, series in watch.memory.items()}
 
 
-def told(counts: Counter[str]) -> str:
+def format_counts(counts: Counter[str]) -> str:
     """Counts in one line, the most frequent first."""
     return ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none"
 
@@ -106,7 +106,7 @@ def told(counts: Counter[str]) -> str:
 @pytest.mark.alone
 @pytest.mark.timeout(SECONDS + 120)
 @pytest.mark.usefixtures("as_users_run_it")
-async def test_a_compressed_month_loses_nothing_and_leaves_nothing(tmp_path: Path) -> None:
+async def test_under_faults_no_answer_is_lost_and_no_resource_leaks(tmp_path: Path) -> None:
     tally, made = Tally(), Counter[str]()
     data, temporary = tmp_path / "data", tmp_path / "tmp"
     temporary.mkdir()
@@ -131,29 +131,29 @@ async def test_a_compressed_month_loses_nothing_and_leaves_nothing(tmp_path: Pat
         idle = processes["proxy"].num_fds()
         watch = Watch(processes, data)
         back = await traffic(up, upstreams, tally, made, watch)
-        held, open_still = await settled(up, upstreams)
+        held, open_still = await state_after_clients_left(up, upstreams)
         visits = await visits_of(up)
         pages = [(await site.state())["requests"].get("/", 0) for site in sites]
-        everything = up.everything()
+        all_processes = up.all_processes()
         assert {name: process.pid for name, process in services(up).items()} == {
             name: process.pid for name, process in processes.items()
         }, "a service was started anew"
         assert await up.stop() == 0
-    left = [process.pid for process in await still_running(everything, seconds=3)]
+    left = [process.pid for process in await still_running(all_processes, seconds=3)]
 
     figure("soak: length", f"{SECONDS:g} s, {made.total()} faults of {len(made)} kinds")
-    figure("soak: visits", f"{sum(pages)} pages were loaded; the last {visits.total()} visits: {told(visits)}")
+    figure("soak: visits", f"{sum(pages)} pages were loaded; the last {visits.total()} visits: {format_counts(visits)}")
     figure("soak: requests", f"{tally.requests}, {tally.cancelled} of them left by the client")
-    figure("soak: answers", f"{tally.answers.total()} ({told(tally.answers)})")
-    figure("soak: refusals", f"{tally.refusals.total()} ({told(tally.refusals)})")
+    figure("soak: answers", f"{tally.answers.total()} ({format_counts(tally.answers)})")
+    figure("soak: refusals", f"{tally.refusals.total()} ({format_counts(tally.refusals)})")
     figure("soak: well again after the last fault", f"{back:.1f} s")
     figure("soak: store, early to late", f"{watch.stored.early / 1e6:.2f} to {watch.stored.late / 1e6:.2f} MB")
     figure("soak: descriptors of the proxy without clients, before and after", f"{idle} and {held}")
     grown = growths(watch)
     output = list(up.output)
-    said = [at for at, line in enumerate(output) if any(word in line for word in COMPLAINTS)]
+    complaints = [at for at, line in enumerate(output) if any(word in line for word in COMPLAINTS)]
     assert tally.wrong == [], "\n".join(tally.wrong[:20])
-    assert said == [], "".join(output[max(said[0] - 3, 0) : said[-1] + 30])
+    assert complaints == [], "".join(output[max(complaints[0] - 3, 0) : complaints[-1] + 30])
     assert open_still == ""
     assert held <= idle + 3 * PLACES + 1
     assert {name: share for name, share in grown.items() if share > MOST_GROWTH} == {}

@@ -1,4 +1,4 @@
-"""Agents before the proxy: the same tools in each turn, and all that was said and done so far."""
+"""Agents as clients of the proxy: the same tools in each turn, and the whole history."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The clients: so many streams at once, each token checked, and timed by the moment that it carries.
+"""The load generator: concurrent streams, each token checked, and timed by the timestamp in it.
 
 `python -m tests.speed.load '{"port": …}'` prints one JSON object; see `Work` and `Outcome`.
 """
@@ -37,7 +37,7 @@ class Work:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came. *whole*: requests answered with every token in order; times in ms."""
+    """The measured results. *whole*: requests answered with every token in order; times in ms."""
 
     whole: int = 0
     first_text_p50: float = 0.0
@@ -132,7 +132,7 @@ def tool(number: int) -> dict[str, Any]:
 
 
 async def run(work: Work) -> Outcome:
-    """Do *work*."""
+    """Run the load."""
     outcome = Outcome()
     first_texts: list[int] = []
     delays: list[int] = []
@@ -154,9 +154,9 @@ async def run(work: Work) -> Outcome:
             outcome.whole += 1
         transport.abort()
 
-    begun = monotonic_ns()
+    started = monotonic_ns()
     await asyncio.gather(*(client(number) for number in range(work.at_once)))
-    outcome.seconds = (monotonic_ns() - begun) / 1e9
+    outcome.seconds = (monotonic_ns() - started) / 1e9
     outcome.first_text_p50, outcome.delay_p50 = _ms(median(first_texts or [0])), _ms(median(delays or [0]))
     outcome.first_text_p99, outcome.delay_p99, outcome.gap_p99 = _p99(first_texts), _p99(delays), _p99(gaps)
     del outcome.faults[5:]

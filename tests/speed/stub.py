@@ -1,4 +1,4 @@
-"""The upstream of all: a site with the chat plugin, as far as its two requests go, and an OpenAI server, for nginx too.
+"""The stub upstream of every target: a site with the chat plugin (its two requests), and an OpenAI server.
 
 `python -m tests.speed.stub PORT`. Each token is a write of its own, as a site sends them.
 """

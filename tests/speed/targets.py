@@ -1,4 +1,4 @@
-"""The servers that are compared, each a process on the first core; load and stub share the second."""
+"""The compared servers, each a process on the first core; load and stub share the second."""
 
 import asyncio
 import json
@@ -87,19 +87,19 @@ async def targets(
     directory: Path, ports: Sequence[int], **settings: str
 ) -> AsyncIterator[tuple[Target, Target, Target]]:
     """The proxy with *settings*, nginx before the same stub, and the stub itself. *ports*: three that are free."""
-    ours, nginx, stub = ports
+    proxy_port, nginx_port, stub_port = ports
     async with AsyncExitStack() as stack:
-        command = (sys.executable, "-m", "tests.speed.stub", str(stub))
+        command = (sys.executable, "-m", "tests.speed.stub", str(stub_port))
         upstream = await stack.enter_async_context(
-            _process(command, stub, dict(os.environ), directory / "stub.log", HARNESS_CORE)
+            _process(command, stub_port, dict(os.environ), directory / "stub.log", HARNESS_CORE)
         )
         variables = environment(
             directory / "data",
-            FREEAICHAT_SITES=f"http://127.0.0.1:{stub}/",
-            FREEAICHAT_PORT=str(ours),
+            FREEAICHAT_SITES=f"http://127.0.0.1:{stub_port}/",
+            FREEAICHAT_PORT=str(proxy_port),
             FREEAICHAT_API_KEY="sk-speed",
             FREEAICHAT_MAX_UPSTREAM="4000",
-            FREEAICHAT_SERVERS=f"stub=http://127.0.0.1:{stub}/v1",
+            FREEAICHAT_SERVERS=f"stub=http://127.0.0.1:{stub_port}/v1",
             FREEAICHAT_MAX_SERVER="4000",
             COOKIE="a=b",
             AJAX_NONCE="abc123",
@@ -109,14 +109,20 @@ async def targets(
         )
         log = log_of(directory)
         proxy = await stack.enter_async_context(
-            _process((sys.executable, "-m", "proxy"), ours, variables, log, SERVER_CORE)
+            _process((sys.executable, "-m", "proxy"), proxy_port, variables, log, SERVER_CORE)
         )
         configuration = directory / "nginx.conf"
-        configuration.write_text(NGINX.format(dir=directory, port=nginx, stub=stub))
+        configuration.write_text(NGINX.format(dir=directory, port=nginx_port, stub=stub_port))
         relay = await stack.enter_async_context(
-            _process(("nginx", "-c", str(configuration)), nginx, dict(os.environ), directory / "relay.log", SERVER_CORE)
+            _process(
+                ("nginx", "-c", str(configuration)), nginx_port, dict(os.environ), directory / "relay.log", SERVER_CORE
+            )
         )
-        yield Target("proxy", ours, proxy), Target("nginx", nginx, relay), Target("stub", stub, upstream)
+        yield (
+            Target("proxy", proxy_port, proxy),
+            Target("nginx", nginx_port, relay),
+            Target("stub", stub_port, upstream),
+        )
 
 
 @asynccontextmanager

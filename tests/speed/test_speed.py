@@ -1,4 +1,4 @@
-"""What the whole product costs, as multiples of nginx doing nothing but relaying, in the same minutes.
+"""The cost of the whole product, as multiples of nginx relaying the same traffic in the same minutes.
 
 In short form everything is checked and printed but the figures are no verdict: the machine is noisy. In long form
 (TEST_SPEED rounds of full size) they are the ones that the README shows.
@@ -41,35 +41,35 @@ async def servers(tmp_path: Path) -> AsyncIterator[All]:
 
 async def rounds(servers: Sequence[Target], work: Work, short: Work) -> list[list[Run]]:
     """The runs of each of *servers*, which take turns; every answer must be whole."""
-    wanted = work if ROUNDS else short
+    this_round = work if ROUNDS else short
     runs: list[list[Run]] = [[] for _ in servers]
     for _ in range(max(ROUNDS, 1)):
         for target, done in zip(servers, runs, strict=True):
-            run = await measure(target, replace(wanted, port=target.port))
+            run = await measure(target, replace(this_round, port=target.port))
             assert run.outcome.faults == []
-            assert run.outcome.whole == wanted.requests
+            assert run.outcome.whole == this_round.requests
             done.append(run)
     return runs
 
 
-def middle(runs: list[Run], value: Callable[[Run], float]) -> float:
+def median_of(runs: list[Run], value: Callable[[Run], float]) -> float:
     return median(value(run) for run in runs)
 
 
-def tell(name: str, ours: float, nginx: float, unit: str) -> None:
-    figure(name, f"{ours:.3g} {unit}, nginx {nginx:.3g}, {ours / nginx:.2f} x")
-    assert ours / nginx < RATIO_LIMIT
+def report(name: str, proxy: float, nginx: float, unit: str) -> None:
+    figure(name, f"{proxy:.3g} {unit}, nginx {nginx:.3g}, {proxy / nginx:.2f} x")
+    assert proxy / nginx < RATIO_LIMIT
 
 
 async def test_many_tokens_at_once_cost_little_more_than_relaying_them(servers: All) -> None:
     work = Work(port=0, at_once=64, requests=640, tokens=500)
-    ours, nginx = await rounds(servers[:2], work, replace(work, requests=64))
+    proxy, nginx = await rounds(servers[:2], work, replace(work, requests=64))
     per_token = MILLION / (work.tokens * (work.requests if ROUNDS else 64))
 
-    tell(
+    report(
         "burst, 64 x 500 tokens",
-        middle(ours, lambda run: run.cpu * per_token),
-        middle(nginx, lambda run: run.cpu * per_token),
+        median_of(proxy, lambda run: run.cpu * per_token),
+        median_of(nginx, lambda run: run.cpu * per_token),
         "CPU s per 1M tokens",
     )
 
@@ -79,19 +79,22 @@ async def test_many_slow_streams_arrive_whole_and_in_time(servers: All, streams:
     work = Work(port=0, at_once=streams, requests=streams, tokens=100, pause=pause, spread=2.0)
     short = replace(work, at_once=streams // 10, requests=streams // 10, tokens=20, spread=0.2)
     idle = servers[0].memory
-    ours, nginx = await rounds(servers[:2], work, short)
+    proxy, nginx = await rounds(servers[:2], work, short)
     used = work if ROUNDS else short
     per_token = MILLION / (used.tokens * used.requests)
     name = f"{used.at_once} streams, {pause // 1000} ms apart"
 
-    tell(
+    report(
         name,
-        middle(ours, lambda run: run.cpu * per_token),
-        middle(nginx, lambda run: run.cpu * per_token),
+        median_of(proxy, lambda run: run.cpu * per_token),
+        median_of(nginx, lambda run: run.cpu * per_token),
         "CPU s per 1M tokens",
     )
-    first, gap = middle(ours, lambda run: run.outcome.first_text_p50), middle(ours, lambda run: run.outcome.gap_p99)
-    memory = max(run.memory for run in ours) - idle
+    first, gap = (
+        median_of(proxy, lambda run: run.outcome.first_text_p50),
+        median_of(proxy, lambda run: run.outcome.gap_p99),
+    )
+    memory = max(run.memory for run in proxy) - idle
     figure(f"{name}: first token p50, gap p99", f"{first:.3g} ms, {gap:.3g} ms")
     if ROUNDS:
         figure(f"{name}: memory", f"{memory / used.at_once / 1000:.0f} kB a stream")
@@ -123,10 +126,10 @@ async def test_a_stream_of_the_shape_that_public_comparisons_of_gateways_use(ser
 
 def added(name: str, runs: list[list[Run]], value: Callable[[Run], float]) -> None:
     """Tell how much later things come than straight from the stub."""
-    ours, nginx, stub = (middle(each, value) for each in runs)
-    ratio = f", {(ours - stub) / (nginx - stub):.2f} x" if nginx > stub else ""  # what is lost in noise has none
-    figure(name, f"+{ours - stub:.3f} ms, nginx +{nginx - stub:.3f}{ratio}")
-    assert ours - stub < ADDED_LIMIT
+    proxy, nginx, stub = (median_of(each, value) for each in runs)
+    ratio = f", {(proxy - stub) / (nginx - stub):.2f} x" if nginx > stub else ""  # what is lost in noise has none
+    figure(name, f"+{proxy - stub:.3f} ms, nginx +{nginx - stub:.3f}{ratio}")
+    assert proxy - stub < ADDED_LIMIT
 
 
 async def test_whole_answers_and_an_idle_proxy_cost_little(servers: All) -> None:
@@ -137,7 +140,8 @@ async def test_whole_answers_and_an_idle_proxy_cost_little(servers: All) -> None
     assert all(run.outcome.whole == work.requests for run in runs)
 
     figure(
-        "not streamed, 100 tokens", f"{middle(runs, lambda run: run.cpu / work.requests * 1000):.2f} ms CPU a request"
+        "not streamed, 100 tokens",
+        f"{median_of(runs, lambda run: run.cpu / work.requests * 1000):.2f} ms CPU a request",
     )
 
 
@@ -146,17 +150,17 @@ async def test_a_start_takes_little_longer_than_importing_the_libraries(tmp_path
     async with SimulatedSite() as site:
         await fill_store(tmp_path, site)
         for _ in range(max(ROUNDS, 1)):
-            begun = perf_counter()
+            started = perf_counter()
             async with serving(site, tmp_path, port := a_free_port()), aiohttp.ClientSession() as http:
                 async with http.get(f"http://127.0.0.1:{port}/readyz") as response:
                     assert response.status == 200
-                starts.append(perf_counter() - begun)
-            begun = perf_counter()
+                starts.append(perf_counter() - started)
+            started = perf_counter()
             process = await asyncio.create_subprocess_exec(sys.executable, "-c", f"import {LIBRARIES}")
             assert await process.wait() == 0
-            imports.append(perf_counter() - begun)
+            imports.append(perf_counter() - started)
     ready, bare = median(starts), median(imports)
 
-    told = f"{ready:.2f} s, importing the libraries {bare:.2f} s, {ready / bare:.2f} x"
-    figure("start to ready, credentials stored", told)
+    summary = f"{ready:.2f} s, importing the libraries {bare:.2f} s, {ready / bare:.2f} x"
+    figure("start to ready, credentials stored", summary)
     assert ready < (2.0 if ROUNDS else 4.0) * bare

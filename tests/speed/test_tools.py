@@ -68,15 +68,15 @@ async def test_text_that_begins_no_call_costs_a_stream_little(proxy: Target) -> 
 
 
 @pytest.fixture
-def beside() -> Iterator[None]:
-    """This process leaves the proxy's core alone."""
+def off_the_proxys_core() -> Iterator[None]:
+    """Pin this process to another core than the proxy's."""
     cores = psutil.Process().cpu_affinity()
     pin(os.getpid(), HARNESS_CORE)
     yield
     psutil.Process().cpu_affinity(cores)
 
 
-@pytest.mark.usefixtures("beside")
+@pytest.mark.usefixtures("off_the_proxys_core")
 async def test_an_agents_turns_cost_little_more_than_plain_ones(proxy: Target) -> None:
     count = 60 if ROUNDS else 10
     used: list[list[float]] = [[], [], []]

@@ -1,4 +1,4 @@
-"""What load and stub agree on: a message names how much text is wanted, and each token when it was sent.
+"""The format shared by load and stub: a message states how much text to send, and each token when it was sent.
 
 A token is 24 characters: `|`, with which no call of a tool begins, its number (6 digits), `@` and the moment (16
 digits, ns of the machine's monotonic clock). So the load sees each loss, each change of order, and how long each token
@@ -27,10 +27,10 @@ class Order:
 
 def read_order(request: bytes) -> Order:
     """The order in a request."""
-    asked = _ASKED.search(request)
-    if asked is None:
+    match = _ASKED.search(request)
+    if match is None:
         raise ValueError("the request names no order")
-    return Order(int(asked[1]), int(asked[2]))
+    return Order(int(match[1]), int(match[2]))
 
 
 def token(number: int, now: int) -> bytes:

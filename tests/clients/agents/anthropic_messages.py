@@ -24,19 +24,19 @@ TOOLS: list[Any] = [{"name": "get_weather", "description": DESCRIPTION, "input_s
 LONG_ENOUGH = 8  # tokens, for a call to have begun and not ended
 
 
-async def whole(messages: list[Any], max_tokens: int = 1000, **more: Any) -> Any:
+async def whole(messages: list[Any], max_tokens: int = 1000, **fields: Any) -> Any:
     """One message."""
-    return await client.messages.create(model=MODEL, max_tokens=max_tokens, messages=messages, **more)
+    return await client.messages.create(model=MODEL, max_tokens=max_tokens, messages=messages, **fields)
 
 
 async def helped(messages: list[Any], max_tokens: int = 1000, **more: Any) -> Any:
-    """The same, streamed and put together by the SDK."""
+    """The same, streamed and assembled by the SDK."""
     async with client.messages.stream(model=MODEL, max_tokens=max_tokens, messages=messages, **more) as stream:
         return await stream.get_final_message()
 
 
-def said(text: str) -> list[Any]:
-    """What the user says."""
+def user_message(text: str) -> list[Any]:
+    """A history of one user message."""
     return [{"role": "user", "content": text}]
 
 
@@ -50,7 +50,7 @@ def calls_of(message: Any) -> list[Any]:
 
 
 def results(content: Iterable[Any]) -> Any:
-    """What the tool gave for each call."""
+    """The tool's result for each call."""
     return [
         {"type": "tool_result", "tool_use_id": block.id, "content": weather_in(block.input["city"])}
         for block in content
@@ -58,11 +58,11 @@ def results(content: Iterable[Any]) -> Any:
     ]
 
 
-async def loop(ask: Any, text: str, **more: Any) -> Any:
-    """Ask, answer what is called until nothing is, and tell the last text."""
-    messages = said(text)
+async def loop(ask: Any, text: str, **fields: Any) -> Any:
+    """Ask and answer calls until there are none; return the last text."""
+    messages = user_message(text)
     for _ in range(4):
-        message = await ask(messages, tools=TOOLS, **more)
+        message = await ask(messages, tools=TOOLS, **fields)
         messages.append({"role": "assistant", "content": message.content})
         if message.stop_reason != "tool_use":
             return text_of(message)
@@ -70,36 +70,36 @@ async def loop(ask: Any, text: str, **more: Any) -> Any:
     raise RuntimeError("it never ends")
 
 
-async def first_calls(ask: Any, text: str, **more: Any) -> Any:
-    message = await ask(said(text), tools=TOOLS, **more)
+async def first_calls(ask: Any, text: str, **fields: Any) -> Any:
+    message = await ask(user_message(text), tools=TOOLS, **fields)
     return [message.stop_reason, calls_of(message)]
 
 
 @scenario("plain")
 async def create(text: str) -> Any:
-    message = await whole(said(text))
+    message = await whole(user_message(text))
     return [message.stop_reason, text_of(message)]
 
 
 @scenario("plain")
 async def stream_of_texts(text: str) -> Any:
-    async with client.messages.stream(model=MODEL, max_tokens=1000, messages=said(text)) as stream:
-        told = [piece async for piece in stream.text_stream]
+    async with client.messages.stream(model=MODEL, max_tokens=1000, messages=user_message(text)) as stream:
+        deltas = [piece async for piece in stream.text_stream]
         final = await stream.get_final_message()
-    assert text_of(final) == "".join(told)
+    assert text_of(final) == "".join(deltas)
     assert final.usage.output_tokens > 0
-    return [final.stop_reason, "".join(told)]
+    return [final.stop_reason, "".join(deltas)]
 
 
 @scenario("plain")
 async def stream_of_events(text: str) -> Any:
-    told, reason = "", None
-    async for event in await whole(said(text), stream=True):
+    output, reason = "", None
+    async for event in await whole(user_message(text), stream=True):
         if event.type == "content_block_delta":
-            told += event.delta.text
+            output += event.delta.text
         elif event.type == "message_delta":
             reason = event.delta.stop_reason
-    return [reason, told]
+    return [reason, output]
 
 
 @scenario("weather")
@@ -136,14 +136,18 @@ async def get_weather(city: str) -> str:
 @scenario("weather")
 async def tool_runner(text: str) -> Any:
     runner = client.beta.messages.tool_runner(
-        model=MODEL, max_tokens=1000, messages=said(text), tools=[get_weather], betas=["context-management-2025-06-27"]
+        model=MODEL,
+        max_tokens=1000,
+        messages=user_message(text),
+        tools=[get_weather],
+        betas=["context-management-2025-06-27"],
     )
     return text_of(await runner.until_done())
 
 
 @scenario("announced")
 async def text_before_a_call_streamed(text: str) -> Any:
-    message = await helped(said(text), tools=TOOLS)
+    message = await helped(user_message(text), tools=TOOLS)
     return [text_of(message), calls_of(message)]
 
 
@@ -164,13 +168,13 @@ async def one_call_at_a_time(text: str) -> Any:
 
 @scenario("used_never")
 async def no_tool(text: str) -> Any:
-    message = await whole(said(text), tools=TOOLS, tool_choice={"type": "none"})
+    message = await whole(user_message(text), tools=TOOLS, tool_choice={"type": "none"})
     return [message.stop_reason, text_of(message)]
 
 
 @scenario("used_stubborn")
 async def prose_where_a_call_is_forced(text: str) -> Any:
-    return await failed(whole(said(text), tools=TOOLS, tool_choice={"type": "any"}))
+    return await failed(whole(user_message(text), tools=TOOLS, tool_choice={"type": "any"}))
 
 
 @scenario("used_long")
@@ -180,26 +184,28 @@ async def cut_within_a_call(text: str) -> Any:
 
 @scenario("stopped")
 async def stopped_at_a_sequence(text: str) -> Any:
-    message = await helped(said(text), stop_sequences=["three"])
+    message = await helped(user_message(text), stop_sequences=["three"])
     return [message.stop_reason, message.stop_sequence, text_of(message)]
 
 
 @scenario("object")
 async def parse(text: str) -> Any:
-    parsed = await client.messages.parse(model=MODEL, max_tokens=1000, messages=said(text), output_format=Weather)
+    parsed = await client.messages.parse(
+        model=MODEL, max_tokens=1000, messages=user_message(text), output_format=Weather
+    )
     return parsed.parsed_output and parsed.parsed_output.model_dump()
 
 
 @scenario("object")
 async def parse_streamed(text: str) -> Any:
-    message = await helped(said(text), output_format=Weather)
+    message = await helped(user_message(text), output_format=Weather)
     return message.parsed_output and message.parsed_output.model_dump()
 
 
 @scenario("counted")
 async def count_tokens(text: str) -> Any:
-    few = await client.messages.count_tokens(model=MODEL, messages=said(text))
-    more = await client.messages.count_tokens(model=MODEL, messages=said(text), tools=TOOLS)
+    few = await client.messages.count_tokens(model=MODEL, messages=user_message(text))
+    more = await client.messages.count_tokens(model=MODEL, messages=user_message(text), tools=TOOLS)
     return "some tokens" if more.input_tokens > few.input_tokens > 0 else [few, more]
 
 
@@ -212,10 +218,10 @@ async def models(_text: str) -> Any:
     return [found[0].type, names[names.index(MODEL)], claude.id]
 
 
-async def failed(asked: Any) -> Any:
-    """The status and type of the error."""
+async def failed(request: Any) -> Any:
+    """Await a request that fails; return the error's status and type."""
     try:
-        await asked
+        await request
     except APIStatusError as error:
         body: Any = error.body
         has_id = error.request_id == body["request_id"]
@@ -228,14 +234,14 @@ async def errors(text: str) -> Any:
     strange = client.with_options(api_key="a-wrong-key")
     return [
         await failed(whole([])),
-        await failed(strange.messages.create(model=MODEL, max_tokens=5, messages=said(text))),
-        await failed(client.messages.create(model="nobody", max_tokens=5, messages=said(text))),
+        await failed(strange.messages.create(model=MODEL, max_tokens=5, messages=user_message(text))),
+        await failed(client.messages.create(model="nobody", max_tokens=5, messages=user_message(text))),
     ]
 
 
 @scenario("left")
 async def leave_in_the_middle(_text: str) -> Any:
-    async with client.messages.stream(model=MODEL, max_tokens=1000, messages=said(asking("left"))) as stream:
+    async with client.messages.stream(model=MODEL, max_tokens=1000, messages=user_message(asking("left"))) as stream:
         return "left" if await anext(stream.text_stream) else None
 
 

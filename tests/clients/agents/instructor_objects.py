@@ -21,7 +21,7 @@ async def gives(mode: Mode, text: str) -> Any:
 
 
 async def grows(mode: Mode, text: str) -> Any:
-    """An object that grows while it comes; its last state."""
+    """The last state of an object that is streamed."""
     client = instructor.from_openai(openai, mode=mode)
     pieces = client.create_partial(
         model=MODEL, response_model=Weather, messages=[{"role": "user", "content": text}], max_retries=0

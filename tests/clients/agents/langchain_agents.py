@@ -22,21 +22,21 @@ def model(*, responses: bool = False, streaming: bool = False) -> ChatOpenAI:
 
 
 async def agent_says(text: str, **how: bool) -> Any:
-    """What an agent says at last."""
+    """Return the final answer of an agent."""
     agent = create_agent(model(**how), tools=[get_weather], system_prompt="You tell the weather.")
     state = await agent.ainvoke({"messages": [{"role": "user", "content": text}]})
     return state["messages"][-1].text
 
 
 async def agent_streams(text: str, **how: bool) -> Any:
-    """The same in pieces."""
+    """The same, streamed."""
     agent = create_agent(model(**how), tools=[get_weather], system_prompt="You tell the weather.")
-    told = ""
-    given = {"messages": [{"role": "user", "content": text}]}
-    async for piece, _ in agent.astream(given, stream_mode="messages"):
+    output = ""
+    messages = {"messages": [{"role": "user", "content": text}]}
+    async for piece, _ in agent.astream(messages, stream_mode="messages"):
         if isinstance(piece, AIMessageChunk):
-            told += piece.text
-    return told
+            output += piece.text
+    return output
 
 
 @scenario("weather")

@@ -16,12 +16,12 @@ SETTINGS: dict[str, Any] = {
 TOOLS = [{"type": "function", "function": FUNCTION}]
 
 
-async def whole(messages: list[Any], **more: Any) -> Any:
-    return (await litellm.acompletion(messages=messages, **SETTINGS, **more)).choices[0]
+async def whole(messages: list[Any], **fields: Any) -> Any:
+    return (await litellm.acompletion(messages=messages, **SETTINGS, **fields)).choices[0]
 
 
 async def pieces(messages: list[Any], **more: Any) -> Any:
-    """The same, streamed and put together by the library."""
+    """The same, streamed and assembled by the library."""
     stream = await litellm.acompletion(messages=messages, stream=True, **SETTINGS, **more)
     chunks = [chunk async for chunk in stream]
     built: Any = litellm.stream_chunk_builder(chunks, messages=messages)
@@ -29,7 +29,7 @@ async def pieces(messages: list[Any], **more: Any) -> Any:
 
 
 async def loop(ask: Any, text: str) -> Any:
-    """Ask, answer what is called until nothing is, and tell the last text."""
+    """Ask and answer calls until there are none; return the last text."""
     messages: list[Any] = [{"role": "user", "content": text}]
     for _ in range(4):
         choice = await ask(messages, tools=TOOLS)

@@ -40,9 +40,9 @@ async def function_agent(text: str) -> Any:
 @scenario("weather")
 async def function_agent_streamed(text: str) -> Any:
     handler = agent(streaming=True).run(text)
-    told = [event.delta async for event in handler.stream_events() if isinstance(event, AgentStream)]
+    deltas = [event.delta async for event in handler.stream_events() if isinstance(event, AgentStream)]
     await handler
-    return "".join(told)
+    return "".join(deltas)
 
 
 @scenario("pair")

@@ -35,9 +35,9 @@ def forecaster(model: Any, **more: Any) -> Any:
     return Agent(name="Forecaster", instructions="You tell the weather.", model=model, tools=TOOLS, **more)
 
 
-async def says(agent: Any, text: str, **more: Any) -> Any:
-    """What it says at last."""
-    return (await Runner.run(agent, text, max_turns=5, **more)).final_output
+async def says(agent: Any, text: str, **options: Any) -> Any:
+    """Return the agent's final output."""
+    return (await Runner.run(agent, text, max_turns=5, **options)).final_output
 
 
 async def streams(agent: Any, text: str) -> Any:

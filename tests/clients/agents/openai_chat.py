@@ -26,14 +26,14 @@ DRIFTS = [form for form in CALLS if form not in BEYOND_REPAIR]
 LONG_ENOUGH = 8  # tokens, for a call to have begun and not ended
 
 
-async def whole(messages: list[Any], **more: Any) -> Any:
-    """One answer, and how it ended."""
-    choice = (await client.chat.completions.create(model=MODEL, messages=messages, **more)).choices[0]
+async def whole(messages: list[Any], **fields: Any) -> Any:
+    """One answer and its finish reason."""
+    choice = (await client.chat.completions.create(model=MODEL, messages=messages, **fields)).choices[0]
     return choice.message, choice.finish_reason
 
 
 async def pieces(messages: list[Any], **more: Any) -> Any:
-    """The same, streamed and put together by hand as its reference says."""
+    """The same, streamed and assembled as the API reference says."""
     message: dict[str, Any] = {"role": None, "content": "", "tool_calls": []}
     reason = None
     stream = await client.chat.completions.create(model=MODEL, messages=messages, stream=True, **more)
@@ -49,7 +49,7 @@ async def pieces(messages: list[Any], **more: Any) -> Any:
 
 
 def add_piece(calls: list[Any], piece: dict[str, Any]) -> None:
-    """Put one piece of a call to the others."""
+    """Merge one delta of a call into the others."""
     if piece["index"] == len(calls):
         calls.append({"id": piece["id"], "type": piece["type"], "function": {"name": "", "arguments": ""}})
     function = calls[piece["index"]]["function"]
@@ -58,9 +58,9 @@ def add_piece(calls: list[Any], piece: dict[str, Any]) -> None:
 
 
 def plain(message: Any) -> dict[str, Any]:
-    """A message of either kind as what is sent back."""
-    told: dict[str, Any] = message if isinstance(message, dict) else message.model_dump(exclude_none=True)
-    return told if told.get("tool_calls") else {key: value for key, value in told.items() if key != "tool_calls"}
+    """A message of either type as it is sent back."""
+    fields: dict[str, Any] = message if isinstance(message, dict) else message.model_dump(exclude_none=True)
+    return fields if fields.get("tool_calls") else {key: value for key, value in fields.items() if key != "tool_calls"}
 
 
 def calls_of(message: Any) -> list[Any]:
@@ -69,11 +69,11 @@ def calls_of(message: Any) -> list[Any]:
     return [[function["name"], json.loads(function["arguments"])] for function in functions]
 
 
-async def loop(ask: Any, text: str, **more: Any) -> Any:
-    """Ask, answer what is called until nothing is, and tell the last text."""
+async def loop(ask: Any, text: str, **fields: Any) -> Any:
+    """Ask and answer calls until there are none; return the last text."""
     messages: list[Any] = [{"role": "user", "content": text}]
     for _ in range(4):
-        message, reason = await ask(messages, tools=TOOLS, **more)
+        message, reason = await ask(messages, tools=TOOLS, **fields)
         messages.append(plain(message))
         if reason != "tool_calls":
             return messages[-1]["content"]
@@ -82,7 +82,7 @@ async def loop(ask: Any, text: str, **more: Any) -> Any:
 
 
 def results(calls: Iterable[Any]) -> list[Any]:
-    """What the tool gave for each."""
+    """The tool's result for each call."""
     return [
         {
             "role": "tool",
@@ -234,14 +234,14 @@ async def the_older_functions(text: str) -> Any:
 async def stream_helper(text: str) -> Any:
     messages: list[Any] = [{"role": "user", "content": text}]
     tool = pydantic_function_tool(Weather)
-    told = []
+    arguments = []
     async with client.chat.completions.stream(model=MODEL, messages=messages, tools=[tool]) as stream:
         async for event in stream:
             if event.type == "tool_calls.function.arguments.done":
-                told.append(event.parsed_arguments)
+                arguments.append(event.parsed_arguments)
         final = await stream.get_final_completion()
     parsed = [call.function.parsed_arguments for call in final.choices[0].message.tool_calls or ()]
-    return [weather.model_dump() for weather in (*told, *parsed) if isinstance(weather, Weather)]
+    return [weather.model_dump() for weather in (*arguments, *parsed) if isinstance(weather, Weather)]
 
 
 @scenario("object")

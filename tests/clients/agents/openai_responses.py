@@ -12,17 +12,17 @@ TOOLS: list[Any] = [{"type": "function", **FUNCTION, "strict": False}]
 NOTE: Any = {"type": "custom", "name": "note", "description": "Keep a note."}
 
 
-async def whole(given: Any, **more: Any) -> Any:
+async def whole(input_items: Any, **fields: Any) -> Any:
     """One answer."""
-    return await client.responses.create(model=MODEL, input=given, **more)
+    return await client.responses.create(model=MODEL, input=input_items, **fields)
 
 
-async def streamed(given: Any, **more: Any) -> Any:
-    """The same, streamed: the answer its last event holds, once the events before it have told the same items."""
+async def streamed(input_items: Any, **fields: Any) -> Any:
+    """The same, streamed: the response of the last event, after a check against the items of the earlier events."""
     items: list[Any] = []
     arguments: dict[str, str] = {}
     final: Any = None
-    async for event in await client.responses.create(model=MODEL, input=given, stream=True, **more):
+    async for event in await client.responses.create(model=MODEL, input=input_items, stream=True, **fields):
         if event.type == "response.output_item.done":
             items.append(event.item)
         elif event.type == "response.function_call_arguments.delta":
@@ -36,7 +36,7 @@ async def streamed(given: Any, **more: Any) -> Any:
 
 
 def results(response: Any) -> list[Any]:
-    """What the tool gave for each call in an answer."""
+    """The tool's result for each call of a response."""
     return [
         {
             "type": "function_call_output",
@@ -48,20 +48,20 @@ def results(response: Any) -> list[Any]:
     ]
 
 
-async def resending(ask: Any, text: str, **more: Any) -> Any:
-    """The loop of a client that sends everything each time."""
-    given: list[Any] = [{"role": "user", "content": text}]
+async def resending(ask: Any, text: str, **fields: Any) -> Any:
+    """Run the loop of a client that resends the whole history."""
+    items: list[Any] = [{"role": "user", "content": text}]
     for _ in range(4):
-        response = await ask(given, tools=TOOLS, store=False, **more)
-        given += [item.model_dump(exclude_none=True) for item in response.output]
+        response = await ask(items, tools=TOOLS, store=False, **fields)
+        items += [item.model_dump(exclude_none=True) for item in response.output]
         if not (found := results(response)):
             return response.output_text
-        given += found
+        items += found
     raise RuntimeError("it never ends")
 
 
 async def remembered(ask: Any, text: str) -> Any:
-    """The loop of a client that names the answer before."""
+    """Run the loop of a client that uses `previous_response_id`."""
     response = await ask(text, tools=TOOLS)
     for _ in range(4):
         if not (found := results(response)):
@@ -159,17 +159,17 @@ async def a_custom_tool(text: str) -> Any:
 
 @scenario("note_only")
 async def a_custom_tool_streamed(text: str) -> Any:
-    told, final = "", None
+    input_text, final = "", None
     async for event in await client.responses.create(model=MODEL, input=text, tools=[NOTE], stream=True):
         if event.type == "response.custom_tool_call_input.delta":
-            told += event.delta
+            input_text += event.delta
         elif event.type == "response.custom_tool_call_input.done":
-            assert event.input == told
+            assert event.input == input_text
         elif event.type == "response.completed":
             final = event.response
     assert final is not None
     calls = [[item.name, item.input] for item in final.output if item.type == "custom_tool_call"]
-    assert [call[1] for call in calls] == [told]
+    assert [call[1] for call in calls] == [input_text]
     return calls
 
 

@@ -19,7 +19,7 @@ def get_weather(city: str) -> str:
 
 
 async def says(model: Any, text: str) -> Any:
-    """What an agent with the tool says at last."""
+    """Return the final answer of an agent with the tool."""
     return (await Agent(model, tools=[get_weather], instructions="You tell the weather.").run(text)).output
 
 
@@ -36,7 +36,7 @@ async def gives(model: Any, output: Any, text: str) -> Any:
 
 
 async def streams_object(model: Any, output: Any, text: str) -> Any:
-    """An object in pieces, of which the last is whole."""
+    """An object streamed in parts, of which the last is complete."""
     agent: Any = Agent(model, output_type=output)
     async with agent.run_stream(text) as result:
         pieces = [piece async for piece in result.stream_output()]

@@ -1,4 +1,4 @@
-"""All libraries' scripts, each in a process of its own, against one proxy and one simulated site."""
+"""Run the scripts of all libraries as processes, against one proxy and one simulated site."""
 
 import asyncio
 import json
@@ -27,20 +27,20 @@ _IN_JAVASCRIPT = re.compile(r'^scenario\("(\w+)", "(\w+)"', re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """One library by the file of its script."""
+    """A library, named by the file of its script."""
 
     script: str
     environment: Environment = CLIENTS
 
     @property
     def command(self) -> tuple[str | Path, ...]:
-        """What starts the script."""
+        """The command that starts the script."""
         if self.script.endswith(".mjs"):
             return (node_home() / "bin" / "node", NODE_DIRECTORY / self.script)
         return (self.environment.python, "-m", f"tests.clients.agents.{self.script.removesuffix('.py')}")
 
     def scenarios(self) -> dict[str, str]:
-        """The script that the model plays for each scenario, by its name, as the file says."""
+        """The model's script for each scenario, by name, read from the file."""
         is_node = self.script.endswith(".mjs")
         text = ((NODE_DIRECTORY if is_node else HERE) / self.script).read_text("utf-8")
         return {name: script for script, name in (_IN_JAVASCRIPT if is_node else _IN_PYTHON).findall(text)}
@@ -65,16 +65,16 @@ LIBRARIES = (  # the slowest come first
 
 @dataclass
 class Outcome:
-    """What a script told, by scenario, and what else it printed, errors included."""
+    """A script's results by scenario, and its other output, errors included."""
 
-    told: dict[str, dict[str, Any]] = field(default_factory=dict)
-    said: str = ""
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    output: str = ""
     seconds: float = 0.0
 
 
 async def run_all(libraries: tuple[Library, ...], directory: Path) -> dict[Library, Outcome]:
-    """The outcome of each of *libraries*, a few running at once, each in a directory of its own below *directory*."""
-    places = asyncio.Semaphore(AT_ONCE)
+    """Run *libraries*, a few at once, each in a directory of its own below *directory*; return their outcomes."""
+    semaphore = asyncio.Semaphore(AT_ONCE)
     async with (
         SimulatedSite() as site,
         running_proxy(site, directory / "data", key=KEY, models={MODEL: BOT}) as proxy,
@@ -83,10 +83,10 @@ async def run_all(libraries: tuple[Library, ...], directory: Path) -> dict[Libra
         plan = json.dumps({"base_url": f"{proxy.url}/v1", "key": KEY, "model": MODEL})
 
         async def one(library: Library) -> Outcome:
-            own = directory / library.script
-            own.mkdir()
-            async with places:
-                return await run(library, own, plan)
+            workdir = directory / library.script
+            workdir.mkdir()
+            async with semaphore:
+                return await run(library, workdir, plan)
 
         outcomes = await asyncio.gather(*map(one, libraries))
     return dict(zip(libraries, outcomes, strict=True))
@@ -94,27 +94,27 @@ async def run_all(libraries: tuple[Library, ...], directory: Path) -> dict[Libra
 
 async def run(library: Library, directory: Path, plan: str) -> Outcome:
     """Run the script of *library* from its first to its last line."""
-    begun = monotonic()
+    start = monotonic()
     process = await asyncio.create_subprocess_exec(
         *library.command, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=directory, env=environment(directory)
     )
     outcome = Outcome()
     try:
         async with asyncio.timeout(LIBRARY_SECONDS):
-            told, errors = await process.communicate(f"{plan}\n".encode())
+            output, errors = await process.communicate(f"{plan}\n".encode())
     except TimeoutError:
-        outcome.said = f"not done after {LIBRARY_SECONDS} s\n"
+        outcome.output = f"not done after {LIBRARY_SECONDS} s\n"
     else:
-        outcome.said = errors.decode()
-        for line in told.decode().splitlines():
+        outcome.output = errors.decode()
+        for line in output.decode().splitlines():
             if line.startswith('{"scenario"'):
                 scenario = json.loads(line)
-                outcome.told[scenario.pop("scenario")] = scenario
+                outcome.results[scenario.pop("scenario")] = scenario
             else:
-                outcome.said += f"{line}\n"
+                outcome.output += f"{line}\n"
     finally:
         if process.returncode is None:
             process.kill()
         await process.wait()
-    outcome.seconds = monotonic() - begun
+    outcome.seconds = monotonic() - start
     return outcome

@@ -1,4 +1,4 @@
-"""What the scripted model plays for the libraries, and what must come of each script, whichever library asked."""
+"""Scripts that the simulated model plays for the libraries, and the expected result of each."""
 
 from typing import Any
 

@@ -31,17 +31,17 @@ class Weather(BaseModel):
 
 
 def weather_in(city: str) -> str:
-    """What the tool gives."""
+    """The tool's result."""
     return f"{DEGREES[city]} degrees in {city}"
 
 
 def asking(script: str) -> str:
-    """What the user says so that the model plays *script*."""
+    """The prompt that makes the model play *script*."""
     return f"[[script:{script}]] How is the weather?"
 
 
 def scenario(script: str) -> Callable[[Scenario], Scenario]:
-    """A scenario in which the model plays *script*; told under the function's name."""
+    """Register a scenario in which the model plays *script*; its name is the function's."""
 
     def register(function: Scenario) -> Scenario:
         _scenarios.append((script, function))
@@ -51,7 +51,7 @@ def scenario(script: str) -> Callable[[Scenario], Scenario]:
 
 
 def perform() -> None:
-    """Go through all scenarios."""
+    """Run all scenarios."""
     asyncio.run(_perform())
 
 

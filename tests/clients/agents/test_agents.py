@@ -17,10 +17,10 @@ pytestmark = [pytest.mark.busy, pytest.mark.timeout(300)]
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Library, Outcome]:
     """What all libraries did, told by one run of each."""
-    begun = monotonic()
+    start = monotonic()
     found = asyncio.run(run_all(LIBRARIES, tmp_path_factory.mktemp("agents")))
     each = ", ".join(f"{library.script} {outcome.seconds:.1f}" for library, outcome in found.items())
-    figure("seconds that all agents took", f"{monotonic() - begun:.1f} ({AT_ONCE} at once: {each})")
+    figure("seconds that all agents took", f"{monotonic() - start:.1f} ({AT_ONCE} at once: {each})")
     return found
 
 
@@ -30,10 +30,10 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Library, Outcome]
 def test_a_library_gets_what_the_model_meant(library: Library, name: str, outcomes: dict[Library, Outcome]) -> None:
     outcome = outcomes[library]
 
-    assert name in outcome.told, outcome.said
-    assert outcome.told[name] == {"value": VALUES[library.scenarios()[name]]}
+    assert name in outcome.results, outcome.output
+    assert outcome.results[name] == {"value": VALUES[library.scenarios()[name]]}
 
 
 @pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.script)
 def test_every_library_goes_through_what_its_script_holds(library: Library, outcomes: dict[Library, Outcome]) -> None:
-    assert list(outcomes[library].told) == list(library.scenarios())
+    assert list(outcomes[library].results) == list(library.scenarios())

@@ -8,7 +8,7 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 
 
 class TestGateway(ChatModelIntegrationTests):  # type: ignore[misc]
-    """What such a chat model can."""
+    """What this chat model supports."""
 
     @property
     def chat_model_class(self) -> Any:

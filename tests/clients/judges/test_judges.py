@@ -44,20 +44,20 @@ async def judged(directory: Path, *command: str | Path, **variables: str) -> tup
         env={**environment(directory), "OPENAI_API_KEY": KEY, **variables},
     )
     try:
-        said, _ = await process.communicate()
+        text, _ = await process.communicate()
     finally:
         if process.returncode is None:
             process.kill()
         await process.wait()
-    return process.returncode, said.decode()
+    return process.returncode, text.decode()
 
 
 @pytest.mark.parametrize("api", ["openai-chat", "open-responses", "anthropic"])
 async def test_llm_comply_finds_no_fault(api: str, proxy: RunningProxy, tmp_path: Path) -> None:
     options = ("--base-url", f"{proxy.url}/v1", "--api-key", KEY, "--model", MODEL, "--format", api, "--json")
-    _, said = await judged(tmp_path, COMPLY, *options)
+    _, text = await judged(tmp_path, COMPLY, *options)
 
-    results = json.loads(said)["results"]
+    results = json.loads(text)["results"]
     assert len(results) > 8
     assert [result for result in results if result["status"] == "failed" and result["id"] not in NOT_OURS] == []
     assert {result["id"] for result in results if result["status"] == "skipped"} <= NOT_OURS
@@ -66,10 +66,10 @@ async def test_llm_comply_finds_no_fault(api: str, proxy: RunningProxy, tmp_path
 @pytest.mark.parametrize("profile", ["chat", "modern"])
 async def test_compatcanary_finds_no_fault(profile: str, proxy: RunningProxy, tmp_path: Path) -> None:
     options = ("--base-url", f"{proxy.url}/v1", "--model", MODEL, "--profile", profile)
-    code, said = await judged(tmp_path, node_home() / "bin" / "node", CANARY, "scan", *options)
+    code, text = await judged(tmp_path, node_home() / "bin" / "node", CANARY, "scan", *options)
 
-    assert code == 0, said
-    assert "Score: 100/100" in said
+    assert code == 0, text
+    assert "Score: 100/100" in text
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
@@ -78,6 +78,6 @@ async def test_langchains_standard_tests_pass(api: str, proxy: RunningProxy, tmp
     alone = ("--noconftest", "-c", os.devnull, "--rootdir", tmp_path, "-p", "no:cacheprovider")
     one_loop = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_test_loop_scope=session")  # its client keeps to one
     variables = {"JUDGED_URL": f"{proxy.url}/v1", "JUDGED_KEY": KEY, "JUDGED_MODEL": MODEL, "JUDGED_API": api}
-    code, said = await judged(tmp_path, CLIENTS.python, "-m", "pytest", "-q", *alone, *one_loop, STANDARD, **variables)
+    code, text = await judged(tmp_path, CLIENTS.python, "-m", "pytest", "-q", *alone, *one_loop, STANDARD, **variables)
 
-    assert code == 0, said
+    assert code == 0, text

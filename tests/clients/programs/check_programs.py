@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(1800)  # the first of all has to be installed
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The loops that every test runs on."""
+    """Event loops that every test runs on."""
     return USERS
 
 
@@ -42,7 +42,7 @@ async def proxy(site: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningPro
 
 @pytest.fixture
 def place(proxy: RunningProxy, tmp_path: Path) -> Place:
-    """A home and a directory to work in."""
+    """A home and a working directory."""
     place = Place(tmp_path / "home", tmp_path / "work", f"{proxy.url}/v1")
     place.home.mkdir()
     place.work.mkdir()
@@ -53,7 +53,7 @@ def place(proxy: RunningProxy, tmp_path: Path) -> Place:
 async def test_a_program_writes_a_file(name: str, site: SimulatedSite, place: Place) -> None:
     task = PROGRAMS[name](place)
     site.behaviour.update({"scripts": {name: task.steps}})
-    begun = monotonic()
+    start = monotonic()
     process = await asyncio.create_subprocess_exec(
         *task.command,
         stdin=DEVNULL,
@@ -68,28 +68,28 @@ async def test_a_program_writes_a_file(name: str, site: SimulatedSite, place: Pl
         if process.returncode is None:
             process.kill()
         await process.wait()
-    said = output.decode("utf-8", "replace")
-    tell(name, site, monotonic() - begun)
+    text = output.decode("utf-8", "replace")
+    tell(name, site, monotonic() - start)
 
-    assert process.returncode == 0, said
-    assert (place.work / FILE).exists(), said
+    assert process.returncode == 0, text
+    assert (place.work / FILE).exists(), text
     assert (place.work / FILE).read_text("utf-8").removesuffix("\n") == TEXT
-    assert TEXT in said.partition("So: ")[2], said
+    assert TEXT in text.partition("So: ")[2], text
 
 
 async def test_open_webui_writes_a_note(site: SimulatedSite, place: Place, free_port: int, tmp_path: Path) -> None:
     site.behaviour.update({"scripts": {"open-webui": open_webui.STEPS}})
     async with open_webui.serving(place, free_port, tmp_path / "log") as url:
-        begun = monotonic()
-        said = await open_webui.say(url, asking("open-webui"), "So: ")
-        tell("open-webui", site, monotonic() - begun)
+        start = monotonic()
+        text = await open_webui.say(url, asking("open-webui"), "So: ")
+        tell("open-webui", site, monotonic() - start)
 
-        assert open_webui.TITLE in said.partition("So: ")[2]
+        assert open_webui.TITLE in text.partition("So: ")[2]
         assert await open_webui.notes(url) == [(open_webui.TITLE, TEXT)]
 
 
 def tell(name: str, site: SimulatedSite, seconds: float) -> None:
-    """Print what a program's task took."""
+    """Print what a task of a program took."""
     sent = [len(seen.fields["message"]) for seen in site.requests if seen.action == "aipkit_cache_sse_message"]
     rounds = ", ".join(f"{size / 1000:.1f}" for size in sent)
     figure(f"{name}: seconds, and kB of text sent to the site in each turn", f"{seconds:.1f}; {rounds}")

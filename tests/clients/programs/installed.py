@@ -15,7 +15,7 @@ UV = Path(sys.executable).with_name("uv")
 
 
 def python_program(name: str) -> Path:
-    """A program written in Python, installed if it is not there yet."""
+    """Path of a Python program, installed if it is missing."""
     environment, requirement = ENVIRONMENTS / name, PYTHON_PROGRAMS[name]
     mark = environment / MARK
     if not mark.exists() or mark.read_text() != requirement:
@@ -27,7 +27,7 @@ def python_program(name: str) -> Path:
 
 
 def node_program(name: str) -> tuple[Path, ...]:
-    """A program from Node.js' packages, all of which are installed if they are not there yet."""
+    """Path of a Node.js program; all Node.js packages are installed if they are missing."""
     if not has_node_packages(NODE_DIRECTORY):
         install_node_packages(NODE_DIRECTORY)
     packages = NODE_DIRECTORY / NODE_PACKAGES

@@ -1,4 +1,4 @@
-"""Open WebUI as it comes: a server, and a person who types into its page and sends the message with Enter."""
+"""Open WebUI with its defaults: start the server, type a message into its page, and send it with Enter."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ STEPS: list[dict[str, Any]] = [
 
 @asynccontextmanager
 async def serving(place: Place, port: int, log: Path) -> AsyncIterator[str]:
-    """Open WebUI on *port* with nothing set but whom to ask, and that nobody has to sign in; its address."""
+    """Run Open WebUI on *port*, set up only with the proxy's address and no sign-in; yield its address."""
     url = f"http://127.0.0.1:{port}"
     variables = {
         **environment(place.home),
@@ -57,7 +57,7 @@ async def serving(place: Place, port: int, log: Path) -> AsyncIterator[str]:
 
 
 async def say(url: str, text: str, awaited: str) -> str:
-    """Type *text* into a new chat; the page's words once *awaited* is among them."""
+    """Type *text* into a new chat; return the page's text once *awaited* is in it."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_browser("").path)
         try:

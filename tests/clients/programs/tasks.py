@@ -30,7 +30,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to start, and what the model does when it is asked."""
+    """The command to start, and what the model does for it."""
 
     command: tuple[str | Path, ...]
     steps: list[dict[str, Any]]
@@ -38,7 +38,7 @@ class Task:
 
 
 def asking(name: str) -> str:
-    """What the user says."""
+    """The user's prompt."""
     return f"[[script:{name}]] Write the file {FILE}."
 
 

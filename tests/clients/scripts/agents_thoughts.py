@@ -16,7 +16,7 @@ def look() -> str:
 
 
 async def main() -> None:
-    """Let it run, streamed; tell the kinds of what came, and the last text."""
+    """Run the agent streamed; print the event types and the last text."""
     set_tracing_disabled(True)
     client = AsyncOpenAI(base_url=f"{ADDRESS}/v1", api_key="unused", max_retries=0)
     agent = Agent(name="looker", tools=[function_tool(look)], model=OpenAIResponsesModel(MODEL, client))

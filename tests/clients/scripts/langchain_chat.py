@@ -9,7 +9,7 @@ from tests.clients.scripts.scenarios import perform
 
 
 class Chat:
-    """A list of LangChain's messages that goes along each time."""
+    """A list of LangChain's messages, resent each time."""
 
     def __init__(self, typed: list[str], _model: str) -> None:
         self._model: ChatOpenAI = eval(typed[0])

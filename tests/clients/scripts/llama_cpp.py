@@ -13,10 +13,10 @@ def main() -> None:
     parser.add_argument("--alias", required=True)
     for name in ("--port", "--ctx-size", "--parallel"):
         parser.add_argument(name, type=int, required=True)
-    told = parser.parse_args()
+    args = parser.parse_args()
     params = CommonParams()
-    params.model.path, params.model_alias = told.model, {told.alias}
-    params.port, params.n_ctx, params.n_parallel = told.port, told.ctx_size, told.parallel
+    params.model.path, params.model_alias = args.model, {args.alias}
+    params.port, params.n_ctx, params.n_parallel = args.port, args.ctx_size, args.parallel
     params.cpuparams.n_threads = 1
     params.reasoning_format = common_reasoning_format.COMMON_REASONING_FORMAT_AUTO  # as `llama-server` has it
     server = Server(params)

@@ -20,17 +20,17 @@ LLM = (sys.executable, "-m", "llm")
 
 
 def arguments(typed: str) -> list[str]:
-    """Those of the command that is *typed*."""
+    """Arguments of the *typed* command."""
     return shlex.split(typed)[1:]
 
 
 class LlmFailed(RuntimeError):
-    """The command ended with an error; the text is what it said."""
+    """The command failed; the text is its output."""
 
 
 @cache
 def set_up(file: str, model: str, where: str, key: str) -> str:
-    """A directory of its own for these settings; each command takes most of a second."""
+    """Create a directory for these settings; each command takes most of a second."""
     directory = mkdtemp(dir=Path.cwd())
     environment = {**os.environ, "LLM_USER_PATH": directory}
     log = run((*LLM, *arguments(where)), env=environment, check=True, stdout=PIPE, text=True).stdout
@@ -75,9 +75,9 @@ async def _pieces(process: Process) -> AsyncGenerator[str, None]:
     decoder = getincrementaldecoder("utf-8")()
     while data := await process.stdout.read(4096):
         yield decoder.decode(data)
-    said = (await process.stderr.read()).decode()
+    text = (await process.stderr.read()).decode()
     if await process.wait() != 0:
-        raise LlmFailed(said)
+        raise LlmFailed(text)
 
 
 perform(Chat)

@@ -10,7 +10,7 @@ from tests.clients.scripts.scenarios import perform
 
 
 class Chat:
-    """A list of messages that goes along each time."""
+    """A list of messages, resent each time."""
 
     def __init__(self, typed: list[str], model: str) -> None:
         os.environ |= dict(cell.split("=", 1) for cell in typed)

@@ -9,7 +9,7 @@ from tests.clients.scripts.scenarios import perform
 
 
 class Chat:
-    """A list of messages that goes along each time."""
+    """A list of messages, resent each time."""
 
     def __init__(self, typed: list[str], model: str) -> None:
         self._client: OpenAI = eval(typed[0])

@@ -18,11 +18,11 @@ class Chat(Protocol):
     """One dialogue; the client keeps its history as its users would."""
 
     def stream(self, text: str) -> AsyncGenerator[str, None]:
-        """One turn in pieces; to close it before its end is to leave."""
+        """One streamed turn; closing it early disconnects."""
         ...
 
     async def ask(self, text: str) -> str:
-        """One turn, answered whole."""
+        """One turn that does not stream."""
         ...
 
 
@@ -30,7 +30,7 @@ Connect = Callable[[list[str], str], Chat]  # what the README says to type, and 
 
 
 def perform(connect: Connect) -> None:
-    """Go through all scenarios as the plan on standard input says."""
+    """Run all scenarios with the plan from standard input."""
     plan = json.loads(sys.stdin.readline())
 
     def chat(*, key: str = plan["key"], model: str = plan["model"]) -> Chat:

@@ -12,7 +12,7 @@ from shared.processes import heartbeat
 from shared.store import Store
 from tests.figures import figure
 from tests.harvester.service.test_renewal import stored
-from tests.harvester.service.test_schedule import HOUR, WrittenVisits, looked_again, scheduled, until
+from tests.harvester.service.test_schedule import HOUR, FakeVisits, scheduled, wait_for_two_polls, wait_until
 from tests.harvester.visiting import NONCE_ACTION
 from tests.site import SimulatedSite
 
@@ -22,7 +22,7 @@ JUMPS = (0.0, 7 * HOUR, -24 * HOUR, HOUR)  # ahead of the real time
 
 
 class Clock:
-    """Stands for the module `time` in what tells the time."""
+    """A fake of the module `time` whose clock can be set."""
 
     monotonic = staticmethod(time.monotonic)
 
@@ -59,18 +59,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 async def test_a_clock_that_jumps_brings_the_visit_that_is_due_then_and_no_other(
     store: Store, site: SimulatedSite, clock: Clock
 ) -> None:
-    visits = WrittenVisits(store, seconds=VISIT_SECONDS)
+    visits = FakeVisits(store, seconds=VISIT_SECONDS)
     took = []
     async with scheduled(store, visits, Site(site.origin, site.url)):
         for number, clock.offset in enumerate(JUMPS, start=1):
             jumped = time.monotonic()
-            await until(lambda: len(visits.made) == number)  # noqa: B023  (asked only here)
+            await wait_until(lambda: len(visits.made) == number)  # noqa: B023  (asked only here)
             took.append(time.monotonic() - jumped)
-            await until(lambda: not visits.under_way)
+            await wait_until(lambda: not visits.under_way)
             async with asyncio.timeout(10):
                 while not (last := await heartbeat.last_beat(store)) or not last.is_fresh(clock.time()):
                     await asyncio.sleep(0.01)
-            await looked_again(store)
+            await wait_for_two_polls(store)
             assert len(visits.made) == number
     figure("from a jump of the clock to the visit that is due then, at most", f"{max(took):.1f} s")
 
@@ -78,12 +78,12 @@ async def test_a_clock_that_jumps_brings_the_visit_that_is_due_then_and_no_other
 async def test_a_nonce_that_was_checked_before_the_clock_was_set_back_is_checked_again_once(
     store: Store, site: SimulatedSite, clock: Clock
 ) -> None:
-    visits = WrittenVisits(store)
+    visits = FakeVisits(store)
     await stored(store, site, site.nonce, captured_at=clock.time(), nonce_checked_at=clock.time() + 24 * HOUR)
     async with scheduled(store, visits, Site(site.origin, site.url)):
-        await until(lambda: site.request_counts[NONCE_ACTION])
+        await wait_until(lambda: site.request_counts[NONCE_ACTION])
         for _ in range(3):
-            await looked_again(store)
+            await wait_for_two_polls(store)
 
     assert site.request_counts[NONCE_ACTION] == 1
     assert visits.made == []

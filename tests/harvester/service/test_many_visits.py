@@ -12,8 +12,8 @@ from shared.models import Outcome, Visit
 from shared.store import Store, open_store
 from tests.figures import figure
 from tests.harvester.faults import MORE, ONE_OF_EACH_KIND, Fault, Scene, working_browser
-from tests.harvester.impatient import CHALLENGE_PAUSE, FAILURE_PAUSE
-from tests.harvester.running import Place, harvester
+from tests.harvester.running import Installation, harvester
+from tests.harvester.short_limits import CHALLENGE_PAUSE, FAILURE_PAUSE
 from tests.harvester.visiting import processes_of, wait_for
 from tests.site import SimulatedSite
 
@@ -26,42 +26,42 @@ MOST_GROWTH = 5_000_000  # bytes
 SECONDS_EACH = 12.0
 
 
-async def visited(store: Store, site: SimulatedSite, count: int) -> list[float]:
+async def wait_for_visits(store: Store, site: SimulatedSite, count: int) -> list[float]:
     """Wait until the site was captured *count* times; the seconds of the last visits."""
 
-    async def enough() -> bool:
+    async def poll() -> bool:
         state = await store.site_state(site.origin)
         return state is not None and state.current.generation >= count
 
-    await wait_for(enough, f"{count} visits", seconds=SECONDS_EACH * count)
+    await wait_for(poll, f"{count} visits", seconds=SECONDS_EACH * count)
     return [visit.seconds for visit in await store.visits()]
 
 
 @pytest.fixture
-async def place(tmp_path: Path, site: SimulatedSite) -> AsyncIterator[Place]:
+async def installation(tmp_path: Path, site: SimulatedSite) -> AsyncIterator[Installation]:
     """A place that is left clean: no process, no temporary directory."""
-    place = Place(tmp_path, site.url)
-    yield place
-    assert processes_of(place.workspace) == []
-    assert not place.workspace.exists()
+    installation = Installation(tmp_path, site.url)
+    yield installation
+    assert processes_of(installation.workspace) == []
+    assert not installation.workspace.exists()
 
 
 async def test_many_visits_in_a_row_leave_nothing_and_do_not_make_the_service_grow(
-    place: Place, site: SimulatedSite
+    installation: Installation, site: SimulatedSite
 ) -> None:
     async with (
-        open_store(place.store_url) as store,
-        harvester(place, FREEAICHAT_HARVEST_INTERVAL="0.1s", FREEAICHAT_LOG_LEVEL="warning") as running,
+        open_store(installation.store_url) as store,
+        harvester(installation, FREEAICHAT_HARVEST_INTERVAL="0.1s", FREEAICHAT_LOG_LEVEL="warning") as running,
     ):
-        await visited(store, site, WARM_VISITS)
+        await wait_for_visits(store, site, WARM_VISITS)
         warm = running.system.memory_info().rss
-        seconds = await visited(store, site, VISITS)
+        seconds = await wait_for_visits(store, site, VISITS)
         growth = running.system.memory_info().rss - warm
         assert await running.stop() == 0
 
     figure(f"harvester's RSS growth from visit {WARM_VISITS} to {VISITS}", f"{growth / 1e6:.2f} MB")
     figure("one visit, median", f"{sorted(seconds)[len(seconds) // 2]:.2f} s")
-    figure(f"processes left after {VISITS} visits", str(len(processes_of(place.workspace))))
+    figure(f"processes left after {VISITS} visits", str(len(processes_of(installation.workspace))))
     assert growth < MOST_GROWTH
 
 
@@ -80,14 +80,14 @@ async def visit_after(store: Store, last: str, is_meant: Callable[[Visit], bool]
     return visit
 
 
-async def suffered(fault: Fault, scene: Scene, store: Store) -> float:
-    """Let *fault* happen, and end: the visit meanwhile tells of it, and a later one captures.
+async def recovery_seconds(fault: Fault, scene: Scene, store: Store) -> float:
+    """Make *fault* happen and end; check that the visit meanwhile reports it and that a later one captures.
 
     The seconds from the fault's end to a capture.
     """
     last = (await store.visits(limit=1))[0]
     async with fault.happens(scene):
-        failed = await visit_after(store, last.id, fault.is_told_by)
+        failed = await visit_after(store, last.id, fault.is_reported_by)
     over = time.time()
     captured = await visit_after(store, failed.id, lambda visit: visit.outcome is Outcome.CAPTURED)
     return captured.started_at + captured.seconds - over
@@ -102,25 +102,25 @@ def assert_pauses(visits: list[Visit]) -> None:
 
 @pytest.mark.alone
 async def test_faults_that_come_and_go_are_recorded_and_recovered_from_and_leave_nothing(
-    place: Place, site: SimulatedSite, tmp_path: Path
+    installation: Installation, site: SimulatedSite, tmp_path: Path
 ) -> None:
     browser = working_browser(tmp_path / "chromium")
     settings = {"FREEAICHAT_BROWSER": str(browser), "FREEAICHAT_HARVEST_INTERVAL": "0.1s"}
     recovered, warm = [], 0
     async with (
-        open_store(place.store_url) as store,
-        harvester(place, is_impatient=True, log=tmp_path / "log", **settings) as running,
+        open_store(installation.store_url) as store,
+        harvester(installation, is_impatient=True, log=tmp_path / "log", **settings) as running,
     ):
-        scene = Scene(site, place, browser, running)
+        scene = Scene(site, installation, browser, running)
         await wait_for(store.visits, "the first visit")
         for number, fault in enumerate(FAULTS):
             warm = running.system.memory_info().rss if number == WARM_FAULTS else warm
-            recovered.append(await suffered(fault, scene, store))
+            recovered.append(await recovery_seconds(fault, scene, store))
             assert_pauses(await store.visits())
         growth = running.system.memory_info().rss - warm
         assert await running.stop() == 0
 
     figure(f"harvester's RSS growth from fault {WARM_FAULTS} to {len(FAULTS)}", f"{growth / 1e6:.2f} MB")
     figure("from a fault's end to a capture, at most", f"{max(recovered):.1f} s")
-    figure(f"processes left after {len(FAULTS)} faults", str(len(processes_of(place.workspace))))
+    figure(f"processes left after {len(FAULTS)} faults", str(len(processes_of(installation.workspace))))
     assert growth < MOST_GROWTH

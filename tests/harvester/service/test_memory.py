@@ -63,19 +63,19 @@ async def watched(root: psutil.Process) -> AsyncIterator[asyncio.Task[int]]:
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bound that a test can break."""
     monkeypatch.setattr("harvester.service.memory.MAX_BYTES", MOST)
 
 
-async def test_what_a_process_below_uses_counts(as_users_run_it: None) -> None:
+async def test_memory_of_child_processes_counts(as_users_run_it: None) -> None:
     with running(GROWN) as root:
         async with watched(root) as task:
             assert task.done()
             assert task.result() > 200_000_000
 
 
-async def test_memory_that_several_share_counts_once(as_users_run_it: None) -> None:
+async def test_shared_memory_counts_once(as_users_run_it: None) -> None:
     with running(SHARED) as root:
         async with watched(root) as task:
             assert not task.done()

@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 
 from shared.store import Store
-from tests.harvester.service.test_schedule import FIRST, SECOND, WrittenVisits, looked_again, scheduled, until
+from tests.harvester.service.test_schedule import FIRST, SECOND, FakeVisits, scheduled, wait_for_two_polls, wait_until
 from tests.shared.samples import capture
 
 
@@ -12,9 +12,9 @@ async def test_only_what_was_captured_for_a_page_of_other_settings_is_visited_at
     for one, named in ((FIRST, f"{FIRST.url}old/"), (SECOND, SECOND.url)):
         fresh = capture(site=one.origin, at=time.time())
         await store.save_capture(replace(fresh, credentials=replace(fresh.credentials, named_url=named)), base=0)
-    visits = WrittenVisits(store)
+    visits = FakeVisits(store)
     async with scheduled(store, visits, FIRST, SECOND):
-        await until(lambda: visits.made)
-        await looked_again(store)
+        await wait_until(lambda: visits.made)
+        await wait_for_two_polls(store)
 
     assert visits.made == [(FIRST.origin, "start")]

@@ -8,50 +8,50 @@ import pytest
 
 from shared.models import Outcome
 from shared.store import open_store
-from tests.harvester.running import Place, harvester, once
+from tests.harvester.running import Installation, harvester, once
 from tests.harvester.visiting import processes_of, wait_for
 from tests.site import SimulatedSite
 
 
 @pytest.fixture
-async def place(tmp_path: Path, site: SimulatedSite) -> AsyncIterator[Place]:
+async def installation(tmp_path: Path, site: SimulatedSite) -> AsyncIterator[Installation]:
     """A place that is left clean: no process, no temporary directory."""
-    place = Place(tmp_path, site.url)
-    yield place
-    assert processes_of(place.workspace) == []
-    assert not place.workspace.exists()
+    installation = Installation(tmp_path, site.url)
+    yield installation
+    assert processes_of(installation.workspace) == []
+    assert not installation.workspace.exists()
 
 
-async def test_a_capture_of_the_page_that_is_named_is_told_with_its_secrets_masked(
-    place: Place, site: SimulatedSite
+async def test_a_capture_of_the_page_that_is_named_is_reported_with_its_secrets_masked(
+    installation: Installation, site: SimulatedSite
 ) -> None:
     site.behaviour.page_cookies = ["secret_cookie=verysecretvalue; Path=/"]
 
-    code, told, log = await once(place, "--site", f"{site.url}all/")
+    code, report, log = await once(installation, "--site", f"{site.url}all/")
 
     assert code == 0
-    assert told["credentials"]["post_id"] == 19
-    assert told["visit"]["outcome"] == "captured"
-    assert told["visit"]["trigger"] == "command"
-    assert told["credentials"]["page_url"] == f"{site.url}all/"
-    assert len(told["bots"]) > 5
-    async with open_store(place.store_url) as store:
+    assert report["credentials"]["post_id"] == 19
+    assert report["visit"]["outcome"] == "captured"
+    assert report["visit"]["trigger"] == "command"
+    assert report["credentials"]["page_url"] == f"{site.url}all/"
+    assert len(report["bots"]) > 5
+    async with open_store(installation.store_url) as store:
         state = await store.site_state(site.origin)
     assert state is not None
     for secret in (state.current.nonce, state.current.session_id, "verysecretvalue"):
-        assert secret not in str(told) + log
+        assert secret not in str(report) + log
 
 
-async def test_any_other_outcome_is_exit_code_1(place: Place, site: SimulatedSite) -> None:
+async def test_any_other_outcome_is_exit_code_1(installation: Installation, site: SimulatedSite) -> None:
     site.behaviour.page = "challenge"
 
-    code, told, _ = await once(place)
+    code, report, _ = await once(installation)
 
     assert code == 1
-    assert told["visit"]["outcome"] == "challenge"
-    assert told["visit"]["screenshot"] is True
-    assert told["credentials"] is None
-    assert told["bots"] == []
+    assert report["visit"]["outcome"] == "challenge"
+    assert report["visit"]["screenshot"] is True
+    assert report["credentials"] is None
+    assert report["bots"] == []
 
 
 @pytest.mark.parametrize(
@@ -63,59 +63,63 @@ async def test_any_other_outcome_is_exit_code_1(place: Place, site: SimulatedSit
     ],
 )
 async def test_settings_that_make_no_sense_are_exit_code_2(
-    place: Place, settings: dict[str, str], arguments: tuple[str, ...], reason: str
+    installation: Installation, settings: dict[str, str], arguments: tuple[str, ...], reason: str
 ) -> None:
-    code, told, log = await once(place, *arguments, **settings)
+    code, report, log = await once(installation, *arguments, **settings)
 
     assert code == 2
-    assert told == {}
+    assert report == {}
     assert reason in log
     assert "Traceback" not in log
 
 
-async def test_a_store_that_is_no_store_is_exit_code_2_and_left_alone(place: Place) -> None:
-    file = place.data_dir / "freeaichat.db"
+async def test_a_store_that_is_no_store_is_exit_code_2_and_left_alone(installation: Installation) -> None:
+    file = installation.data_dir / "freeaichat.db"
     file.write_bytes(b"not a database" * 100)
 
-    code, _, log = await once(place)
+    code, _, log = await once(installation)
 
     assert code == 2
     assert str(file) in log
     assert file.read_bytes() == b"not a database" * 100
 
 
-async def test_while_another_visit_is_under_way_it_is_exit_code_3(place: Place, site: SimulatedSite) -> None:
+async def test_while_another_visit_is_under_way_it_is_exit_code_3(
+    installation: Installation, site: SimulatedSite
+) -> None:
     site.behaviour.page_delay = 30
-    async with harvester(place):
+    async with harvester(installation):
         await wait_for(lambda: site.request_counts["/"], "the page was asked for")
 
-        code, told, log = await once(place)
+        code, report, log = await once(installation)
 
     assert code == 3
-    assert told == {}
+    assert report == {}
     assert "under way" in log
 
 
-async def test_a_window_without_a_display_is_refused_with_the_reason(place: Place, tmp_path: Path) -> None:
+async def test_a_window_without_a_display_is_refused_with_the_reason(
+    installation: Installation, tmp_path: Path
+) -> None:
     full = tmp_path / "chromium"
     full.write_text("#!/bin/sh\n")
     full.chmod(0o755)
-    nowhere = {"DISPLAY": "", "WAYLAND_DISPLAY": "", "FREEAICHAT_BROWSER": str(full)}
+    no_display = {"DISPLAY": "", "WAYLAND_DISPLAY": "", "FREEAICHAT_BROWSER": str(full)}
 
-    code, told, _ = await once(place, "--headed", **nowhere)
+    code, report, _ = await once(installation, "--headed", **no_display)
 
     assert code == 1
-    assert told["visit"]["outcome"] == Outcome.BROWSER_ERROR
-    assert "display" in told["visit"]["reason"]
+    assert report["visit"]["outcome"] == Outcome.BROWSER_ERROR
+    assert "display" in report["visit"]["reason"]
 
 
-async def test_a_headless_shell_is_never_used_for_a_window(place: Place, tmp_path: Path) -> None:
+async def test_a_headless_shell_is_never_used_for_a_window(installation: Installation, tmp_path: Path) -> None:
     shell = tmp_path / "chromium-headless-shell"
     shell.write_text("#!/bin/sh\n")
     shell.chmod(0o755)
     machine = {"PATH": os.devnull, "HOME": str(tmp_path), "FREEAICHAT_BROWSER": str(shell)}
 
-    code, told, _ = await once(place, "--headed", **machine)
+    code, report, _ = await once(installation, "--headed", **machine)
 
     assert code == 1
-    assert "full browser" in told["visit"]["reason"]
+    assert "full browser" in report["visit"]["reason"]

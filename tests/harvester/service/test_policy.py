@@ -79,7 +79,7 @@ def test_credentials_older_than_the_interval_are_renewed_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("named", "made", "is_start", "at", "trigger"),
+    ("named", "outcomes", "is_start", "at", "trigger"),
     [
         ("https://chat.example/old/", [CAPTURED], True, NOW, "start"),
         ("https://chat.example/old/", [TIMEOUT], False, NOW + FAILURE_PAUSES[0], "schedule"),
@@ -88,9 +88,9 @@ def test_credentials_older_than_the_interval_are_renewed_at_once() -> None:
     ],
 )
 def test_a_page_that_the_settings_did_not_name_before_is_visited_once_at_a_start(
-    named: str, made: Sequence[Outcome], is_start: bool, at: float, trigger: str
+    named: str, outcomes: Sequence[Outcome], is_start: bool, at: float, trigger: str
 ) -> None:
-    assert due(state(HOUR, named_url=named), visits(*made), is_start=is_start) == DueVisit(at, trigger)
+    assert due(state(HOUR, named_url=named), visits(*outcomes), is_start=is_start) == DueVisit(at, trigger)
 
 
 @pytest.mark.parametrize(("jitter", "moved"), [(-1.0, -0.6 * HOUR), (1.0, 0.6 * HOUR)])
@@ -155,17 +155,17 @@ def test_asks_are_answered_ever_more_rarely_while_no_turn_succeeds_with_the_answ
 
 
 def test_a_visit_on_the_schedule_makes_the_gap_short_again() -> None:
-    asked, scheduled = visits(*[CAPTURED] * 4, trigger="asked"), visits(*[CAPTURED] * 4)
+    requested, scheduled = visits(*[CAPTURED] * 4, trigger="asked"), visits(*[CAPTURED] * 4)
 
-    assert due(state(2, good=False), [asked[0], scheduled[1], *asked[2:]], ASK) == DueVisit(
+    assert due(state(2, good=False), [requested[0], scheduled[1], *requested[2:]], ASK) == DueVisit(
         NOW + DEMAND_PAUSES[0], "asked"
     )
 
 
 def test_a_turn_that_succeeded_since_makes_the_gap_short_again() -> None:
-    asked = visits(*[CAPTURED] * 4, trigger="asked")
+    requested = visits(*[CAPTURED] * 4, trigger="asked")
 
-    assert due(state(2), asked, ASK) == DueVisit(NOW + DEMAND_PAUSES[0], "asked")
+    assert due(state(2), requested, ASK) == DueVisit(NOW + DEMAND_PAUSES[0], "asked")
 
 
 def test_an_ask_never_postpones_a_visit_that_the_schedule_wants() -> None:
@@ -195,7 +195,7 @@ def test_renewed_credentials_of_a_visit_are_not_taken_for_typed_ones() -> None:
     assert not of_visit.is_manual
 
 
-def test_a_clock_that_was_set_back_stops_nothing() -> None:
+def test_a_clock_set_back_stops_no_visits() -> None:
     later = NOW + 5 * HOUR
 
     assert due(state(-5 * HOUR), visits(CAPTURED, ended=later)) == DueVisit(NOW, "schedule")
@@ -233,10 +233,10 @@ def test_visits_that_are_asked_for_in_vain_are_counted_after_the_clock_was_set_b
     in_vain = visits(*[CAPTURED] * 3, trigger="asked")
     assert due(good, in_vain, ASK) == DueVisit(NOW + DEMAND_PAUSES[2], "asked")
 
-    brought = replace(in_vain[1], started_at=NOW + 24 * HOUR - 1)
-    assert due(good, [in_vain[0], brought, in_vain[2]], ASK) == DueVisit(NOW + DEMAND_PAUSES[0], "asked")
+    successful = replace(in_vain[1], started_at=NOW + 24 * HOUR - 1)
+    assert due(good, [in_vain[0], successful, in_vain[2]], ASK) == DueVisit(NOW + DEMAND_PAUSES[0], "asked")
 
 
-def test_a_failure_in_the_future_puts_no_renewal_off() -> None:
+def test_a_failure_in_the_future_delays_no_renewal() -> None:
     """The clock was set back since."""
     assert renewal(credentials(at=NOW - 24 * HOUR), failed_at=NOW + HOUR) == NOW

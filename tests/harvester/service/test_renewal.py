@@ -47,7 +47,7 @@ async def test_a_new_nonce_is_stored_as_a_renewal(store: Store, site: SimulatedS
     assert await store.pending_ask(site.origin) is None
 
 
-async def test_the_same_nonce_is_noted_as_confirmed(store: Store, site: SimulatedSite) -> None:
+async def test_the_same_nonce_is_recorded_as_confirmed(store: Store, site: SimulatedSite) -> None:
     old = await stored(store, site, site.nonce)
 
     assert await renew_nonce(store, old)
@@ -77,7 +77,7 @@ async def test_a_site_that_hands_out_none_gets_a_visit_asked_for(store: Store, s
     assert await current(store, site) == old
 
 
-async def test_where_none_is_handed_out_the_one_that_the_site_takes_is_noted_as_confirmed(
+async def test_where_none_is_handed_out_the_one_that_the_site_takes_is_recorded_as_confirmed(
     store: Store, site: SimulatedSite
 ) -> None:
     site.behaviour.nonce_action = False  # as before version 2.3.41
@@ -94,22 +94,22 @@ async def test_where_none_is_handed_out_the_one_that_the_site_takes_is_noted_as_
 async def test_a_site_that_cannot_be_reached_is_tried_again_and_then_visited(store: Store) -> None:
     async with SimulatedSite() as site:
         old = await stored(store, site, "0000000000")
-    begun = time.monotonic()
+    started = time.monotonic()
 
     assert not await renew_nonce(store, old)
 
-    assert time.monotonic() - begun > 0.01
+    assert time.monotonic() - started > 0.01
     ask = await store.pending_ask(site.origin)
     assert ask is not None
     assert "cannot connect" in ask.reason
 
 
-async def test_an_outage_that_passes_is_bridged(store: Store, site: SimulatedSite) -> None:
+async def test_a_renewal_survives_a_short_outage(store: Store, site: SimulatedSite) -> None:
     old = await stored(store, site, "0000000000")
     await site.close()
-    async with SimulatedSite(port=int(site.origin.rpartition(":")[2])) as again:
+    async with SimulatedSite(port=int(site.origin.rpartition(":")[2])) as restarted:
         assert await renew_nonce(store, old)
-        assert (await current(store, site)).nonce == again.nonce
+        assert (await current(store, site)).nonce == restarted.nonce
 
 
 async def test_newer_credentials_stored_meanwhile_are_left_alone(store: Store, site: SimulatedSite) -> None:

@@ -12,10 +12,10 @@ from tests.shared.samples import SITE, capture
 
 
 async def test_the_first_capture_is_stored(store: Store) -> None:
-    kept = await save_capture(store, capture("first"), base=None)
+    stored = await save_capture(store, capture("first"), base=None)
 
-    assert kept is not None
-    assert kept.generation == 1
+    assert stored is not None
+    assert stored.generation == 1
 
 
 async def test_a_nonce_renewed_meanwhile_is_replaced_with_the_capture_it_belongs_to(store: Store) -> None:
@@ -23,33 +23,33 @@ async def test_a_nonce_renewed_meanwhile_is_replaced_with_the_capture_it_belongs
     for number in range(3):
         await store.save_nonce(SITE, f"renewed-{number}", checked_at=150 + number, base=base.generation + number)
 
-    kept = await save_capture(store, capture("second", at=200), base=base)
+    stored = await save_capture(store, capture("second", at=200), base=base)
 
-    assert kept is not None
-    assert (kept.nonce, kept.generation) == ("second", 5)
+    assert stored is not None
+    assert (stored.nonce, stored.generation) == ("second", 5)
 
 
 async def test_a_newer_capture_of_somebody_else_stands(store: Store) -> None:
     base = await store.save_capture(capture("first", at=100), base=0)
     await store.save_capture(capture("theirs", at=150), base=base.generation)
 
-    kept = await save_capture(store, capture("ours", at=200), base=base)
+    stored = await save_capture(store, capture("ours", at=200), base=base)
 
-    assert kept is not None
-    assert kept.nonce == "theirs"
+    assert stored is not None
+    assert stored.nonce == "theirs"
     assert (await store.site_state(SITE)).current.nonce == "theirs"  # type: ignore[union-attr]
 
 
 async def test_a_first_capture_of_somebody_else_stands(store: Store) -> None:
     await store.save_capture(capture("theirs"), base=0)
 
-    kept = await save_capture(store, capture("ours"), base=None)
+    stored = await save_capture(store, capture("ours"), base=None)
 
-    assert kept is not None
-    assert kept.nonce == "theirs"
+    assert stored is not None
+    assert stored.nonce == "theirs"
 
 
-async def test_a_capture_that_was_stored_and_only_not_answered_is_no_others(
+async def test_a_stored_capture_whose_answer_was_lost_counts_as_ours(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As where a server that keeps the store hangs for a while, and then does all that it was asked for."""
@@ -62,10 +62,10 @@ async def test_a_capture_that_was_stored_and_only_not_answered_is_no_others(
 
     monkeypatch.setattr(store, "save_capture", unanswered)
 
-    kept = await save_capture(store, capture("ours", at=200), base=None)
+    stored = await save_capture(store, capture("ours", at=200), base=None)
 
-    assert kept is not None
-    assert (kept.nonce, kept.generation) == ("ours", 1)
+    assert stored is not None
+    assert (stored.nonce, stored.generation) == ("ours", 1)
     assert caplog.records == []
 
 

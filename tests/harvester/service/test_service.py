@@ -17,7 +17,7 @@ from shared.store import Store, open_store
 from tests.cli.processes import is_alive
 from tests.figures import figure
 from tests.harvester.faults import signal_one, worker
-from tests.harvester.running import Place, Running, harvester
+from tests.harvester.running import Installation, Running, harvester
 from tests.harvester.visiting import processes_of, wait_for
 from tests.proxy.running import capture
 from tests.site import SimulatedSite
@@ -26,55 +26,55 @@ KILLS = int(os.environ.get("TEST_KILLS", "2"))  # the benchmarks command kills t
 
 
 @pytest.fixture
-async def place(tmp_path: Path, site: SimulatedSite) -> AsyncIterator[Place]:
+async def installation(tmp_path: Path, site: SimulatedSite) -> AsyncIterator[Installation]:
     """A place that is left clean: no process, no temporary directory."""
-    place = Place(tmp_path, site.url)
-    yield place
-    assert processes_of(place.workspace) == []
-    assert not place.workspace.exists()
+    installation = Installation(tmp_path, site.url)
+    yield installation
+    assert processes_of(installation.workspace) == []
+    assert not installation.workspace.exists()
 
 
 @pytest.fixture
-async def store(place: Place) -> AsyncIterator[Store]:
+async def store(installation: Installation) -> AsyncIterator[Store]:
     """The store that the harvester uses."""
-    async with open_store(place.store_url) as opened:
+    async with open_store(installation.store_url) as opened:
         yield opened
 
 
 async def captured(store: Store, site: SimulatedSite, *, after: int = 0, seconds: float = 60.0) -> Credentials:
     """The credentials that are captured after generation *after*."""
 
-    async def newer() -> Credentials | None:
+    async def poll() -> Credentials | None:
         state = await store.site_state(site.origin)
         return state.current if state and state.current.generation > after else None
 
-    found: Credentials = await wait_for(newer, "credentials were captured", seconds=seconds)
+    found: Credentials = await wait_for(poll, "credentials were captured", seconds=seconds)
     return found
 
 
 async def recorded(store: Store, count: int = 1) -> list[Visit]:
     """All visits, once there are *count*."""
 
-    async def enough() -> list[Visit]:
+    async def poll() -> list[Visit]:
         visits = await store.visits()
         return visits if len(visits) >= count else []
 
-    found: list[Visit] = await wait_for(enough, f"{count} visits were recorded")
+    found: list[Visit] = await wait_for(poll, f"{count} visits were recorded")
     return found
 
 
-async def under_way(running: Running, site: SimulatedSite, count: int = 1) -> None:
+async def wait_for_page_load(running: Running, site: SimulatedSite, count: int = 1) -> None:
     """Wait until a browser is waiting for the site's page."""
     await wait_for(lambda: site.request_counts["/"] >= count, "the page was asked for")
     assert len(running.family()) > 3
 
 
-async def test_it_visits_at_the_start_waits_small_and_stops_at_a_signal_and_its_log_holds_no_secret(
-    place: Place, store: Store, site: SimulatedSite, tmp_path: Path
+async def test_it_visits_at_the_start_uses_little_memory_while_waiting_stops_at_a_signal_and_logs_no_secret(
+    installation: Installation, store: Store, site: SimulatedSite, tmp_path: Path
 ) -> None:
     site.behaviour.page_cookies = ["secret_cookie=verysecretvalue; Path=/"]
     log, pages = tmp_path / "log", f"{site.url} {site.origin}/other/"
-    async with harvester(place, log=log, FREEAICHAT_LOG_LEVEL="debug", FREEAICHAT_SITES=pages) as running:
+    async with harvester(installation, log=log, FREEAICHAT_LOG_LEVEL="debug", FREEAICHAT_SITES=pages) as running:
         found = await captured(store, site)
         visit = (await recorded(store))[0]
         await wait_for(lambda: running.family() == [], "the browser is gone")
@@ -95,13 +95,15 @@ async def test_it_visits_at_the_start_waits_small_and_stops_at_a_signal_and_its_
         assert secret not in text
 
 
-async def test_an_ask_through_the_store_brings_a_visit(place: Place, store: Store, site: SimulatedSite) -> None:
+async def test_an_ask_through_the_store_brings_a_visit(
+    installation: Installation, store: Store, site: SimulatedSite
+) -> None:
     now = time.time()
     visit = Visit(id="v", site=site.origin, started_at=now - 60, seconds=1.0, outcome=Outcome.CAPTURED)
     assert await store.begin_visit(site.origin, "test", at=now, ttl=60)
     await store.save_capture(await capture(site), base=0)
     await store.end_visit(visit, "test")
-    async with harvester(place):
+    async with harvester(installation):
         asked_at = time.monotonic()
         await store.ask_visit(site.origin, "refused", at=time.time())
         await captured(store, site, after=1)
@@ -111,11 +113,11 @@ async def test_an_ask_through_the_store_brings_a_visit(place: Place, store: Stor
 
 
 async def test_a_visit_under_way_is_ended_and_recorded_within_seconds(
-    place: Place, store: Store, site: SimulatedSite
+    installation: Installation, store: Store, site: SimulatedSite
 ) -> None:
     site.behaviour.page_delay = 30
-    async with harvester(place) as running:
-        await under_way(running, site)
+    async with harvester(installation) as running:
+        await wait_for_page_load(running, site)
         family = running.family()
 
         assert await running.stop() == 0
@@ -124,21 +126,23 @@ async def test_a_visit_under_way_is_ended_and_recorded_within_seconds(
     assert [visit.reason for visit in await store.visits()] == ["the harvester was stopped during this visit"]
 
 
-async def test_stopped_at_any_moment_it_leaves_nothing_and_exits_0(place: Place, site: SimulatedSite) -> None:
+async def test_stopped_at_any_moment_it_leaves_nothing_and_exits_0(
+    installation: Installation, site: SimulatedSite
+) -> None:
     site.behaviour.page_delay = 0.3
     for number in range(2 * KILLS):
-        async with harvester(place) as running:
+        async with harvester(installation) as running:
             await wait_for(lambda: running.system.num_threads() > 1, "it has opened its store")
             await asyncio.sleep(number * 0.8 / KILLS / 2)
 
             assert await running.stop() == 0
-        assert not place.workspace.exists(), number
+        assert not installation.workspace.exists(), number
 
 
-async def test_it_ends_with_its_parent(place: Place, store: Store, site: SimulatedSite) -> None:
+async def test_it_ends_with_its_parent(installation: Installation, store: Store, site: SimulatedSite) -> None:
     site.behaviour.page_delay = 30
-    async with harvester(place) as running:
-        await under_way(running, site)
+    async with harvester(installation) as running:
+        await wait_for_page_load(running, site)
         running.cut_off()
 
         assert await asyncio.wait_for(running.process.wait(), 5) == 0
@@ -146,17 +150,17 @@ async def test_it_ends_with_its_parent(place: Place, store: Store, site: Simulat
 
 
 async def test_after_a_kill_its_visit_ends_by_itself_and_the_next_start_captures_within_ten_seconds(
-    place: Place, store: Store, site: SimulatedSite
+    installation: Installation, store: Store, site: SimulatedSite
 ) -> None:
     site.behaviour.page_delay = 30
-    async with harvester(place) as running:
-        await under_way(running, site)
+    async with harvester(installation) as running:
+        await wait_for_page_load(running, site)
         family = running.family()
         await running.stop(signal.SIGKILL)
         await wait_for(lambda: not any(is_alive(process.pid) for process in family), "all is gone", seconds=5)
     site.behaviour.page_delay = 0
     killed_at = time.monotonic()
-    async with harvester(place):
+    async with harvester(installation):
         await captured(store, site)
 
         assert time.monotonic() - killed_at < 10
@@ -169,50 +173,50 @@ async def test_after_a_kill_its_visit_ends_by_itself_and_the_next_start_captures
 
 
 async def test_what_a_killed_harvester_and_its_killed_visit_left_is_swept_at_the_next_start(
-    place: Place, store: Store, site: SimulatedSite
+    installation: Installation, store: Store, site: SimulatedSite
 ) -> None:
     site.behaviour.page_delay = 30
-    async with harvester(place) as running:
-        await under_way(running, site)
+    async with harvester(installation) as running:
+        await wait_for_page_load(running, site)
         running.process.send_signal(signal.SIGSTOP)  # so that it cannot tidy up after its visit
         await wait_for(lambda: running.system.status() == psutil.STATUS_STOPPED, "it has stopped")
-        await signal_one(place.workspace, worker)
+        await signal_one(installation.workspace, worker)
         await running.stop(signal.SIGKILL)
-    left = await asyncio.to_thread(lambda: list(place.workspace.glob("visit-*")))
+    left = await asyncio.to_thread(lambda: list(installation.workspace.glob("visit-*")))
     assert len(left) == 1
     site.behaviour.page_delay = 0
-    async with harvester(place):
+    async with harvester(installation):
         await captured(store, site)
 
         assert not left[0].exists()
 
 
 async def test_killed_at_random_moments_it_always_captures_again_as_the_same_guest(
-    place: Place, store: Store, site: SimulatedSite
+    installation: Installation, store: Store, site: SimulatedSite
 ) -> None:
     async with AsyncExitStack() as stack:
-        running = await stack.enter_async_context(harvester(place, FREEAICHAT_HARVEST_INTERVAL="0.3s"))
+        running = await stack.enter_async_context(harvester(installation, FREEAICHAT_HARVEST_INTERVAL="0.3s"))
         first = await captured(store, site)
         slowest = 0.0
         for number in range(KILLS):
             await asyncio.sleep(0.4 + number * 1.7 / KILLS)
             await running.stop(signal.SIGKILL)
-            begun = time.monotonic()
+            started = time.monotonic()
             state = await store.site_state(site.origin)
             assert state is not None
-            running = await stack.enter_async_context(harvester(place, FREEAICHAT_HARVEST_INTERVAL="0.3s"))
-            again = await captured(store, site, after=state.current.generation)
-            slowest = max(slowest, time.monotonic() - begun)
-            assert again.session_id == first.session_id
+            running = await stack.enter_async_context(harvester(installation, FREEAICHAT_HARVEST_INTERVAL="0.3s"))
+            recaptured = await captured(store, site, after=state.current.generation)
+            slowest = max(slowest, time.monotonic() - started)
+            assert recaptured.session_id == first.session_id
 
     figure(f"{KILLS} times kill -9 of the harvester in visits: captured again within", f"{slowest:.1f} s")
     assert slowest < 10
 
 
 async def test_values_typed_by_hand_need_no_browser_until_somebody_asks(
-    place: Place, store: Store, site: SimulatedSite
+    installation: Installation, store: Store, site: SimulatedSite
 ) -> None:
-    async with harvester(place, SESSION_ID="typed-session", AJAX_NONCE=site.nonce, COOKIE="a=1") as running:
+    async with harvester(installation, SESSION_ID="typed-session", AJAX_NONCE=site.nonce, COOKIE="a=1") as running:
         found = await captured(store, site)
 
         assert (found.source, found.session_id) == ("manual", "typed-session")

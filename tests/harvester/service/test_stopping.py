@@ -12,18 +12,18 @@ from shared.store import Store
 from tests.harvester.service.test_schedule import (
     FIRST,
     SECOND,
-    WrittenVisits,
-    have_fresh,
-    looked_again,
+    FakeVisits,
     scheduled,
-    until,
+    store_fresh_credentials,
+    wait_for_two_polls,
+    wait_until,
 )
 from tests.shared.samples import capture
 
 INTERVAL = 1.0  # seconds: the first visit is under way sooner, also on a busy machine
 
 
-class SlowToEnd(WrittenVisits):
+class SlowToEnd(FakeVisits):
     """A visit that takes longer to end than the other site's has to wait for its own."""
 
     async def visit(self, site: Site, trigger: str) -> Visit | None:
@@ -34,11 +34,11 @@ class SlowToEnd(WrittenVisits):
             raise
 
 
-async def test_a_visit_that_comes_due_meanwhile_is_not_begun(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_visit_that_comes_due_meanwhile_is_not_started(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     await store.save_capture(capture(site=SECOND.origin, at=time.time()), base=0)
     visits = SlowToEnd(store, seconds=60)
     async with scheduled(store, visits, FIRST, SECOND, interval=INTERVAL) as task:
-        await until(lambda: visits.under_way)
+        await wait_until(lambda: visits.under_way)
         task.cancel()
         await asyncio.wait({task}, timeout=10)
 
@@ -47,9 +47,9 @@ async def test_a_visit_that_comes_due_meanwhile_is_not_begun(store: Store, caplo
 
 
 async def test_stopping_ends_the_visit_under_way_first(store: Store) -> None:
-    visits = WrittenVisits(store, seconds=60)
+    visits = FakeVisits(store, seconds=60)
     async with scheduled(store, visits) as task:
-        await until(lambda: visits.under_way)
+        await wait_until(lambda: visits.under_way)
         task.cancel()
         await asyncio.wait({task}, timeout=5)
 
@@ -58,8 +58,8 @@ async def test_stopping_ends_the_visit_under_way_first(store: Store) -> None:
 
 
 async def test_the_heartbeat_is_noted_and_is_no_longer_fresh_once_it_has_stopped(store: Store) -> None:
-    await have_fresh(store)
-    async with scheduled(store, WrittenVisits(store)):
+    await store_fresh_credentials(store)
+    async with scheduled(store, FakeVisits(store)):
         async with asyncio.timeout(5):
             while (beat := await heartbeat.last_beat(store)) is None:
                 await asyncio.sleep(0.01)
@@ -71,10 +71,10 @@ async def test_the_heartbeat_is_noted_and_is_no_longer_fresh_once_it_has_stopped
 
 
 async def test_of_two_with_one_store_the_one_that_stops_takes_back_no_sign_of_the_other(store: Store) -> None:
-    await have_fresh(store)
-    async with scheduled(store, WrittenVisits(store)):
-        async with scheduled(store, WrittenVisits(store)):
-            await looked_again(store)
+    await store_fresh_credentials(store)
+    async with scheduled(store, FakeVisits(store)):
+        async with scheduled(store, FakeVisits(store)):
+            await wait_for_two_polls(store)
         async with asyncio.timeout(5):
             while not (last := await heartbeat.last_beat(store)) or not last.is_fresh(time.time()):
                 await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Work that is not broken off."""
+"""Running work that finishes in spite of cancellation."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ async def test_what_does_not_end_in_time_is_left(monkeypatch: pytest.MonkeyPatch
     assert await run_until_stopped(work(), when_stopped=3) == 3
 
 
-async def test_what_is_started_to_outlive_its_terminal_does() -> None:
+async def test_work_started_with_nohup_survives_a_hangup() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as by `nohup`
 
     async def work() -> int:
@@ -54,25 +54,25 @@ async def test_what_is_started_to_outlive_its_terminal_does() -> None:
 
 
 async def test_a_cancellation_waits_for_the_end_of_the_work() -> None:
-    done = []
-    begun, go_on = asyncio.Event(), asyncio.Event()
+    finished = []
+    started, go_on = asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
-        begun.set()
+        started.set()
         await go_on.wait()
-        done.append(True)
+        finished.append(True)
 
-    doing = asyncio.create_task(finish_uncancelled(work()))
-    await begun.wait()
-    doing.cancel()
+    task = asyncio.create_task(finish_uncancelled(work()))
+    await started.wait()
+    task.cancel()
     for _ in range(5):  # it is told, and could end
         await asyncio.sleep(0)
-    assert not doing.done()
+    assert not task.done()
     go_on.set()
-    await asyncio.wait({doing})
+    await asyncio.wait({task})
 
-    assert doing.cancelled()
-    assert done == [True]
+    assert task.cancelled()
+    assert finished == [True]
 
 
 async def test_a_failure_is_passed_on() -> None:

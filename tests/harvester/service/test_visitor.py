@@ -22,7 +22,7 @@ VISIT_IN_PROGRESS = "harvester.visit: {}"
 
 
 class ForgetfulStore:
-    """A store that keeps everything but captures."""
+    """A store that drops captures."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -47,8 +47,8 @@ class FullStore:
         return getattr(self._store, name)
 
 
-class TellingStore:
-    """A store that notes when it let a visit begin."""
+class RecordingStore:
+    """A store that records when it granted a visit."""
 
     def __init__(self, store: Store) -> None:
         self.told_at = 0.0
@@ -112,11 +112,11 @@ async def test_a_visit_that_the_store_cannot_take_is_recorded_by_the_next_call(
     assert await store.visits() == []
 
     full.is_full = False
-    owed, next_one = await visits.make(), await visits.make()
+    unsaved, next_one = await visits.make(), await visits.make()
 
-    assert (owed.outcome, "no space left" in owed.reason) == (Outcome.BROWSER_ERROR, True)
+    assert (unsaved.outcome, "no space left" in unsaved.reason) == (Outcome.BROWSER_ERROR, True)
     assert next_one.outcome is Outcome.CAPTURED
-    assert await store.visits() == [next_one, owed]
+    assert await store.visits() == [next_one, unsaved]
     assert site.request_counts["/"] == 2  # the site was left alone while the store was full
 
 
@@ -145,7 +145,7 @@ async def test_a_process_that_cannot_be_started_is_recorded(
     assert "cannot be started" in visit.reason
 
 
-async def test_what_cannot_be_tidied_up_now_is_tidied_up_by_the_next_visit_and_the_capture_counts(
+async def test_what_cannot_be_cleaned_up_now_is_cleaned_up_by_the_next_visit_and_the_capture_counts(
     own_visits: Visits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -193,9 +193,9 @@ async def test_a_visit_that_was_killed_with_its_machine_is_recorded_by_the_next(
     while not await visits.store.visits():
         await asyncio.sleep(0.01)
     assert not await visits.store.begin_visit(site.origin, "another machine", at=time.time(), ttl=60)
-    made = await making
+    recorded = await making
 
-    assert [visit.id for visit in await visits.store.visits()] == [made.id, lost.id]
+    assert [visit.id for visit in await visits.store.visits()] == [recorded.id, lost.id]
     assert not await visits.store.get_note(VISIT_IN_PROGRESS.format(site.origin))
 
 
@@ -213,12 +213,12 @@ async def test_a_visit_that_was_overtaken_leaves_the_note_of_the_other(visits: V
     visiting = asyncio.create_task(visits.make())
     while not await visits.store.get_note(note):
         await asyncio.sleep(0.01)
-    theirs = to_json(killed(site.origin))
-    await visits.store.set_note(note, theirs)
+    other_note = to_json(killed(site.origin))
+    await visits.store.set_note(note, other_note)
 
     await visiting
 
-    assert await visits.store.get_note(note) == theirs
+    assert await visits.store.get_note(note) == other_note
 
 
 async def test_asks_made_before_the_visit_are_answered_by_it(visits: Visits, site: SimulatedSite) -> None:
@@ -232,7 +232,7 @@ async def test_asks_made_before_the_visit_are_answered_by_it(visits: Visits, sit
 async def test_a_visit_begins_when_the_store_has_let_it(
     store: Store, workspace: Workspace, site: SimulatedSite, browser: OneBrowser
 ) -> None:
-    telling: Any = TellingStore(store)
+    telling: Any = RecordingStore(store)
 
     visit = await Visits(telling, workspace, site, browser).make()
 

@@ -49,12 +49,12 @@ def test_a_site_is_claimed_by_one_at_a_time_and_sites_do_not_hinder_each_other(u
         assert second is None
         assert other is not None
 
-    with workspace.claim(SITE) as again:
-        assert again is not None
+    with workspace.claim(SITE) as reclaimed:
+        assert reclaimed is not None
     assert not workspace.path.exists()
 
 
-def test_everything_is_private_and_gone_afterwards(url: str) -> None:
+def test_a_workspace_is_private_and_removed_afterwards(url: str) -> None:
     workspace = Workspace(url)
     with workspace.claim(SITE) as claim:
         assert claim is not None
@@ -67,14 +67,12 @@ def test_everything_is_private_and_gone_afterwards(url: str) -> None:
     assert not workspace.path.exists()
 
 
-def test_names_that_are_no_text_make_a_holder_that_a_store_can_keep(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = tmp_path / os.fsdecode(b"caf\xe9")
-    place.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(place))
+def test_undecodable_paths_make_a_holder_that_a_store_can_keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = tmp_path / os.fsdecode(b"caf\xe9")
+    directory.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(directory))
 
-    with Workspace(f"sqlite:///{place}/store.db").claim(SITE) as claim:
+    with Workspace(f"sqlite:///{directory}/store.db").claim(SITE) as claim:
         assert claim is not None
         assert claim.holder.encode()
 
@@ -123,7 +121,7 @@ def test_a_sweep_ends_what_killed_visits_left_and_spares_those_under_way(url: st
     assert not workspace.path.exists()
 
 
-def test_a_sweep_removes_the_lock_of_a_killed_holder_whose_visit_tidied_up(url: str) -> None:
+def test_a_sweep_removes_the_lock_of_a_killed_holder_whose_visit_cleaned_up(url: str) -> None:
     process, _ = hold(url)
     workspace = Workspace(url)
     kill(process)
@@ -142,7 +140,7 @@ def test_a_sweep_of_a_clean_machine_does_nothing(url: str) -> None:
     assert not workspace.path.exists()
 
 
-def test_a_workspace_that_disappears_under_a_claim_is_made_anew(url: str) -> None:
+def test_a_workspace_that_disappears_under_a_claim_is_recreated(url: str) -> None:
     workspace = Workspace(url)
     with workspace.claim(SITE) as claim:
         assert claim is not None
@@ -176,7 +174,7 @@ def test_workspaces_of_two_stores_do_not_hinder_each_other(url: str) -> None:
         assert claim is not None
 
 
-def test_a_file_system_without_locks_is_told(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_locks_is_reported(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
@@ -189,8 +187,8 @@ def test_a_file_system_without_locks_is_told(url: str, monkeypatch: pytest.Monke
 def test_a_workspace_that_another_user_made_is_not_used(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace = Workspace(url)
     workspace.path.mkdir(mode=0o700)
-    ours = os.geteuid()
-    monkeypatch.setattr("os.geteuid", lambda: ours + 1)
+    uid = os.geteuid()
+    monkeypatch.setattr("os.geteuid", lambda: uid + 1)
     try:
         with pytest.raises(WorkspaceError, match="not ours alone"), workspace.claim(SITE):
             pass
@@ -226,14 +224,14 @@ def test_directories_of_one_name_on_two_machines_make_two_holders(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stands for two containers of one host name that share a store but no directory."""
-    place = tmp_path / "tmp"
-    monkeypatch.setattr("tempfile.tempdir", str(place))
+    directory = tmp_path / "tmp"
+    monkeypatch.setattr("tempfile.tempdir", str(directory))
     holders = []
     for machine in ("one", "other"):
-        place.mkdir()
+        directory.mkdir()
         with Workspace(url).claim(SITE) as claim:
             assert claim is not None
             holders.append(claim.holder)
-        place.rename(tmp_path / machine)
+        directory.rename(tmp_path / machine)
 
     assert holders[0] != holders[1]

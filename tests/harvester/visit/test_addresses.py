@@ -16,7 +16,7 @@ PAGE = "https://www.example.org/start/"
 
 
 @pytest.mark.parametrize(
-    ("kind", "url", "wanted"),
+    ("kind", "url", "expected"),
     [
         ("document", "https://example.org/", True),
         ("script", "https://static.example.org/x.js", True),
@@ -30,12 +30,12 @@ PAGE = "https://www.example.org/start/"
         ("script", "blob:https://example.org/1", True),
     ],
 )
-def test_pictures_media_fonts_and_other_sites_are_not_loaded(kind: str, url: str, wanted: bool) -> None:
-    assert should_load(kind, url, {"example.org"}) is wanted
+def test_pictures_media_fonts_and_other_sites_are_not_loaded(kind: str, url: str, expected: bool) -> None:
+    assert should_load(kind, url, {"example.org"}) is expected
 
 
 @pytest.mark.parametrize(
-    ("kind", "url", "hosts", "is_wide", "wanted"),
+    ("kind", "url", "hosts", "is_wide", "expected"),
     [
         ("script", "https://cdn.example.net/wp-content/plugins/x/chat.js", {"example.org"}, False, True),
         ("script", "https://c0.example.net/c/6.6/wp-includes/js/jquery.js", {"example.org"}, False, True),
@@ -48,9 +48,9 @@ def test_pictures_media_fonts_and_other_sites_are_not_loaded(kind: str, url: str
     ],
 )
 def test_first_party_is_more_than_the_hosts_own_name(
-    kind: str, url: str, hosts: set[str], is_wide: bool, wanted: bool
+    kind: str, url: str, hosts: set[str], is_wide: bool, expected: bool
 ) -> None:
-    assert should_load(kind, url, hosts, is_wide=is_wide) is wanted
+    assert should_load(kind, url, hosts, is_wide=is_wide) is expected
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_first_party_is_more_than_the_hosts_own_name(
         ("soon", None),
     ],
 )
-def test_where_a_page_leads_by_itself(content: str, found: Refresh | None) -> None:
+def test_refresh_targets_of_a_page(content: str, found: Refresh | None) -> None:
     assert find_refresh(PAGE, ["nonsense", content]) == found
     assert find_refresh(f"{PAGE}#part", ["nonsense", content]) == found
 
@@ -83,7 +83,7 @@ def test_of_the_frames_only_pages_of_the_site_are_looked_at() -> None:
     ("text", "is_so"),
     [("Chat with us", True), ("Ask our AI", True), ("Ask", True), ("Task list", False), ("OK", False)],
 )
-def test_what_speaks_of_a_chat(text: str, is_so: bool) -> None:
+def test_links_that_suggest_a_chat(text: str, is_so: bool) -> None:
     assert mentions_chat(text) is is_so
 
 

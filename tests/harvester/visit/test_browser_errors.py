@@ -17,15 +17,15 @@ Browser logs:
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("log", "reason"),
     [
         ('  - <div class="layer">We use cookies</div> intercepts pointer events\n', '<div class="layer"> lies over it'),
         ("  - element is not enabled\n", "it is disabled"),
         ("", "it does not react"),
     ],
 )
-def test_what_keeps_a_click_from_its_place_is_told(said: str, reason: str) -> None:
-    assert action_failure(f"Locator.click: Timeout 2000ms exceeded.\nCall log:\n{said}").startswith(reason)
+def test_what_keeps_a_click_from_its_place_is_reported(log: str, reason: str) -> None:
+    assert action_failure(f"Locator.click: Timeout 2000ms exceeded.\nCall log:\n{log}").startswith(reason)
 
 
 def test_network_errors_are_explained_and_only_broken_connections_are_worth_another_try() -> None:
@@ -46,13 +46,13 @@ def launch(line: str = "", ended: str = "exitCode=1, signal=null") -> str:
 
 
 def test_the_line_that_tells_why_a_browser_did_not_start_is_found_among_the_others() -> None:
-    said = (
+    line = (
         "/usr/lib/chromium/chromium: error while loading shared libraries: libnss3.so: cannot open shared object file"
     )
 
-    reason, is_transient = launch_failure(launch(f"[pid=359][err] {said}", "exitCode=127, signal=null"))
+    reason, is_transient = launch_failure(launch(f"[pid=359][err] {line}", "exitCode=127, signal=null"))
 
-    assert said in reason
+    assert line in reason
     assert "freeaichat browser install" in reason
     assert not is_transient
 
@@ -69,7 +69,7 @@ def test_a_browser_that_was_killed_is_worth_another_try(ended: str) -> None:
     assert launch_failure(launch(ended=ended)) == ("it was killed", True)
 
 
-def test_a_browser_that_finds_no_space_for_its_files_is_told_with_what_to_do() -> None:
+def test_a_browser_that_finds_no_space_for_its_files_is_reported_with_what_to_do() -> None:
     full = "BrowserType.launch: ENOSPC: no space left on device, mkdtemp '/var/visit/playwright-artifacts-nzDZyg'"
 
     reason, is_transient = launch_failure(full)

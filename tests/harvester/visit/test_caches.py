@@ -1,4 +1,4 @@
-"""What the headers of a page tell."""
+"""Recognizing cached pages by their headers."""
 
 import pytest
 
@@ -24,5 +24,5 @@ from harvester.visit.caches import is_from_cache
         ({"x-cache-hits": "0"}, False),
     ],
 )
-def test_a_page_out_of_a_cache_is_known_by_its_headers(headers: dict[str, str], cached: bool) -> None:
+def test_a_cached_page_is_recognized_by_its_headers(headers: dict[str, str], cached: bool) -> None:
     assert is_from_cache(headers) is cached

@@ -18,14 +18,14 @@ def names(text: str) -> list[str]:
     return [item["name"] for origin in json.loads(text)["origins"] for item in origin["localStorage"]]
 
 
-def test_what_is_small_is_kept_as_it_is() -> None:
+def test_small_storage_is_kept_as_it_is() -> None:
     usual = state({"name": "theme", "value": "dark"}, GUEST)
 
     assert json.loads(dump_identity(usual, first=FIRST)) == usual
     assert dump_identity({"cookies": [], "origins": []}, first=FIRST) == '{"cookies": [], "origins": []}'
 
 
-def test_of_too_much_the_chats_own_values_and_the_small_ones_are_kept() -> None:
+def test_of_too_much_storage_the_chats_values_and_small_ones_are_kept() -> None:
     cache = {"name": "cache", "value": "\u89c6" * (1 << 20)}
     filling = [{"name": f"n{number}", "value": "x" * 1000} for number in range(1000)]
 

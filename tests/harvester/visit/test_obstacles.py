@@ -1,4 +1,4 @@
-"""What may stand between a guest and the chat."""
+"""Detecting age gates, login walls and bot checks."""
 
 import pytest
 
@@ -38,12 +38,12 @@ def test_other_texts_are_no_age_gates(text: str) -> None:
 
 
 def test_an_age_gate_asks_by_buttons_or_has_hardly_a_link_and_may_ask_in_its_title() -> None:
-    asked = "Are you over 18?"
+    question = "Are you over 18?"
 
-    assert "confirm their age" in str(find_wall(page(links=MANY_LINKS), signs(asked, "Yes")))
-    assert "confirm their age" in str(find_wall(page(), signs(asked)))
-    assert "confirm their age" in str(find_wall(page(title=asked), signs("Enter", "Yes")))
-    assert find_wall(page(links=MANY_LINKS), signs(asked)) is None
+    assert "confirm their age" in str(find_wall(page(links=MANY_LINKS), signs(question, "Yes")))
+    assert "confirm their age" in str(find_wall(page(), signs(question)))
+    assert "confirm their age" in str(find_wall(page(title=question), signs("Enter", "Yes")))
+    assert find_wall(page(links=MANY_LINKS), signs(question)) is None
 
 
 def test_a_login_wall_is_known_by_its_field_and_what_is_said_around_it() -> None:
@@ -53,8 +53,8 @@ def test_a_login_wall_is_known_by_its_field_and_what_is_said_around_it() -> None
     assert "log in" in str(find_wall(by_place, signs(asks_password=True)))
     assert "log in" in str(find_wall(by_text, signs("Members, sign in here", asks_password=True)))
     for shown, text in (((), "Much to read. " * 200), (MANY_LINKS, "Much to see"), ((), "This content is protected")):
-        told = find_wall(page(links=list(shown)), signs(text, asks_password=True))
-        assert "asks for a password" in str(told)
+        wall = find_wall(page(links=list(shown)), signs(text, asks_password=True))
+        assert "asks for a password" in str(wall)
 
 
 def test_a_small_form_to_log_in_on_a_page_of_its_own_contents_is_no_wall() -> None:
@@ -67,11 +67,11 @@ def test_a_button_that_speaks_of_a_chat_is_named() -> None:
     assert click_hint(signs("", "Menu", "OK")) is None
 
 
-def test_a_chat_that_the_page_says_is_not_there_is_told() -> None:
+def test_a_chat_that_the_page_says_is_not_there_is_reported() -> None:
     marks = ("", "AI Engine: Chatbot '")
-    told = missing_chat(signs("Welcome.\nAI Engine: Chatbot 'gone'\nnot found. If you meant", ""), marks)
+    missing = missing_chat(signs("Welcome.\nAI Engine: Chatbot 'gone'\nnot found. If you meant", ""), marks)
 
-    assert "\"AI Engine: Chatbot 'gone' not found." in str(told)
+    assert "\"AI Engine: Chatbot 'gone' not found." in str(missing)
     assert missing_chat(signs("AI Engine: a chatbot", ""), marks) is None
 
 

@@ -46,7 +46,7 @@ async def test_the_chat_of_the_named_page_is_found(
 
 
 @pytest.mark.parametrize("page", ["frame_clicked", "refresh_far"])
-async def test_where_frames_and_slow_refreshes_lead_is_looked_at_first_and_told(
+async def test_where_frames_and_slow_refreshes_lead_is_looked_at_first_and_reported(
     visits: Visits, site: SimulatedSite, page: str
 ) -> None:
     site.behaviour.page = page
@@ -113,7 +113,7 @@ async def test_another_page_stays_told_also_when_the_next_visit_goes_there_at_on
     ],
     ids=str,
 )
-async def test_what_stands_in_place_of_a_chat_is_told(
+async def test_what_stands_in_place_of_a_chat_is_reported(
     visits: Visits, site: SimulatedSite, switches: dict[str, Any], end: tuple[Outcome, Cause], reason: str
 ) -> None:
     site.behaviour.update(switches)
@@ -150,8 +150,8 @@ async def test_storage_that_the_page_has_filled_neither_fails_a_visit_nor_fills_
     assert first.session_id == second.session_id
     identity = str(await visits.store.identity(site.origin))
     assert len(identity) < 600_000
-    kept = {item["name"] for item in json.loads(identity)["origins"][0]["localStorage"]}
-    assert "a-2999" in kept
+    stored = {item["name"] for item in json.loads(identity)["origins"][0]["localStorage"]}
+    assert "a-2999" in stored
 
 
 async def test_the_guest_id_is_found_among_thousands_of_other_values(visits: Visits, site: SimulatedSite) -> None:

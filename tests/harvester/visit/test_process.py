@@ -28,10 +28,10 @@ def drivers(process: psutil.Process) -> list[psutil.Process]:
     return [child for child in process.children() if "run-driver" in child.cmdline()]
 
 
-async def start(*words: str, lifeline: Lifeline | None = None) -> asyncio.subprocess.Process:
-    """The process of a visit, or what *words* make of it, which has been told nothing yet."""
+async def start(*args: str, lifeline: Lifeline | None = None) -> asyncio.subprocess.Process:
+    """The process of a visit, or what *args* make of it, which has been told nothing yet."""
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, *(words or ("-m", "harvester.visit"))),
+        *(sys.executable, *(args or ("-m", "harvester.visit"))),
         stdin=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env=os.environ | {"PYTHONPATH": str(ROOT)} | (lifeline.environment if lifeline is not None else {}),
@@ -55,14 +55,14 @@ async def test_the_driver_starts_before_it_is_known_what_to_visit_and_ends_with_
         kill_process_tree(tmp_path, root=system)
 
 
-async def test_without_a_word_it_ends_by_itself() -> None:
+async def test_a_visit_process_without_a_job_ends_by_itself() -> None:
     script = "from harvester.visit import __main__ as m; m.IDLE_SECONDS = 0.1; m.asyncio.run(m._main())"
     process = await start("-c", script)
 
     assert await asyncio.wait_for(process.wait(), SECONDS) == 0
 
 
-async def test_whose_service_is_gone_before_a_word_it_ends_and_removes_nothing(
+async def test_a_visit_process_whose_service_is_gone_before_a_job_ends_and_removes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
@@ -91,13 +91,13 @@ async def test_a_first_visit_is_made_by_the_process_that_waits_for_it(own_visits
     assert len(open_files) == 1
 
 
-@pytest.mark.parametrize("how", ["killed", "stop"])
-async def test_where_that_process_is_to_end_another_one_makes_the_visit(
-    own_visits: Visits, how: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("ending", ["killed", "stop"])
+async def test_when_the_waiting_process_ends_another_one_makes_the_visit(
+    own_visits: Visits, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harvester.service.visitor.ATTEMPTS", 1)  # none is made in vain
     waiting = await start_child()
-    if how == "killed":
+    if ending == "killed":
         waiting.process.kill()
         await waiting.process.wait()
     waiting.stop()

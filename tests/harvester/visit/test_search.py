@@ -30,9 +30,9 @@ def job(*, page_url: str = FRONT, remembered_url: str = "", is_headed: bool = Fa
     )
 
 
-async def failure(tab: FakeTab, told: Job) -> VisitFailed:
+async def failure(tab: FakeTab, job: Job) -> VisitFailed:
     with pytest.raises(VisitFailed) as caught:
-        await find_chat(tab, told)
+        await find_chat(tab, job)
     return caught.value
 
 
@@ -40,7 +40,7 @@ async def test_the_page_of_the_last_capture_is_looked_at_first() -> None:
     tab = FakeTab({CHAT: page(CHAT, CONFIG), FRONT: page(FRONT, CONFIG)})
 
     assert (await find_chat(tab, job(remembered_url=CHAT))).page.url == CHAT
-    assert tab.went == [CHAT]
+    assert tab.visited == [CHAT]
 
 
 @pytest.mark.parametrize("gone", [PageFailed("gone"), TimeoutError()])
@@ -52,33 +52,33 @@ async def test_a_remembered_page_that_is_gone_leads_back_to_the_configured_one(g
 
 async def test_a_remembered_page_without_a_chat_gets_the_full_time_and_then_the_configured_one_is_used() -> None:
     tab = FakeTab({OLD: page(OLD, links=LINKS), FRONT: page(FRONT, CONFIG)})
-    begun = time.monotonic()
+    started = time.monotonic()
 
     assert (await find_chat(tab, job(remembered_url=OLD))).page.url == FRONT
-    assert time.monotonic() - begun >= BRIEF.chat
+    assert time.monotonic() - started >= BRIEF.chat
 
 
-async def test_the_named_page_gets_its_full_time_before_another_one_is_taken_and_that_is_told() -> None:
+async def test_the_named_page_gets_its_full_time_before_another_one_is_taken_and_that_is_reported() -> None:
     tab = FakeTab({FRONT: page(FRONT, links=LINKS), CHAT: page(CHAT, CONFIG)})
-    begun = time.monotonic()
+    started = time.monotonic()
 
     found = await find_chat(tab, replace(job(), named_url=FRONT))
 
     assert found.page.url == CHAT
-    assert time.monotonic() - begun >= BRIEF.chat
+    assert time.monotonic() - started >= BRIEF.chat
     assert CHAT in found.note
     assert FRONT in found.note
     assert "which the settings name: it was taken since that one showed none" in found.note
     assert "which was asked for" in (await find_chat(tab, replace(job(), named_url=CHAT))).note  # `harvest --site`
 
 
-async def test_that_the_page_of_the_last_capture_is_not_the_named_one_is_told() -> None:
+async def test_that_the_page_of_the_last_capture_is_not_the_named_one_is_reported() -> None:
     tab = FakeTab({CHAT: page(CHAT, CONFIG)})
 
     assert "the last visit found it" in (await find_chat(tab, job(remembered_url=CHAT))).note
 
 
-async def test_of_a_page_that_leads_to_the_chat_nothing_odd_is_told() -> None:
+async def test_a_page_that_leads_to_the_chat_is_reported_without_a_warning() -> None:
     tab = FakeTab({FRONT: page(CHAT, CONFIG)})
 
     assert (await find_chat(tab, job())).note == ""
@@ -90,7 +90,7 @@ async def test_when_no_other_page_has_it_the_configured_one_is_shown_again() -> 
     found = await failure(tab, job())
 
     assert found.outcome is Outcome.NO_CHAT
-    assert tab.went == [FRONT, CHAT, FRONT]
+    assert tab.visited == [FRONT, CHAT, FRONT]
 
 
 async def test_without_other_hosts_scripts_a_page_gets_a_glance_and_with_them_its_full_time() -> None:
@@ -101,29 +101,29 @@ async def test_without_other_hosts_scripts_a_page_gets_a_glance_and_with_them_it
             await asyncio.sleep(0.01)
         tab.pages[FRONT] = page(FRONT, CONFIG)
 
-    begun = time.monotonic()
+    started = time.monotonic()
     found, _ = await asyncio.gather(find_chat(tab, job()), add_chat())
 
     assert found.note == ""
-    assert tab.went == [FRONT, FRONT]
-    assert BRIEF.glance <= time.monotonic() - begun < BRIEF.chat
+    assert tab.visited == [FRONT, FRONT]
+    assert BRIEF.glance <= time.monotonic() - started < BRIEF.chat
 
 
 async def test_a_page_that_shows_its_chat_without_them_is_not_loaded_again() -> None:
     tab = FakeTab({FRONT: page(FRONT, CONFIG, withheld=True)})
 
     assert (await find_chat(tab, job())).page.withheld
-    assert (tab.went, tab.is_wide) == ([FRONT], False)
+    assert (tab.visited, tab.is_wide) == ([FRONT], False)
 
 
 async def test_the_only_other_page_gets_the_full_time_too() -> None:
     tab = FakeTab({OLD: page(OLD), FRONT: page(FRONT)})
-    begun = time.monotonic()
+    started = time.monotonic()
 
     await failure(tab, job(page_url=OLD))
 
-    assert tab.went == [OLD, FRONT, OLD]
-    assert time.monotonic() - begun >= 2 * BRIEF.chat + BRIEF.glance
+    assert tab.visited == [OLD, FRONT, OLD]
+    assert time.monotonic() - started >= 2 * BRIEF.chat + BRIEF.glance
 
 
 async def test_frames_and_pages_that_it_leads_to_come_before_linked_ones() -> None:
@@ -133,7 +133,7 @@ async def test_frames_and_pages_that_it_leads_to_come_before_linked_ones() -> No
 
     await failure(tab, job())
 
-    assert tab.went == [FRONT, framed, led, CHAT, FRONT]
+    assert tab.visited == [FRONT, framed, led, CHAT, FRONT]
 
 
 async def test_a_page_that_soon_leads_on_is_waited_for_and_the_next_one_gets_its_own_time() -> None:
@@ -150,7 +150,7 @@ async def test_a_page_that_soon_leads_on_is_waited_for_and_the_next_one_gets_its
     assert found.page.url == CHAT
 
 
-async def test_a_finished_page_without_a_chat_is_scrolled_down_to_its_end_and_no_other_is() -> None:
+async def test_only_a_finished_page_without_a_chat_is_scrolled_to_its_end() -> None:
     tab = FakeTab({FRONT: page(FRONT)})
     await failure(tab, job())
     assert tab.scrolls == 3
@@ -187,7 +187,7 @@ async def test_at_most_three_more_pages_are_looked_at() -> None:
 
     await failure(tab, job())
 
-    assert len(tab.went) == 1 + 3 + 1
+    assert len(tab.visited) == 1 + 3 + 1
 
 
 async def test_a_missing_page_still_leads_to_the_front_page() -> None:
@@ -214,13 +214,13 @@ async def test_a_bot_check_before_any_of_the_pages_ends_the_visit() -> None:
 
 async def test_in_a_window_a_check_is_left_to_the_person_for_as_long_as_there_is_time() -> None:
     tab = FakeTab({FRONT: page(FRONT, title="Just a moment...", status=403, scripts=0, links=LINKS)})
-    begun = time.monotonic()
+    started = time.monotonic()
 
     found = await failure(tab, job(is_headed=True))
 
     assert found.outcome is Outcome.CHALLENGE
-    assert time.monotonic() - begun >= BRIEF.chat
-    assert tab.went == [FRONT]
+    assert time.monotonic() - started >= BRIEF.chat
+    assert tab.visited == [FRONT]
 
 
 async def test_in_a_window_the_person_may_lead_the_tab_to_the_chat() -> None:
@@ -228,7 +228,7 @@ async def test_in_a_window_the_person_may_lead_the_tab_to_the_chat() -> None:
 
     async def pass_the_check() -> None:
         await asyncio.sleep(BRIEF.chat / 2)
-        tab.went.append(CHAT)
+        tab.visited.append(CHAT)
 
     found, _ = await asyncio.gather(find_chat(tab, job(is_headed=True)), pass_the_check())
 

@@ -40,12 +40,12 @@ async def test_a_visit_captures_over_tls_and_the_nonce_is_renewed(
 ) -> None:
     async with SimulatedSite(tls=known.context()) as site:
         captured = await Visits(store, workspace, site).capture()
-        asked = site.request_counts[NONCE_ACTION]
+        requests = site.request_counts[NONCE_ACTION]
         site.rotate_nonce()
 
         assert await renew_nonce(store, captured)
     assert captured.ajax_url.startswith("https://")
-    assert asked == 1  # in the visit, by the browser's driver
+    assert requests == 1  # in the visit, by the browser's driver
     assert (await current(store, site)).nonce == site.nonce
 
 
@@ -61,10 +61,10 @@ async def test_a_handshake_that_is_cut_once_is_bridged(store: Store, workspace: 
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_certificate_that_is_not_accepted_is_told(
+async def test_a_certificate_that_is_not_accepted_is_reported(
     store: Store, workspace: Workspace, known: Authorities, fault: tuple[str, bool, str, str]
 ) -> None:
-    certificate, chain, told, shown = fault
+    certificate, chain, reason, shown = fault
     async with SimulatedSite(tls=known.context(certificate, chain=chain)) as site:
         visit = await Visits(store, workspace, site).make()
         assert not await renew_nonce(store, await stored(store, site, "0"))
@@ -73,7 +73,7 @@ async def test_a_certificate_that_is_not_accepted_is_told(
     assert shown in visit.reason
     ask = await store.pending_ask(site.origin)
     assert ask is not None
-    assert told in ask.reason
+    assert reason in ask.reason
 
 
 @pytest.mark.parametrize("user", ["", "me:hu:sh"])
@@ -87,8 +87,8 @@ async def test_a_visit_and_a_renewal_go_through_an_http_proxy(
 ) -> None:
     tls = known.context() if scheme == "https" else None
     async with SimulatedSite(name=NAME, tls=tls) as site, http_proxy({NAME: site.port}, user) as between:
-        who = "me:hu%3Ash@" if user else ""
-        monkeypatch.setenv(f"{scheme}_proxy", f"http://{who}127.0.0.1:{between.port}")
+        userinfo = "me:hu%3Ash@" if user else ""
+        monkeypatch.setenv(f"{scheme}_proxy", f"http://{userinfo}127.0.0.1:{between.port}")
         visits = visiting(site)
         captured = await visits.capture()
         assert site.request_counts[NONCE_ACTION] == 1
@@ -98,7 +98,7 @@ async def test_a_visit_and_a_renewal_go_through_an_http_proxy(
     assert not any("Proxy-Authorization" in seen.headers for seen in site.requests)
 
 
-async def test_a_proxy_that_cannot_be_used_is_told_without_its_password(
+async def test_a_proxy_that_cannot_be_used_is_reported_without_its_password(
     visiting: Callable[[SimulatedSite], Visits], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://me:hush@127.0.0.1:1")

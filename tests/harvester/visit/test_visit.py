@@ -1,4 +1,4 @@
-"""What a visit of the simulated site brings home, with a real browser."""
+"""What a visit of the simulated site captures, with a real browser."""
 
 import json
 from dataclasses import replace
@@ -60,9 +60,9 @@ async def test_the_visit_is_recorded_with_the_seconds_of_each_step(visits: Visit
 async def test_page_and_nonce_action_see_the_same_visitor_which_is_the_one_kept(visits: Visits) -> None:
     found = await visits.capture()
 
-    asked = visits.requests("/") + visits.requests(NONCE_ACTION)
-    assert [request.headers["User-Agent"] for request in asked] == [found.user_agent] * 2
-    assert "Cookie" not in asked[1].headers
+    requests = visits.requests("/") + visits.requests(NONCE_ACTION)
+    assert [request.headers["User-Agent"] for request in requests] == [found.user_agent] * 2
+    assert "Cookie" not in requests[1].headers
     assert "Chrome" in found.user_agent
 
 
@@ -140,7 +140,7 @@ async def test_an_old_nonce_in_the_page_is_replaced_by_the_one_the_site_hands_ou
     assert found.nonce == site.nonce
 
 
-async def test_a_site_without_the_nonce_action_is_believed_when_its_page_is_fresh(
+async def test_a_site_without_the_nonce_action_is_trusted_when_its_page_is_fresh(
     visits: Visits, site: SimulatedSite
 ) -> None:
     site.behaviour.nonce_action = False
@@ -170,8 +170,8 @@ async def test_a_page_that_makes_no_guest_id_is_given_one_of_the_same_form(visit
     first = await visits.capture()
 
     assert is_guest_id(first.session_id)
-    kept = json.loads(str(await visits.store.identity(site.origin)))["origins"][0]["localStorage"]
-    assert kept == [{"name": "aipkit_guest_uuid", "value": first.session_id}]
+    storage = json.loads(str(await visits.store.identity(site.origin)))["origins"][0]["localStorage"]
+    assert storage == [{"name": "aipkit_guest_uuid", "value": first.session_id}]
     assert (await visits.capture()).session_id == first.session_id
 
 
@@ -216,10 +216,10 @@ async def test_where_the_page_says_nothing_one_short_message_is_typed_and_its_re
 async def test_consent_is_never_given_but_noted(visits: Visits, store: Store) -> None:
     bots = [SiteBot(5, "Asks first", consent=True), SiteBot(6, "Asks nothing")]
     async with SimulatedSite(bots) as site:
-        asked = visits.changed(site=site)
-        await asked.capture()
+        with_consent = visits.changed(site=site)
+        await with_consent.capture()
 
-        assert [bot.consent_required for bot in (await asked.state()).bots] == [True, False]
+        assert [bot.consent_required for bot in (await with_consent.state()).bots] == [True, False]
         assert "consent" not in str(await store.identity(site.origin))
 
 

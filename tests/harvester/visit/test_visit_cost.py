@@ -37,7 +37,7 @@ class Cost:
 
 
 async def cost(*command: str, environment: dict[str, str]) -> Cost:
-    begun, most = time.monotonic(), 0
+    started, most = time.monotonic(), 0
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
@@ -46,7 +46,7 @@ async def cost(*command: str, environment: dict[str, str]) -> Cost:
         most = max(most, await asyncio.to_thread(_memory, process.pid))
         await asyncio.wait({ending}, timeout=0.05)
     assert process.returncode == 0, ending.result()[1].decode()
-    return Cost(time.monotonic() - begun, most)
+    return Cost(time.monotonic() - started, most)
 
 
 def _memory(pid: int) -> int:
@@ -104,10 +104,10 @@ async def test_renewing_a_nonce_takes_little_time_of_our_own(tmp_path: Path) -> 
         )
         await store.save_capture(Capture(credentials=credentials, bots=(), identity="{}"), base=0)
         await renew_nonce(store, credentials)
-        begun = time.process_time()
+        started = time.process_time()
         for _ in range(RENEWALS):
             assert await renew_nonce(store, credentials)
-        each = (time.process_time() - begun) / RENEWALS
+        each = (time.process_time() - started) / RENEWALS
 
     figure("renewing a nonce, our own time", f"{each * 1000:.2f} ms")
     assert each < RENEWAL_SECONDS * (1 if ROUNDS > 1 else 4)  # in short form the machine may be busy

@@ -61,9 +61,7 @@ async def test_a_page_that_gives_no_chat_ends_the_visit_with_its_own_outcome(
 
 
 @pytest.mark.parametrize("page", ["busy", "dialog_loop", "reloads"])
-async def test_a_page_that_never_comes_to_rest_is_given_up(
-    visits: Visits, store: Store, site: SimulatedSite, page: str
-) -> None:
+async def test_a_page_without_end_is_given_up(visits: Visits, store: Store, site: SimulatedSite, page: str) -> None:
     site.behaviour.page = page
 
     visit = await visits.changed(limits=Limits(chat=1.5, settle=0.5)).make()
@@ -130,7 +128,7 @@ async def test_a_browser_that_is_not_there_is_named_with_what_to_do(
     assert "freeaichat browser install" in visit.reason
 
 
-async def test_a_browser_that_may_not_be_run_is_told_like_one_that_is_not_there(
+async def test_a_browser_that_may_not_be_run_is_reported_like_one_that_is_not_there(
     store: Store, workspace: Workspace, site: SimulatedSite, tmp_path: Path
 ) -> None:
     found = program(tmp_path / "chromium", "exit 0")
@@ -142,7 +140,7 @@ async def test_a_browser_that_may_not_be_run_is_told_like_one_that_is_not_there(
     assert "freeaichat browser install" in visit.reason
 
 
-async def test_a_browser_that_lacks_a_library_leaves_its_last_words(
+async def test_a_browser_that_lacks_a_library_is_reported_with_its_last_output(
     store: Store, workspace: Workspace, site: SimulatedSite, tmp_path: Path
 ) -> None:
     broken = program(tmp_path / "chromium", f"echo '{LACKING.format('libnss3.so')}' >&2; exit 127")
@@ -155,7 +153,7 @@ async def test_a_browser_that_lacks_a_library_leaves_its_last_words(
     assert site.requests == []
 
 
-async def test_a_driver_that_lacks_a_library_is_told_from_the_browser(
+async def test_a_driver_that_lacks_a_library_is_distinguished_from_the_browser(
     own_visits: Visits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = program(tmp_path / "node", f"echo '{LACKING.format('libatomic.so.1')}' >&2; exit 127")
@@ -238,7 +236,7 @@ async def test_a_visit_that_is_cancelled_ends_everything_and_is_recorded(
 
 
 @pytest.mark.alone
-async def test_a_page_that_eats_memory_is_ended_before_it_eats_all(own_visits: Visits, site: SimulatedSite) -> None:
+async def test_a_page_that_uses_too_much_memory_is_ended(own_visits: Visits, site: SimulatedSite) -> None:
     site.behaviour.page = "memory"
 
     visit = await own_visits.make()
@@ -253,8 +251,8 @@ async def test_a_page_that_eats_memory_is_ended_before_it_eats_all(own_visits: V
 
 
 async def test_a_visit_whose_service_is_gone_removes_its_own_directory_and_no_other(tmp_path: Path) -> None:
-    own, other = tmp_path / "own", tmp_path / "other"
-    for directory in (own, other):
+    visit_directory, other = tmp_path / "own", tmp_path / "other"
+    for directory in (visit_directory, other):
         directory.mkdir()
         (directory / "file").touch()
     lifeline = Lifeline()
@@ -267,28 +265,28 @@ async def test_a_visit_whose_service_is_gone_removes_its_own_directory_and_no_ot
     )
     lifeline.close_child_end()
     assert process.stdin is not None
-    process.stdin.write(b"%s\n" % os.fsencode(own))
-    await wait_for(lambda: psutil.Process(process.pid).cwd() == str(own), "it is where it was told to be")
+    process.stdin.write(b"%s\n" % os.fsencode(visit_directory))
+    await wait_for(lambda: psutil.Process(process.pid).cwd() == str(visit_directory), "it is where it was told to be")
     lifeline.stop()
 
     assert await asyncio.wait_for(process.wait(), 10) == EXIT_ORPHANED
-    assert not own.exists()
+    assert not visit_directory.exists()
     assert (other / "file").exists()
 
 
-async def test_a_visit_that_is_cancelled_while_it_tidies_up_tidies_up_to_the_end(
+async def test_a_visit_that_is_cancelled_while_it_cleans_up_cleans_up_to_the_end(
     own_visits: Visits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, go_on = threading.Event(), threading.Event()
+    started, go_on = threading.Event(), threading.Event()
 
     def slowly(directory: Path, *, root: psutil.Process) -> None:
-        begun.set()
+        started.set()
         go_on.wait(10)
         kill_process_tree(directory, root=root)
 
     monkeypatch.setattr("harvester.service.worker.kill_process_tree", slowly)
     making = asyncio.create_task(own_visits.make())
-    assert await asyncio.to_thread(begun.wait, 10)
+    assert await asyncio.to_thread(started.wait, 10)
 
     making.cancel()
     await asyncio.sleep(0)  # it is told

@@ -15,22 +15,22 @@ from tests.harvester.visit.test_search import BRIEF, CHAT, FRONT, LINKS, failure
 
 async def test_a_page_with_an_error_status_gets_a_glance_for_its_scripts() -> None:
     tab = FakeTab({FRONT: page(FRONT, status=503)})
-    begun = time.monotonic()
+    started = time.monotonic()
 
     assert "HTTP 503" in (await failure(tab, job())).reason
-    assert BRIEF.glance <= time.monotonic() - begun < BRIEF.chat
+    assert BRIEF.glance <= time.monotonic() - started < BRIEF.chat
 
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_whatever_page_asks_to_be_left_alone_ends_the_visit(status: int) -> None:
     busy = page(CHAT, status=status, headers={"retry-after": "120"})
 
-    for told, tab in (
+    for its_job, tab in (
         (job(remembered_url=CHAT), FakeTab({CHAT: busy, FRONT: page(FRONT, CONFIG)})),
         (job(), FakeTab({FRONT: page(FRONT, links=LINKS), CHAT: busy})),
         (job(), FakeTab({FRONT: replace(busy, url=FRONT)})),
     ):
-        found = await failure(tab, told)
+        found = await failure(tab, its_job)
         assert found.outcome is Outcome.SITE_ERROR
         assert found.retry_after == 120
 
@@ -39,7 +39,7 @@ async def test_too_many_requests_end_the_visit_however_long_they_are_to_pause() 
     tab = FakeTab({CHAT: page(CHAT, status=429), FRONT: page(FRONT, CONFIG)})
 
     assert (await failure(tab, job(remembered_url=CHAT))).outcome is Outcome.SITE_ERROR
-    assert tab.went == [CHAT]
+    assert tab.visited == [CHAT]
 
 
 async def test_a_firewall_that_blocks_ends_the_visit_and_is_not_asked_again_at_once() -> None:
@@ -49,7 +49,7 @@ async def test_a_firewall_that_blocks_ends_the_visit_and_is_not_asked_again_at_o
     found = await failure(tab, job(remembered_url=CHAT))
 
     assert (found.outcome, found.retry_after) == (Outcome.SITE_ERROR, 60)
-    assert tab.went == [CHAT]
+    assert tab.visited == [CHAT]
 
 
 async def test_a_page_with_a_chat_is_read_once_it_is_whole() -> None:
@@ -66,22 +66,22 @@ async def test_a_page_with_a_chat_is_read_once_it_is_whole() -> None:
 
 async def test_a_page_without_any_script_is_not_waited_for() -> None:
     tab = FakeTab({FRONT: page(FRONT, scripts=0)})
-    begun = time.monotonic()
+    started = time.monotonic()
 
     await failure(tab, job())
 
-    assert time.monotonic() - begun < BRIEF.glance
-    begun = time.monotonic()
+    assert time.monotonic() - started < BRIEF.glance
+    started = time.monotonic()
     await failure(FakeTab({FRONT: page(FRONT, scripts=0, frames=["https://other.example/"])}), job())
-    assert time.monotonic() - begun >= BRIEF.chat
+    assert time.monotonic() - started >= BRIEF.chat
 
 
 async def test_a_field_of_the_plugins_without_its_markup_is_taken_after_a_glance() -> None:
     tab = FakeTab({FRONT: page(FRONT, fields=["aipkit"])})
-    begun = time.monotonic()
+    started = time.monotonic()
 
     assert (await find_chat(tab, job())).page.fields
-    assert BRIEF.glance <= time.monotonic() - begun < BRIEF.chat
+    assert BRIEF.glance <= time.monotonic() - started < BRIEF.chat
 
 
 async def test_a_broken_connection_is_tried_once_more() -> None:
@@ -91,10 +91,10 @@ async def test_a_broken_connection_is_tried_once_more() -> None:
 
     assert (await find_chat(once, job())).page.url == FRONT
     assert (await failure(twice, job())).outcome is Outcome.SITE_ERROR
-    assert twice.went == [FRONT, FRONT]
+    assert twice.visited == [FRONT, FRONT]
     gone = FakeTab({FRONT: page(FRONT, CONFIG)}, failures={FRONT: [PageFailed("gone")]})
     assert (await failure(gone, job())).outcome is Outcome.SITE_ERROR
-    assert gone.went == [FRONT]
+    assert gone.visited == [FRONT]
 
 
 async def test_a_page_that_is_just_changing_is_looked_at_again() -> None:

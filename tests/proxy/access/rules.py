@@ -1,4 +1,4 @@
-"""The rules of access where no keys were made."""
+"""Access rules without keys in the store."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -9,7 +9,7 @@ from shared.store import Store
 
 
 def access(key: str | None = None, *, cors_origins: Sequence[str] = ()) -> AccessRules:
-    """Those for this master key, with a store that holds no other."""
+    """Access rules for this master key and an empty store."""
     keyring = Keyring(cast("Store", None), lambda: None)
     keyring.needs_key = False  # as it is once that store was read
     return AccessRules(keyring, key=key, cors_origins=cors_origins)

@@ -15,7 +15,7 @@ from shared.admin.keys import parse_new_key
 from shared.secrets import ensure_master_key
 from shared.store import open_store
 from tests.figures import figure
-from tests.proxy.administering import browse, call, signed_in
+from tests.proxy.admin_client import browse, call, signed_in
 from tests.proxy.running import Answered, RunningProxy, running_proxy
 from tests.redis_server import RedisServer
 from tests.site import SimulatedSite
@@ -31,13 +31,13 @@ async def proxy(site: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningPro
         yield running
 
 
-async def made(proxy: RunningProxy, name: str = "app", **limits: Any) -> str:
+async def create_key(proxy: RunningProxy, name: str = "app", **limits: Any) -> str:
     """A new key, which the proxy knows already."""
-    own, _ = await key_admin.create(proxy.store, parse_new_key(name, **limits), now=time())
+    key, _ = await key_admin.create(proxy.store, parse_new_key(name, **limits), now=time())
     async with asyncio.timeout(5):
-        while (await get(proxy, own)).status == 401:
+        while (await get(proxy, key)).status == 401:
             await asyncio.sleep(0.02)
-    return own
+    return key
 
 
 async def get(proxy: RunningProxy, key: str, path: str = "/v1/models") -> Answered:
@@ -58,24 +58,24 @@ def files_in(directory: Path) -> list[Path]:
 
 
 async def test_a_made_key_opens_the_api(proxy: RunningProxy) -> None:
-    own = await made(proxy)
+    key = await create_key(proxy)
 
-    assert (await ask(proxy, own)).status == 200
-    assert (await ask(proxy, own[:-1] + "?")).code == "invalid_api_key"
+    assert (await ask(proxy, key)).status == 200
+    assert (await ask(proxy, key[:-1] + "?")).code == "invalid_api_key"
 
 
 async def test_a_revoked_key_ends_within_a_second_though_another_process_revoked_it(proxy: RunningProxy) -> None:
-    own = await made(proxy)
+    key = await create_key(proxy)
     async with open_store(proxy.settings.store_url) as elsewhere:
         await key_admin.revoke(elsewhere, "app", now=time())
-    begun = monotonic()
+    start = monotonic()
     async with asyncio.timeout(1):
-        while (refused := await ask(proxy, own)).status != 401:
+        while (denied := await ask(proxy, key)).status != 401:
             await asyncio.sleep(0.02)
 
-    assert monotonic() - begun < 1
-    assert "revoked" in refused.body["error"]["message"]
-    assert refused.code == "invalid_api_key"
+    assert monotonic() - start < 1
+    assert "revoked" in denied.body["error"]["message"]
+    assert denied.code == "invalid_api_key"
 
 
 async def test_a_revoked_key_ends_within_a_second_over_redis_too(
@@ -84,21 +84,21 @@ async def test_a_revoked_key_ends_within_a_second_over_redis_too(
     async with running_proxy(site, tmp_path, key=MASTER, store=redis_server.url) as running:
         took = []
         for number in range(5):
-            own = await made(running, f"app {number}")
+            key = await create_key(running, f"app {number}")
             async with open_store(redis_server.url) as elsewhere:
                 await key_admin.revoke(elsewhere, f"app {number}", now=time())
-            begun = monotonic()
+            start = monotonic()
             async with asyncio.timeout(5):
-                while (await get(running, own)).status != 401:
+                while (await get(running, key)).status != 401:
                     await asyncio.sleep(0.005)
-            took.append(monotonic() - begun)
+            took.append(monotonic() - start)
 
     figure("a key revoked elsewhere ends over Redis, worst of 5", f"{max(took) * 1000:.0f} ms")
     assert max(took) < 1
 
 
 async def test_a_rotated_key_has_a_new_secret_and_the_old_one_ends(proxy: RunningProxy) -> None:
-    old = await made(proxy)
+    old = await create_key(proxy)
     new, _ = await key_admin.rotate(proxy.store, "app", now=time())
     async with asyncio.timeout(1):
         while (await ask(proxy, old)).status != 401:
@@ -108,27 +108,27 @@ async def test_a_rotated_key_has_a_new_secret_and_the_old_one_ends(proxy: Runnin
 
 
 async def test_a_key_ends_when_its_time_is_over(proxy: RunningProxy) -> None:
-    own = await made(proxy, expires_in=1)
+    key = await create_key(proxy, expires_in=1)
     async with asyncio.timeout(3):
-        while (refused := await get(proxy, own)).status == 200:
+        while (denied := await get(proxy, key)).status == 200:
             await asyncio.sleep(0.05)
 
-    assert refused.status == 401
-    assert "expired" in refused.body["error"]["message"]
+    assert denied.status == 401
+    assert "expired" in denied.body["error"]["message"]
 
 
 async def test_a_key_sees_and_uses_its_models_only(proxy: RunningProxy) -> None:
-    own = await made(proxy, models=[OTHER])
+    key = await create_key(proxy, models=[OTHER])
 
-    listed = [model["id"] for model in (await get(proxy, own)).body["data"]]
-    refused = await ask(proxy, own)
+    listed = [model["id"] for model in (await get(proxy, key)).body["data"]]
+    denied = await ask(proxy, key)
     assert listed == [OTHER]
-    assert (refused.status, refused.code) == (404, "model_not_found")
-    assert (await get(proxy, own, f"/v1/models/{OWN}")).status == 404
-    assert (await get(proxy, own, f"/v1/models/{OTHER}")).status == 200
-    assert (await ask(proxy, own, model=OTHER)).status == 200
+    assert (denied.status, denied.code) == (404, "model_not_found")
+    assert (await get(proxy, key, f"/v1/models/{OWN}")).status == 404
+    assert (await get(proxy, key, f"/v1/models/{OTHER}")).status == 200
+    assert (await ask(proxy, key, model=OTHER)).status == 200
     async with proxy.http.post(
-        f"{proxy.url}/v1/responses", json={"model": OWN, "input": "hi"}, headers={"x-api-key": own}
+        f"{proxy.url}/v1/responses", json={"model": OWN, "input": "hi"}, headers={"x-api-key": key}
     ) as response:
         assert response.status == 404
 
@@ -137,13 +137,13 @@ async def test_once_a_key_was_made_nobody_comes_in_without_one(site: SimulatedSi
     async with running_proxy(site, tmp_path) as running:
         assert (await running.chat("hi")).status == 200
         master, _ = ensure_master_key(tmp_path)
-        own = await made(running)
+        key = await create_key(running)
         async with asyncio.timeout(2):
             while (await running.chat("hi")).status != 401:
                 await asyncio.sleep(0.02)
         await key_admin.revoke(running.store, "app", now=time())
         async with asyncio.timeout(2):
-            while (await ask(running, own)).status != 401:
+            while (await ask(running, key)).status != 401:
                 await asyncio.sleep(0.02)
 
         assert (await running.chat("hi")).status == 401
@@ -165,31 +165,31 @@ async def test_the_master_key_that_was_made_opens_nothing_once_another_one_is_se
         async with asyncio.timeout(5):
             while (await get(proxy, MASTER, "/admin/keys")).status != 200:
                 await asyncio.sleep(0.02)
-        refused = [await get(proxy, kept, path) for path in ("/admin/keys", "/v1/models", "/metrics")]
+        denied = [await get(proxy, kept, path) for path in ("/admin/keys", "/v1/models", "/metrics")]
         signing_in = await call(proxy, "POST", "/admin/session", {"key": kept}, key=None)
         by_session = await browse(proxy, session, "GET", "/admin/keys")
 
-    assert {answer.status for answer in (*refused, signing_in, by_session)} == {401}
+    assert {answer.status for answer in (*denied, signing_in, by_session)} == {401}
 
 
 async def test_each_of_several_answers_counts_as_a_request(proxy: RunningProxy) -> None:
-    own = await made(proxy, rpm=6)
-    first = await ask(proxy, own, n=4)
-    second = await ask(proxy, own, n=3)
-    third = await ask(proxy, own)
+    key = await create_key(proxy, rpm=6)
+    first = await ask(proxy, key, n=4)
+    second = await ask(proxy, key, n=3)
+    third = await ask(proxy, key)
 
     assert (first.status, first.headers["x-ratelimit-remaining-requests"]) == (200, "2")
     assert (second.status, second.code) == (429, "rate_limit_exceeded")
     assert "Limit 6, Requested 3" in second.body["error"]["message"]
     assert "x-should-retry" not in second.headers
     assert (third.status, third.headers["x-ratelimit-remaining-requests"]) == (200, "1"), "a refused one was counted"
-    hopeless = await ask(proxy, await made(proxy, "few", rpm=3), n=4)
+    hopeless = await ask(proxy, await create_key(proxy, "few", rpm=3), n=4)
     assert (hopeless.status, hopeless.headers["x-should-retry"]) == (429, "false")
 
 
 async def test_requests_above_the_limit_get_429_with_openai_headers(proxy: RunningProxy) -> None:
-    own = await made(proxy, rpm=2)
-    first, second, third = [await ask(proxy, own) for _ in range(3)]
+    key = await create_key(proxy, rpm=2)
+    first, second, third = [await ask(proxy, key) for _ in range(3)]
 
     assert [first.status, second.status, third.status] == [200, 200, 429]
     assert [each.headers["x-ratelimit-limit-requests"] for each in (first, second, third)] == ["2", "2", "2"]
@@ -198,22 +198,22 @@ async def test_requests_above_the_limit_get_429_with_openai_headers(proxy: Runni
     assert 50 <= int(third.headers["retry-after"]) <= 60
     assert third.headers["x-ratelimit-reset-requests"] in {"59s", "1m0s", "58s"}
     # Looking at the models costs none, and says how many are left.
-    listed = await get(proxy, own)
+    listed = await get(proxy, key)
     assert (listed.status, listed.headers["x-ratelimit-remaining-requests"]) == (200, "0")
     assert "x-ratelimit-limit-requests" not in (await ask(proxy, MASTER)).headers
 
 
 async def test_streams_carry_the_headers_too(proxy: RunningProxy) -> None:
-    own = await made(proxy, rpm=2, tpd=1000)
-    answer = await ask(proxy, own, stream=True)
+    key = await create_key(proxy, rpm=2, tpd=1000)
+    answer = await ask(proxy, key, stream=True)
 
     assert answer.headers["x-ratelimit-remaining-requests"] == "1"
     assert answer.headers["x-ratelimit-remaining-tokens"] == "1000"
 
 
 async def test_tokens_above_the_limit_of_the_day_get_429(proxy: RunningProxy) -> None:
-    own = await made(proxy, tpd=20)
-    first, second = [await ask(proxy, own, "[[tokens:30]]") for _ in range(2)]
+    key = await create_key(proxy, tpd=20)
+    first, second = [await ask(proxy, key, "[[tokens:30]]") for _ in range(2)]
 
     assert [first.status, second.status] == [200, 429]
     assert (second.body["error"]["type"], second.code) == ("tokens", "rate_limit_exceeded")
@@ -227,10 +227,10 @@ async def test_two_proxies_on_one_store_share_the_limits(site: SimulatedSite, tm
         running_proxy(site, tmp_path, key=MASTER) as one,
         running_proxy(site, tmp_path, key=MASTER) as other,
     ):
-        own = await made(one, rpm=5)
-        await made(other, "second")
-        answers = await asyncio.gather(*(ask(each, own) for each in (one, other) for _ in range(5)))
-        spender = await made(one, "spender", tpd=20)
+        key = await create_key(one, rpm=5)
+        await create_key(other, "second")
+        answers = await asyncio.gather(*(ask(each, key) for each in (one, other) for _ in range(5)))
+        spender = await create_key(one, "spender", tpd=20)
         async with asyncio.timeout(2):
             while (await get(other, spender)).status != 200:
                 await asyncio.sleep(0.02)
@@ -243,48 +243,48 @@ async def test_two_proxies_on_one_store_share_the_limits(site: SimulatedSite, tm
     assert sorted(answer.status for answer in answers) == [200] * 5 + [429] * 5
 
 
-async def test_while_the_store_is_away_keys_work_for_a_minute_and_limits_hold_in_each_process(
+async def test_while_the_store_is_unavailable_keys_work_for_a_minute_and_limits_hold_in_each_process(
     proxy: RunningProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = await made(proxy, rpm=3)
-    assert (await ask(proxy, own)).status == 200
+    key = await create_key(proxy, rpm=3)
+    assert (await ask(proxy, key)).status == 200
     path = tmp_path / "freeaichat.db"
     path.rename(tmp_path / "away.db")
     path.mkdir()
 
-    assert [(await ask(proxy, own)).status for _ in range(3)] == [200, 200, 429]
+    assert [(await ask(proxy, key)).status for _ in range(3)] == [200, 200, 429]
     monkeypatch.setattr(proxy_keyring, "STALE_SECONDS", 0.0)
-    refused = await ask(proxy, own)
-    assert (refused.status, refused.code) == (503, "store_unavailable")
-    assert "retry-after" in refused.headers
+    denied = await ask(proxy, key)
+    assert (denied.status, denied.code) == (503, "store_unavailable")
+    assert "retry-after" in denied.headers
     assert (await ask(proxy, MASTER)).status == 200
 
     monkeypatch.setattr(proxy_keyring, "STALE_SECONDS", 60.0)
     path.rmdir()
     (tmp_path / "away.db").rename(path)
     async with asyncio.timeout(5):
-        while (await get(proxy, own)).status != 200:
+        while (await get(proxy, key)).status != 200:
             await asyncio.sleep(0.1)
 
 
 async def test_a_locked_store_does_not_hold_up_those_with_limits(proxy: RunningProxy, tmp_path: Path) -> None:
-    own = await made(proxy, rpm=3)
+    key = await create_key(proxy, rpm=3)
     with sqlite3.connect(tmp_path / "freeaichat.db", isolation_level=None) as connection:
         connection.execute("BEGIN EXCLUSIVE")
-        begun = monotonic()
-        assert (await ask(proxy, own)).status == 200
-        assert monotonic() - begun < 3
+        start = monotonic()
+        assert (await ask(proxy, key)).status == 200
+        assert monotonic() - start < 3
         connection.execute("ROLLBACK")
     connection.close()
 
 
 async def test_the_secret_of_a_key_is_nowhere_on_disk(proxy: RunningProxy, tmp_path: Path) -> None:
-    own = await made(proxy, rpm=1)
-    await ask(proxy, own)
-    await ask(proxy, own)
+    key = await create_key(proxy, rpm=1)
+    await ask(proxy, key)
+    await ask(proxy, key)
     await proxy.write_usage()
 
     files = files_in(tmp_path)
     assert any("secret" in file.name for file in files)
-    assert [file for file in files if own.encode() in file.read_bytes()] == []
+    assert [file for file in files if key.encode() in file.read_bytes()] == []
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}

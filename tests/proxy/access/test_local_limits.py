@@ -1,4 +1,4 @@
-"""What a process goes by that counts alone, since the store is away."""
+"""Rate limits that one process counts alone while the store is unavailable."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -55,9 +55,9 @@ async def test_a_request_for_several_answers_counts_as_many_with_the_store_and_w
 
     assert (await limits.admit(caller, 2)).error is None
     assert (await limits.admit(caller)).error is None
-    refused = await limits.admit(caller, 1, counted_before=1)
-    assert "requests per min" in str(refused.error)
-    assert refused.headers["x-ratelimit-remaining-requests"] == "1"
+    error = await limits.admit(caller, 1, counted_before=1)
+    assert "requests per min" in str(error.error)
+    assert error.headers["x-ratelimit-remaining-requests"] == "1"
     assert (await limits.admit(caller)).error is None
 
 
@@ -65,14 +65,14 @@ async def test_tokens_that_are_not_written_yet_count_also_without_the_store(tmp_
     async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
         limits = RateLimiter(store, lambda _: 100)
 
-    refused = (await limits.admit(CALLER)).error
-    assert refused is not None
-    assert "tokens per day" in str(refused)
+    error = (await limits.admit(CALLER)).error
+    assert error is not None
+    assert "tokens per day" in str(error)
     assert (await limits.headers(CALLER))["x-ratelimit-remaining-tokens"] == "0"
 
 
-@pytest.mark.parametrize(("wanted", "should_retry"), [(3, None), (4, False)])
-def test_only_what_no_minute_has_room_for_is_not_to_be_tried_again(wanted: int, should_retry: bool | None) -> None:
+@pytest.mark.parametrize(("requests", "should_retry"), [(3, None), (4, False)])
+def test_only_what_no_minute_has_room_for_is_not_to_be_tried_again(requests: int, should_retry: bool | None) -> None:
     counts = KeyCounts(is_admitted=False, requests=3, oldest=int(NOW), tokens=0)
 
-    assert rate_limit_error(replace(KEY, rpm=3), counts, NOW, wanted).should_retry is should_retry
+    assert rate_limit_error(replace(KEY, rpm=3), counts, NOW, requests).should_retry is should_retry

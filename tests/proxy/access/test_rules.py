@@ -33,11 +33,11 @@ def test_the_key_is_found_however_it_is_sent(headers: dict[str, str]) -> None:
     "headers", [{}, {"Authorization": "Bearer"}, {"Authorization": "Bearer my  key"}, {"x-api-key": "my ke"}]
 )
 def test_a_missing_or_wrong_key_is_401(headers: dict[str, str]) -> None:
-    with pytest.raises(ServiceError) as caught:
+    with pytest.raises(ServiceError) as exc_info:
         access("my key").identify(headers, now=0.0)
 
-    assert (caught.value.status, caught.value.code) == (401, "invalid_api_key")
-    assert "my ke" not in caught.value.message
+    assert (exc_info.value.status, exc_info.value.code) == (401, "invalid_api_key")
+    assert "my ke" not in exc_info.value.message
 
 
 def test_without_a_key_placeholder_keys_do_no_harm() -> None:
@@ -64,10 +64,10 @@ def test_without_a_key_loopback_names_are_served(host: str) -> None:
     ["", "evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[fe80::1]:8080", "localhost.evil", "a.docker.internal"],
 )
 def test_without_a_key_other_names_are_refused(host: str) -> None:
-    with pytest.raises(ServiceError) as caught:
+    with pytest.raises(ServiceError) as exc_info:
         access().check_local(host, {})
 
-    assert caught.value.status == 403
+    assert exc_info.value.status == 403
     access("k").check_local(host, {})
 
 
@@ -126,22 +126,22 @@ def test_other_origins_are_not(origin: str) -> None:
 
 @pytest.mark.parametrize("name", FORWARDED)
 def test_what_a_reverse_proxy_passes_on_needs_a_key(name: str) -> None:
-    with pytest.raises(ServiceError) as caught:
+    with pytest.raises(ServiceError) as exc_info:
         access().check_local("localhost", {name: "127.0.0.1"})
 
-    assert (caught.value.status, caught.value.code) == (403, "forwarded_not_allowed")
-    assert name in caught.value.message
-    assert "FREEAICHAT_API_KEY" in caught.value.message
+    assert (exc_info.value.status, exc_info.value.code) == (403, "forwarded_not_allowed")
+    assert name in exc_info.value.message
+    assert "FREEAICHAT_API_KEY" in exc_info.value.message
     access("k").check_local("localhost", {name: "192.0.2.1"})
     access().check_local("localhost", {"User-Agent": "curl"})
 
 
 def test_who_speaks_http_1_0_administrates_with_a_key_alone() -> None:
     """nginx as it comes tells of nobody behind it, and speaks that."""
-    with pytest.raises(ServiceError) as caught:
+    with pytest.raises(ServiceError) as exc_info:
         check_admin(OPEN, is_old_http=True)
 
-    assert caught.value.code == "forwarded_not_allowed"
+    assert exc_info.value.code == "forwarded_not_allowed"
     check_admin(OPEN)
     check_admin(MASTER, is_old_http=True)
 
@@ -152,9 +152,9 @@ async def test_a_session_is_not_called_ended_before_anybody_could_look(tmp_path:
         token = issue(await keyring.sealing_key(), "key_1", b"proof", now=1000.0)
         statuses = []
         for _ in range(2):
-            with pytest.raises(ServiceError) as caught:
+            with pytest.raises(ServiceError) as exc_info:
                 await AccessRules(keyring, key="my key").holder(token, now=1000.0)
-            statuses.append(caught.value.status)
+            statuses.append(exc_info.value.status)
             await keyring.load()
 
     assert statuses == [503, 401]
@@ -177,6 +177,6 @@ async def test_a_proxy_that_could_never_read_the_keys_lets_nobody_in_without_the
 
         assert rules.needs_key
         for headers in ({}, {"x-api-key": "any"}):
-            with pytest.raises(ServiceError) as refused:
+            with pytest.raises(ServiceError) as exc_info:
                 rules.identify(headers, now=0.0)
-            assert (refused.value.status, refused.value.code) == (503, "store_unavailable")
+            assert (exc_info.value.status, exc_info.value.code) == (503, "store_unavailable")

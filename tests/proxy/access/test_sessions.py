@@ -93,6 +93,6 @@ def test_pages_of_other_origins_are_foreign(headers: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "none"}])
-def test_a_browser_that_tells_nothing_is_neither_foreign_nor_proven(headers: dict[str, str]) -> None:
+def test_a_request_without_fetch_metadata_is_neither_foreign_nor_proven(headers: dict[str, str]) -> None:
     assert not is_foreign(headers, HOST)
     assert not is_proven({**headers, "x-freeaichat-csrf": "1"}, HOST)

@@ -1,4 +1,4 @@
-"""Wrong keys are slowed down, for who sends them, and never keep a right one out."""
+"""Wrong keys are throttled by source, and never lock a valid key out."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ import pytest
 from proxy.access import wrong_keys
 from proxy.access.wrong_keys import BURST, EVERY_SECONDS, MAX_SOURCES, WrongKeyThrottle, source_of
 from proxy.server.in_flight import IN_FLIGHT
-from tests.proxy.administering import MASTER, browse, call, signed_in
+from tests.proxy.admin_client import MASTER, browse, call, signed_in
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
 
@@ -23,7 +23,7 @@ async def proxy(site: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningPro
         yield running
 
 
-async def made(proxy: RunningProxy) -> str:
+async def create_key(proxy: RunningProxy) -> str:
     return str((await call(proxy, "POST", KEYS, {"name": "app"})).body["key"])
 
 
@@ -40,14 +40,16 @@ async def test_wrong_keys_are_bounded_in_rate(proxy: RunningProxy) -> None:
 
 async def test_wrong_keys_lock_the_right_one_out_nowhere(proxy: RunningProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wrong_keys, "PAUSE_SECONDS", 60.0)
-    own = await made(proxy)
+    app_key = await create_key(proxy)
     waiting = [asyncio.create_task(call(proxy, "GET", "/v1/models", key=f"wrong {number}")) for number in range(30)]
     async with asyncio.timeout(5):
         while proxy.app[IN_FLIGHT].count + (ended := sum(map(asyncio.Task.done, waiting))) < 30 or ended < 10:
             await asyncio.sleep(0.01)
     session = await signed_in(proxy)
-    answers = [(await call(proxy, "GET", path, key=key)).status for key, path in ((own, "/v1/models"), (MASTER, KEYS))]
-    await signed_in(proxy, own)
+    answers = [
+        (await call(proxy, "GET", path, key=key)).status for key, path in ((app_key, "/v1/models"), (MASTER, KEYS))
+    ]
+    await signed_in(proxy, app_key)
     refused = [task for task in waiting if task.done()]  # by now, what was asked later has been answered
     for task in waiting:
         task.cancel()
@@ -60,9 +62,9 @@ async def test_wrong_keys_lock_the_right_one_out_nowhere(proxy: RunningProxy, mo
 
 
 async def test_a_key_that_ended_is_no_guess(proxy: RunningProxy) -> None:
-    own = await made(proxy)
+    key = await create_key(proxy)
     await call(proxy, "DELETE", f"{KEYS}/app")
-    answers = [await call(proxy, "GET", "/v1/models", key=own) for _ in range(15)]
+    answers = [await call(proxy, "GET", "/v1/models", key=key) for _ in range(15)]
 
     assert {each.status for each in answers} == {401}
     assert "revoked" in answers[-1].body["error"]["message"]
@@ -101,7 +103,7 @@ def test_rest_saves_up_no_more_than_a_burst() -> None:
     assert keys.record("a", 10_000.0) > 0
 
 
-def test_one_source_takes_no_tries_from_another() -> None:
+def test_sources_are_throttled_independently() -> None:
     keys = WrongKeyThrottle()
     for _ in range(BURST + 1):
         keys.record("a", 0.0)

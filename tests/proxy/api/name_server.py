@@ -24,7 +24,7 @@ def answering(*addresses: str) -> Lookup:
 
 @contextmanager
 def listening(host: str = "127.0.0.1") -> Iterator[socket.socket]:
-    """A port that would take a connection, and is asked afterwards whether one came."""
+    """A listening port; `assert_untouched` checks that nobody connected."""
     with socket.create_server((host, 0)) as listener:
         listener.setblocking(False)
         yield listener

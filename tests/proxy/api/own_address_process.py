@@ -22,7 +22,7 @@ RULES: dict[str, AddressRule] = {"users": is_elsewhere, "public": is_public}
 
 
 async def arrives(address: str, rule: AddressRule) -> bool:
-    """Whether anything of a fetch from *address* arrives at it."""
+    """Whether any data of a fetch from *address* arrives there."""
     came = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

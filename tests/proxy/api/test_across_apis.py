@@ -1,4 +1,4 @@
-"""A conversation with tools goes on from one API to the next by its history: the site is sent only what is new."""
+"""A conversation with tools continues in another API: the site is sent only new messages."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -22,14 +22,14 @@ STEPS = [
 
 
 class Answer(NamedTuple):
-    """What was answered, with the ids and arguments of its calls."""
+    """The text of an answer, and the ids and arguments of its calls."""
 
     text: str
     calls: list[tuple[str, Any]]
 
 
 class Api(NamedTuple):
-    """How one API is asked to go on with *answers*, each of whose calls gave its city back, and what it answers."""
+    """Request body of one API for a history of *answers*, and the parser of its answer."""
 
     path: str
     ask: Callable[[Sequence[Answer]], dict[str, Any]]
@@ -43,16 +43,16 @@ def chat(answers: Sequence[Answer]) -> dict[str, Any]:
     """Messages with `tool_calls`, and the role `tool`."""
     messages: list[Any] = [{"role": "system", "content": PROMPT}, {"role": "user", "content": ASKED}]
     for text, calls in answers:
-        told = [
-            {"id": name, "type": "function", "function": {"name": "get_weather", "arguments": json.dumps(given)}}
-            for name, given in calls
+        tool_calls = [
+            {"id": name, "type": "function", "function": {"name": "get_weather", "arguments": json.dumps(arguments)}}
+            for name, arguments in calls
         ]
-        messages.append({"role": "assistant", "content": text or None, "tool_calls": told})
-        messages += [{"role": "tool", "tool_call_id": name, "content": given["city"]} for name, given in calls]
+        messages.append({"role": "assistant", "content": text or None, "tool_calls": tool_calls})
+        messages += [{"role": "tool", "tool_call_id": name, "content": arguments["city"]} for name, arguments in calls]
     return {"messages": messages, "tools": [{"type": "function", "function": {**WEATHER, "parameters": SCHEMA}}]}
 
 
-def chatted(body: Any) -> Answer:
+def chat_answer(body: Any) -> Answer:
     """The message of the one choice."""
     message = body["choices"][0]["message"]
     calls = message.get("tool_calls") or ()
@@ -65,15 +65,17 @@ def responses(answers: Sequence[Answer]) -> dict[str, Any]:
     for text, calls in answers:
         items += [{"role": "assistant", "content": [{"type": "output_text", "text": text}]}] if text else []
         items += [
-            {"type": "function_call", "call_id": name, "name": "get_weather", "arguments": json.dumps(given)}
-            for name, given in calls
+            {"type": "function_call", "call_id": name, "name": "get_weather", "arguments": json.dumps(arguments)}
+            for name, arguments in calls
         ]
-        items += [{"type": "function_call_output", "call_id": name, "output": given["city"]} for name, given in calls]
+        items += [
+            {"type": "function_call_output", "call_id": name, "output": arguments["city"]} for name, arguments in calls
+        ]
     return {"instructions": PROMPT, "input": items, "tools": [{"type": "function", **WEATHER, "parameters": SCHEMA}]}
 
 
 def responded(body: Any) -> Answer:
-    """What the items hold."""
+    """Text and calls of the items."""
     texts = [part["text"] for item in body["output"] if item["type"] == "message" for part in item["content"]]
     calls = [item for item in body["output"] if item["type"] == "function_call"]
     return Answer("".join(texts), [(call["call_id"], json.loads(call["arguments"])) for call in calls])
@@ -81,31 +83,35 @@ def responded(body: Any) -> Answer:
 
 def messages(answers: Sequence[Answer]) -> dict[str, Any]:
     """Messages with blocks."""
-    told: list[Any] = [{"role": "user", "content": ASKED}]
+    history: list[Any] = [{"role": "user", "content": ASKED}]
     for text, calls in answers:
         blocks: list[Any] = [{"type": "text", "text": text}] if text else []
-        blocks += [{"type": "tool_use", "id": name, "name": "get_weather", "input": given} for name, given in calls]
-        results = [{"type": "tool_result", "tool_use_id": name, "content": given["city"]} for name, given in calls]
-        told += [{"role": "assistant", "content": blocks}, {"role": "user", "content": results}]
-    return {"max_tokens": 1000, "system": PROMPT, "messages": told, "tools": [{**WEATHER, "input_schema": SCHEMA}]}
+        blocks += [
+            {"type": "tool_use", "id": name, "name": "get_weather", "input": arguments} for name, arguments in calls
+        ]
+        results = [
+            {"type": "tool_result", "tool_use_id": name, "content": arguments["city"]} for name, arguments in calls
+        ]
+        history += [{"role": "assistant", "content": blocks}, {"role": "user", "content": results}]
+    return {"max_tokens": 1000, "system": PROMPT, "messages": history, "tools": [{**WEATHER, "input_schema": SCHEMA}]}
 
 
-def messaged(body: Any) -> Answer:
-    """What the blocks hold."""
+def message_answer(body: Any) -> Answer:
+    """Text and calls of the blocks."""
     blocks = body["content"]
     calls = [(each["id"], each["input"]) for each in blocks if each["type"] == "tool_use"]
     return Answer("".join(each["text"] for each in blocks if each["type"] == "text"), calls)
 
 
 APIS = (
-    Api("/v1/chat/completions", chat, chatted),
+    Api("/v1/chat/completions", chat, chat_answer),
     Api("/v1/responses", responses, responded),
-    Api("/v1/messages", messages, messaged),
+    Api("/v1/messages", messages, message_answer),
 )
 
 
 @pytest.mark.parametrize("order", list(permutations(APIS)), ids=lambda order: " ".join(api.path for api in order))
-async def test_each_api_goes_on_where_another_one_was(
+async def test_each_api_continues_where_another_one_was(
     order: Sequence[Api], proxy: RunningProxy, site: SimulatedSite
 ) -> None:
     site.behaviour.scripts = {"it": STEPS}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.secrets import read_master_key
-from tests.proxy.administering import MASTER, call
+from tests.proxy.admin_client import MASTER, call
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
 
@@ -34,17 +34,17 @@ async def proxy(site: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningPro
         yield running
 
 
-async def made(proxy: RunningProxy, name: str = "app", **wanted: Any) -> dict[str, Any]:
-    answer = await call(proxy, "POST", "/admin/keys", {"name": name, **wanted})
+async def create_key(proxy: RunningProxy, name: str = "app", **fields: Any) -> dict[str, Any]:
+    answer = await call(proxy, "POST", "/admin/keys", {"name": name, **fields})
     assert answer.status == 200, answer.body
     return dict(answer.body)
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 async def test_nobody_but_the_administrator_comes_in(proxy: RunningProxy, method: str, path: str) -> None:
-    own = (await made(proxy))["key"]
+    app_key = (await create_key(proxy))["key"]
 
-    held = await call(proxy, method, path, key=own)
+    held = await call(proxy, method, path, key=app_key)
     assert (held.status, held.body["error"]["type"], held.code) == (403, "permission_error", "admin_required")
     for key in (None, "wrong"):
         assert (await call(proxy, method, path, key=key)).code == "invalid_api_key"
@@ -52,7 +52,7 @@ async def test_nobody_but_the_administrator_comes_in(proxy: RunningProxy, method
 
 
 async def test_a_key_is_made_listed_and_used_at_once(proxy: RunningProxy) -> None:
-    new = await made(proxy, rpm=5, tpd=1000, models=["gpt-5-nano"], expires_in="30d")
+    new = await create_key(proxy, rpm=5, tpd=1000, models=["gpt-5-nano"], expires_in="30d")
     listed = await call(proxy, "GET", "/admin/keys")
 
     assert (await call(proxy, "GET", "/v1/models", key=new["key"])).status == 200
@@ -66,13 +66,13 @@ async def test_a_key_is_made_listed_and_used_at_once(proxy: RunningProxy) -> Non
 
 
 async def test_limits_may_be_written_with_a_point(proxy: RunningProxy) -> None:
-    assert (await made(proxy, rpm=5.0))["rpm"] == 5
+    assert (await create_key(proxy, rpm=5.0))["rpm"] == 5
     assert (await call(proxy, "POST", "/admin/keys", {"name": "other", "rpm": 5.5})).status == 400
 
 
 async def test_a_revoked_key_is_refused_at_once_and_stays_in_the_list(proxy: RunningProxy) -> None:
-    new = await made(proxy, "an app")
-    await made(proxy, "another")
+    new = await create_key(proxy, "an app")
+    await create_key(proxy, "another")
     revoked = await call(proxy, "DELETE", "/admin/keys/an%20app")
 
     assert (await call(proxy, "GET", "/v1/models", key=new["key"])).status == 401
@@ -82,7 +82,7 @@ async def test_a_revoked_key_is_refused_at_once_and_stays_in_the_list(proxy: Run
 
 
 async def test_a_rotated_key_has_a_new_secret_at_once(proxy: RunningProxy) -> None:
-    old = await made(proxy)
+    old = await create_key(proxy)
     new = (await call(proxy, "POST", f"/admin/keys/{old['id']}/rotate")).body
 
     assert (new["id"], new["name"]) == (old["id"], "app")
@@ -90,8 +90,8 @@ async def test_a_rotated_key_has_a_new_secret_at_once(proxy: RunningProxy) -> No
     assert (await call(proxy, "GET", "/v1/models", key=old["key"])).status == 401
 
 
-async def test_what_cannot_be_done_says_why(proxy: RunningProxy) -> None:
-    await made(proxy)
+async def test_invalid_operations_say_why(proxy: RunningProxy) -> None:
+    await create_key(proxy)
     taken = await call(proxy, "POST", "/admin/keys", {"name": "app"})
     unknown = await call(proxy, "DELETE", "/admin/keys/nobody")
     await call(proxy, "DELETE", "/admin/keys/app")
@@ -123,17 +123,17 @@ async def test_what_cannot_be_done_says_why(proxy: RunningProxy) -> None:
 async def test_a_key_that_makes_no_sense_is_a_bad_request(
     proxy: RunningProxy, body: dict[str, Any], param: str
 ) -> None:
-    refused = await call(proxy, "POST", "/admin/keys", body)
+    answer = await call(proxy, "POST", "/admin/keys", body)
 
-    assert (refused.status, refused.body["error"]["param"]) == (400, param)
+    assert (answer.status, answer.body["error"]["param"]) == (400, param)
     assert (await call(proxy, "GET", "/admin/keys")).body["data"] == []
 
 
 @pytest.mark.parametrize("path", ["/admin/keys?limit=5", "/admin/status?x=", "/admin/usage?from=7d"])
 async def test_unknown_query_parameters_are_refused(proxy: RunningProxy, path: str) -> None:
-    refused = await call(proxy, "GET", path)
+    answer = await call(proxy, "GET", path)
 
-    assert (refused.status, refused.code) == (400, "unknown_parameter")
+    assert (answer.status, answer.code) == (400, "unknown_parameter")
 
 
 async def test_the_first_key_brings_a_master_key_where_the_proxy_was_open(site: SimulatedSite, tmp_path: Path) -> None:
@@ -167,32 +167,32 @@ async def test_a_key_is_in_no_log_not_even_where_its_name_belongs(
     proxy: RunningProxy, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    own = (await made(proxy))["key"]
-    refused = await call(proxy, "DELETE", f"/admin/keys/{own}")
-    await call(proxy, "POST", "/admin/session", {"key": own}, key=None)
-    await call(proxy, "GET", f"/admin/keys/{own}/no/such/page")
+    key = (await create_key(proxy))["key"]
+    answer = await call(proxy, "DELETE", f"/admin/keys/{key}")
+    await call(proxy, "POST", "/admin/session", {"key": key}, key=None)
+    await call(proxy, "GET", f"/admin/keys/{key}/no/such/page")
 
-    assert refused.status == 404
-    assert own not in str(refused.body)
+    assert answer.status == 404
+    assert key not in str(answer.body)
     lines = [str(record.__dict__) + record.getMessage() for record in caplog.records if record.name.startswith("proxy")]
     assert any("/admin/keys" in line for line in lines)
-    assert not any(own in line for line in lines)
+    assert not any(key in line for line in lines)
 
 
-async def test_usage_is_told_by_what_is_asked_for(proxy: RunningProxy) -> None:
-    own = (await made(proxy))["key"]
+async def test_usage_is_grouped_as_requested(proxy: RunningProxy) -> None:
+    app_key = (await create_key(proxy))["key"]
     turn = {"model": "gpt-4o-mini-helper", "messages": [{"role": "user", "content": "hi"}]}
-    for key in (own, own, MASTER):
+    for key in (app_key, app_key, MASTER):
         assert (await call(proxy, "POST", "/v1/chat/completions", turn, key=key)).status == 200
     async with asyncio.timeout(5):
-        while len((told := await call(proxy, "GET", "/admin/usage?by=key")).body["data"]) < 2:
+        while len((body := await call(proxy, "GET", "/admin/usage?by=key")).body["data"]) < 2:
             await asyncio.sleep(0.1)
 
-    rows = {row["key"]: row for row in told.body["data"]}
+    rows = {row["key"]: row for row in body.body["data"]}
     assert (rows["app"]["requests"], rows["master"]["requests"]) == (2, 1)
     assert rows["app"]["tokens_in"] > 0
     assert rows["app"]["ms_p50"] > 0
-    assert told.body["estimated"] is True
+    assert body.body["estimated"] is True
     whole = (await call(proxy, "GET", "/admin/usage?by=model,site&since=1h")).body["data"]
     assert [(row["model"], row["site"], row["requests"]) for row in whole] == [
         ("gpt-4o-mini-helper", proxy.settings.sites[0].origin, 3)
@@ -205,6 +205,6 @@ async def test_usage_is_told_by_what_is_asked_for(proxy: RunningProxy) -> None:
     [("since=yesterday", "since"), ("until=x", "until"), ("by=colour", "by"), ("since=1h&until=2h", "since")],
 )
 async def test_a_time_that_makes_no_sense_is_a_bad_request(proxy: RunningProxy, query: str, param: str) -> None:
-    refused = await call(proxy, "GET", f"/admin/usage?{query}")
+    answer = await call(proxy, "GET", f"/admin/usage?{query}")
 
-    assert (refused.status, refused.body["error"]["param"], refused.code) == (400, param, "invalid_value")
+    assert (answer.status, answer.body["error"]["param"], answer.code) == (400, param, "invalid_value")

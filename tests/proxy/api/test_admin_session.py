@@ -13,7 +13,7 @@ from proxy.api.admin import service as administration
 from shared.admin import key_admin
 from shared.admin.keys import parse_new_key
 from shared.store import open_store
-from tests.proxy.administering import COOKIE, MASTER, browse, call, signed_in
+from tests.proxy.admin_client import COOKIE, MASTER, browse, call, signed_in
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.redis_server import RedisServer
 from tests.site import SimulatedSite
@@ -29,15 +29,15 @@ async def proxy(site: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningPro
         yield running
 
 
-async def made(proxy: RunningProxy, name: str = "app", **wanted: Any) -> str:
-    return str((await call(proxy, "POST", "/admin/keys", {"name": name, **wanted})).body["key"])
+async def create_key(proxy: RunningProxy, name: str = "app", **fields: Any) -> str:
+    return str((await call(proxy, "POST", "/admin/keys", {"name": name, **fields})).body["key"])
 
 
-async def who(proxy: RunningProxy, session: str) -> Any:
+async def session_info(proxy: RunningProxy, session: str) -> Any:
     return (await browse(proxy, session, "GET", "/admin/session")).body
 
 
-async def ends(proxy: RunningProxy, session: str) -> None:
+async def wait_until_ended(proxy: RunningProxy, session: str) -> None:
     async with asyncio.timeout(3):
         while (await browse(proxy, session, "GET", "/v1/models")).status != 401:
             await asyncio.sleep(0.02)
@@ -59,7 +59,7 @@ async def test_the_cookie_is_for_our_own_page_alone(proxy: RunningProxy) -> None
 async def test_the_masters_session_administrates_and_chats(proxy: RunningProxy) -> None:
     session = await signed_in(proxy)
 
-    assert await who(proxy, session) == {"admin": True, "key_name": "master", "needs_key": True}
+    assert await session_info(proxy, session) == {"admin": True, "key_name": "master", "needs_key": True}
     assert (await browse(proxy, session, "GET", "/admin/keys")).status == 200
     assert (await browse(proxy, session, "POST", "/admin/keys", {"name": "app"}, **PROOF)).status == 200
     assert (await browse(proxy, session, "POST", "/v1/chat/completions", TURN, **PROOF)).status == 200
@@ -73,11 +73,11 @@ async def test_a_reverse_proxys_own_password_does_not_stand_in_the_way(proxy: Ru
 
 
 async def test_the_session_of_a_made_key_chats_and_is_counted_as_that_key(proxy: RunningProxy) -> None:
-    session = await signed_in(proxy, await made(proxy, rpm=1, models=["gpt-4o-mini-helper"]))
+    session = await signed_in(proxy, await create_key(proxy, rpm=1, models=["gpt-4o-mini-helper"]))
     models = await browse(proxy, session, "GET", "/v1/models")
     first, second = [await browse(proxy, session, "POST", "/v1/chat/completions", TURN, **PROOF) for _ in range(2)]
 
-    assert await who(proxy, session) == {"admin": False, "key_name": "app", "needs_key": True}
+    assert await session_info(proxy, session) == {"admin": False, "key_name": "app", "needs_key": True}
     assert [model["id"] for model in models.body["data"]] == ["gpt-4o-mini-helper"]
     assert (first.status, second.status) == (200, 429)
     assert (await browse(proxy, session, "GET", "/admin/keys")).code == "admin_required"
@@ -126,9 +126,9 @@ async def test_with_the_cookie_nothing_is_changed_without_proof_of_our_own_page(
     proxy: RunningProxy, headers: dict[str, str], why: str, sent: tuple[str, str, Any]
 ) -> None:
     session = await signed_in(proxy)
-    refused = await browse(proxy, session, *sent, **headers)
+    denied = await browse(proxy, session, *sent, **headers)
 
-    assert (refused.status, refused.code) == (403, "csrf_failed"), why
+    assert (denied.status, denied.code) == (403, "csrf_failed"), why
     assert (await call(proxy, "GET", "/admin/keys")).body["data"] == []
 
 
@@ -151,11 +151,11 @@ async def test_the_cookie_is_not_taken_from_pages_of_other_origins(
 
 
 async def test_a_key_that_is_sent_counts_instead_of_the_cookie(proxy: RunningProxy) -> None:
-    session, own = await signed_in(proxy), await made(proxy)
+    session, key = await signed_in(proxy), await create_key(proxy)
     cookie = {"Cookie": f"{COOKIE}={session}", "Origin": "https://elsewhere.example"}
 
-    assert (await call(proxy, "POST", "/v1/chat/completions", TURN, key=own, headers=cookie)).status == 200
-    assert (await call(proxy, "GET", "/admin/keys", key=own, headers=cookie)).status == 403
+    assert (await call(proxy, "POST", "/v1/chat/completions", TURN, key=key, headers=cookie)).status == 200
+    assert (await call(proxy, "GET", "/admin/keys", key=key, headers=cookie)).status == 403
     assert (await call(proxy, "GET", "/admin/keys", key="wrong", headers=cookie)).status == 401
 
 
@@ -171,10 +171,10 @@ async def test_signing_out_takes_the_cookie_away(proxy: RunningProxy) -> None:
 
 @pytest.mark.parametrize("text", ["nonsense", "1.master.9999999999." + "0" * 64, "1.key_1.9999999999." + "0" * 64])
 async def test_a_cookie_of_ones_own_making_opens_nothing(proxy: RunningProxy, text: str) -> None:
-    refused = await browse(proxy, text, "GET", "/v1/models")
+    denied = await browse(proxy, text, "GET", "/v1/models")
 
-    assert (refused.status, refused.code) == (401, "invalid_api_key")
-    assert await who(proxy, text) == {"admin": False, "key_name": None, "needs_key": True}
+    assert (denied.status, denied.code) == (401, "invalid_api_key")
+    assert await session_info(proxy, text) == {"admin": False, "key_name": None, "needs_key": True}
     assert (await browse(proxy, text, "POST", "/admin/session", {"key": MASTER})).status == 204
 
 
@@ -183,19 +183,19 @@ async def test_a_session_ends_after_its_time(proxy: RunningProxy, monkeypatch: p
     session = await signed_in(proxy)
     assert (await browse(proxy, session, "GET", "/v1/models")).status == 200
 
-    await ends(proxy, session)
+    await wait_until_ended(proxy, session)
 
 
 async def test_a_session_dies_with_its_key(proxy: RunningProxy) -> None:
-    short = await signed_in(proxy, await made(proxy, "short", expires_in=1))
-    revoked = await signed_in(proxy, await made(proxy, "revoked"))
-    rotated = await signed_in(proxy, await made(proxy, "rotated"))
+    short = await signed_in(proxy, await create_key(proxy, "short", expires_in=1))
+    revoked = await signed_in(proxy, await create_key(proxy, "revoked"))
+    rotated = await signed_in(proxy, await create_key(proxy, "rotated"))
     await call(proxy, "DELETE", "/admin/keys/revoked")
     await call(proxy, "POST", "/admin/keys/rotated/rotate")
 
     assert (await browse(proxy, revoked, "GET", "/v1/models")).status == 401
     assert (await browse(proxy, rotated, "GET", "/v1/models")).status == 401
-    await ends(proxy, short)
+    await wait_until_ended(proxy, short)
 
 
 async def test_sessions_of_the_master_key_outlive_restarts_and_die_when_it_changes(
@@ -217,30 +217,30 @@ async def test_all_proxies_of_one_redis_know_a_session_and_its_end(
         running_proxy(site, tmp_path / "one", key=MASTER, store=store) as one,
         running_proxy(site, tmp_path / "two", key=MASTER, store=store) as two,
     ):
-        admin, app = await signed_in(one), await signed_in(one, await made(one))
+        admin, app = await signed_in(one), await signed_in(one, await create_key(one))
         assert (await browse(two, admin, "POST", "/admin/keys", {"name": "more"}, **PROOF)).status == 200
         async with asyncio.timeout(2):
             while (await browse(two, app, "POST", "/v1/chat/completions", TURN, **PROOF)).status != 200:
                 await asyncio.sleep(0.02)
-        begun = time()
+        start = time()
         await call(one, "DELETE", "/admin/keys/app")
-        await ends(two, app)
-        assert time() - begun < 1
+        await wait_until_ended(two, app)
+        assert time() - start < 1
 
 
 async def test_another_process_ends_a_session_through_the_store(proxy: RunningProxy) -> None:
-    session = await signed_in(proxy, await made(proxy))
+    session = await signed_in(proxy, await create_key(proxy))
     async with open_store(proxy.settings.store_url) as elsewhere:
         await key_admin.revoke(elsewhere, "app", now=time())
 
-    await ends(proxy, session)
+    await wait_until_ended(proxy, session)
 
 
 async def test_signing_in_needs_a_right_key(proxy: RunningProxy) -> None:
     await key_admin.create(proxy.store, parse_new_key("app"), now=time())
     for wrong in ("wrong", " ", MASTER[:-1], "ключ"):
-        refused = await call(proxy, "POST", "/admin/session", {"key": wrong}, key=None)
-        assert (refused.status, refused.code, "Set-Cookie" in refused.headers) == (401, "invalid_api_key", False)
+        denied = await call(proxy, "POST", "/admin/session", {"key": wrong}, key=None)
+        assert (denied.status, denied.code, "Set-Cookie" in denied.headers) == (401, "invalid_api_key", False)
     bodies: list[Any] = [{}, {"key": ""}, {"key": 5}, {"key": "x" * 4097}, {"key": MASTER, "remember": True}, []]
     for body in bodies:
         assert (await call(proxy, "POST", "/admin/session", body, key=None)).status == 400
@@ -248,8 +248,8 @@ async def test_signing_in_needs_a_right_key(proxy: RunningProxy) -> None:
 
 async def test_pages_of_other_origins_sign_nobody_in(proxy: RunningProxy) -> None:
     for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
-        refused = await call(proxy, "POST", "/admin/session", {"key": MASTER}, key=None, headers=headers)
-        assert (refused.status, refused.code, "Set-Cookie" in refused.headers) == (403, "csrf_failed", False)
+        denied = await call(proxy, "POST", "/admin/session", {"key": MASTER}, key=None, headers=headers)
+        assert (denied.status, denied.code, "Set-Cookie" in denied.headers) == (403, "csrf_failed", False)
 
 
 async def test_strangers_who_sign_in_slowly_take_no_place_from_others(
@@ -262,10 +262,10 @@ async def test_strangers_who_sign_in_slowly_take_no_place_from_others(
     for _, writer in opened:
         writer.write(head)
     async with asyncio.timeout(1):
-        while (refused := await call(proxy, "POST", "/admin/session", {"key": MASTER}, key=None)).status == 204:
+        while (denied := await call(proxy, "POST", "/admin/session", {"key": MASTER}, key=None)).status == 204:
             await asyncio.sleep(0.02)
 
-    assert (refused.status, refused.code) == (429, "rate_limit_exceeded")
+    assert (denied.status, denied.code) == (429, "rate_limit_exceeded")
     assert (await call(proxy, "GET", "/v1/models")).status == 200
     answers = [await reader.readline() for reader, _ in opened]
     assert {answer.split()[1] for answer in answers} == {b"408"}
@@ -275,7 +275,7 @@ async def test_strangers_who_sign_in_slowly_take_no_place_from_others(
 
 
 async def test_strangers_send_no_more_than_a_key_takes(proxy: RunningProxy) -> None:
-    refused = await call(proxy, "POST", "/admin/session", {"key": "x" * 100_000}, key=None)
+    denied = await call(proxy, "POST", "/admin/session", {"key": "x" * 100_000}, key=None)
 
-    assert (refused.status, refused.code) == (413, "request_too_large")
-    assert refused.body["error"]["message"] == "Signing in takes no more than 32768 bytes."
+    assert (denied.status, denied.code) == (413, "request_too_large")
+    assert denied.body["error"]["message"] == "Signing in takes no more than 32768 bytes."

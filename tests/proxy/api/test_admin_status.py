@@ -12,8 +12,8 @@ import pytest
 from shared import __version__
 from shared.models import Outcome, Visit
 from shared.processes import heartbeat
-from tests.proxy.administering import MASTER, browse, call, signed_in
-from tests.proxy.running import RunningProxy, impatient, running_proxy
+from tests.proxy.admin_client import MASTER, browse, call, signed_in
+from tests.proxy.running import RunningProxy, running_proxy, short_store_timeout
 from tests.site import SimulatedSite
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
@@ -53,16 +53,16 @@ async def test_the_status_tells_of_sites_store_and_harvester(proxy: RunningProxy
         await fail_visit(proxy, f"visit-{number}")
     await fail_visit(proxy, VISIT_ID, screenshot=PNG)
     await heartbeat.beat(proxy.store, time() - 10)
-    told = await status(proxy)
+    body = await status(proxy)
 
-    assert (told["version"], told["ready"], told["open_streams"], told["queued"]) == (__version__, True, 0, 0)
-    assert 0 <= time() - told["started_at"] < 60
-    assert told["store"] == {"url": proxy.settings.store_url, "schema": told["store"]["schema"], "trouble": None}
-    assert 9 <= told["harvester"]["heartbeat_age_seconds"] < 60
+    assert (body["version"], body["ready"], body["open_streams"], body["queued"]) == (__version__, True, 0, 0)
+    assert 0 <= time() - body["started_at"] < 60
+    assert body["store"] == {"url": proxy.settings.store_url, "schema": body["store"]["schema"], "trouble": None}
+    assert 9 <= body["harvester"]["heartbeat_age_seconds"] < 60
     await heartbeat.beat(proxy.store, stopped_at := time())
     await heartbeat.withdraw(proxy.store, stopped_at)
     assert (await status(proxy))["harvester"]["heartbeat_age_seconds"] > heartbeat.FRESH_SECONDS  # at once, not later
-    [only] = told["sites"]
+    [only] = body["sites"]
     assert (only["site"], only["ready"], only["reason"], only["breaker"]) == (site.origin, True, None, "closed")
     assert (only["cooldown_until"], only["open_streams"], only["queued"]) == (None, 0, 0)
     assert (only["credentials"]["source"], only["credentials"]["generation"]) == ("visit", 1)
@@ -79,47 +79,47 @@ async def test_the_status_tells_of_sites_store_and_harvester(proxy: RunningProxy
 
 async def test_before_anything_was_captured_the_status_says_so(site: SimulatedSite, tmp_path: Path) -> None:
     async with running_proxy(site, tmp_path, key=MASTER, captured=False) as proxy:
-        told = await status(proxy)
+        body = await status(proxy)
 
-    [only] = told["sites"]
-    assert (told["ready"], only["ready"], only["credentials"], only["bots"]) == (False, False, None, 0)
+    [only] = body["sites"]
+    assert (body["ready"], only["ready"], only["credentials"], only["bots"]) == (False, False, None, 0)
     assert only["kind"] is None
     assert "captured" in only["reason"]
-    assert told["harvester"] == {"heartbeat_age_seconds": None}
+    assert body["harvester"] == {"heartbeat_age_seconds": None}
 
 
 async def test_the_status_holds_no_secret(proxy: RunningProxy, site: SimulatedSite) -> None:
     state = await proxy.store.site_state(site.origin)
     assert state is not None
-    told = str(await status(proxy))
+    text = str(await status(proxy))
 
-    assert state.current.nonce not in told
-    assert state.current.session_id not in told
-    assert MASTER not in told
+    assert state.current.nonce not in text
+    assert state.current.session_id not in text
+    assert MASTER not in text
 
 
-async def test_the_status_is_told_while_the_store_is_away(
+async def test_the_status_works_while_the_store_is_unavailable(
     proxy: RunningProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    impatient(monkeypatch)
+    short_store_timeout(monkeypatch)
     (tmp_path / "freeaichat.db").rename(tmp_path / "away.db")
     (tmp_path / "freeaichat.db").mkdir()
-    told = await status(proxy)
-    refused = await call(proxy, "GET", "/admin/keys")
+    body = await status(proxy)
+    answer = await call(proxy, "GET", "/admin/keys")
 
-    assert told["store"]["trouble"]
-    assert told["sites"][0]["ready"] is True
-    assert told["sites"][0]["visits"] == []
-    assert (refused.status, refused.code) == (503, "store_unavailable")
+    assert body["store"]["trouble"]
+    assert body["sites"][0]["ready"] is True
+    assert body["sites"][0]["visits"] == []
+    assert (answer.status, answer.code) == (503, "store_unavailable")
 
 
 @pytest.mark.parametrize("body", [None, {}, {"site": None}, "origin", "origin/"])
 async def test_a_visit_is_asked_for_through_the_store(proxy: RunningProxy, site: SimulatedSite, body: Any) -> None:
     sent = {"site": body.replace("origin", site.origin)} if isinstance(body, str) else body
-    asked = await call(proxy, "POST", "/admin/visits", sent)
+    answer = await call(proxy, "POST", "/admin/visits", sent)
     pending = await proxy.store.pending_ask(site.origin)
 
-    assert (asked.status, asked.body) == (202, {"object": "visit_ask", "site": site.origin})
+    assert (answer.status, answer.body) == (202, {"object": "visit_ask", "site": site.origin})
     assert pending is not None
     assert pending.reason == "the administrator asked for it"
 
@@ -149,8 +149,8 @@ async def test_a_screenshot_is_shown_to_the_administrator_and_to_nobody_else(pro
     assert (shown.headers["Content-Type"], shown.headers["Cache-Control"]) == ("image/png", "no-store")
     assert shown.headers["X-Content-Type-Options"] == "nosniff"
     assert (await call(proxy, "GET", path, key=None)).status == 401
-    own = (await call(proxy, "POST", "/admin/keys", {"name": "app"})).body["key"]
-    assert (await call(proxy, "GET", path, key=own)).status == 403
+    key = (await call(proxy, "POST", "/admin/keys", {"name": "app"})).body["key"]
+    assert (await call(proxy, "GET", path, key=key)).status == 403
 
 
 @pytest.mark.parametrize(
@@ -170,10 +170,10 @@ async def test_a_screenshot_is_shown_to_the_administrator_and_to_nobody_else(pro
 )
 async def test_no_other_file_is_shown_as_a_screenshot(proxy: RunningProxy, visit_id: str) -> None:
     await fail_visit(proxy, VISIT_ID, screenshot=PNG)
-    refused = await call(proxy, "GET", f"/admin/visits/{visit_id}/screenshot")
+    answer = await call(proxy, "GET", f"/admin/visits/{visit_id}/screenshot")
 
-    assert refused.status == 404
-    assert refused.code in {"screenshot_not_found", "unknown_url"}
+    assert answer.status == 404
+    assert answer.code in {"screenshot_not_found", "unknown_url"}
 
 
 async def test_a_visit_without_a_picture_has_none(proxy: RunningProxy) -> None:
@@ -182,13 +182,13 @@ async def test_a_visit_without_a_picture_has_none(proxy: RunningProxy) -> None:
     assert (await call(proxy, "GET", f"/admin/visits/{VISIT_ID}/screenshot")).code == "screenshot_not_found"
 
 
-async def test_a_locked_store_is_told_instead_of_hanging(
+async def test_a_locked_store_is_reported_instead_of_hanging(
     site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    impatient(monkeypatch)
+    short_store_timeout(monkeypatch)
     async with running_proxy(site, tmp_path, key=MASTER) as proxy:
         with closing(sqlite3.connect(tmp_path / "freeaichat.db", isolation_level=None)) as connection:
             connection.execute("BEGIN EXCLUSIVE")
-            refused = await call(proxy, "POST", "/admin/keys", {"name": "app"})
+            answer = await call(proxy, "POST", "/admin/keys", {"name": "app"})
 
-    assert (refused.status, refused.code) == (503, "store_unavailable")
+    assert (answer.status, answer.code) == (503, "store_unavailable")

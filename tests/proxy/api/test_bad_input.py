@@ -104,7 +104,7 @@ fields = st.sampled_from(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.dictionaries(fields, json_values, min_size=1, max_size=3))
-async def test_odd_values_in_any_field_never_give_a_500(proxy: RunningProxy, changes: dict[str, Any]) -> None:
+async def test_unexpected_values_in_any_field_never_give_a_500(proxy: RunningProxy, changes: dict[str, Any]) -> None:
     body = {"model": "gpt-4o-mini-helper", "messages": HI, **changes}
 
     async with proxy.http.post(proxy.url + CHAT, json=body) as response:
@@ -161,7 +161,7 @@ async def test_an_error_names_the_field_as_the_client_calls_it(
     assert (status, answer["error"]["param"]) in {(400, param), (404, param)}
 
 
-async def test_a_bound_without_another_is_told_in_words(proxy: RunningProxy) -> None:
+async def test_a_single_bound_is_stated_in_words(proxy: RunningProxy) -> None:
     body = {"model": "gpt-4o-mini-helper", "input": "hi", "max_tool_calls": 0}
     status, answer = await post(proxy, "/v1/responses", json.dumps(body).encode())
 
@@ -208,7 +208,7 @@ async def test_a_missing_model_is_400_even_where_a_default_is_set(
     assert (status, answer["error"]["param"]) == (400, "model")
 
 
-async def test_a_default_model_that_does_not_exist_is_told(site: SimulatedSite, tmp_path: Path) -> None:
+async def test_a_default_model_that_does_not_exist_is_reported(site: SimulatedSite, tmp_path: Path) -> None:
     async with running_proxy(site, tmp_path, default_model="mistyped") as proxy:
         status, answer = await post(proxy, CHAT, json.dumps({"model": "unheard-of", "messages": HI}).encode())
 

@@ -17,7 +17,7 @@ from tests.site import SimulatedSite
 ECHO = '[gpt-4o-mini] You said: hi\n你好,世界! 😀👨‍👩‍👧 café "quoted" \\ back/slash\nprior=0 images=0 END'
 
 
-async def test_a_streamed_answer_arrives_whole_with_the_official_client(proxy: RunningProxy) -> None:
+async def test_a_streamed_answer_arrives_complete_with_the_official_client(proxy: RunningProxy) -> None:
     stream = await proxy.openai.chat.completions.create(
         model="gpt-4o-mini-helper", messages=[{"role": "user", "content": "hi"}], stream=True
     )
@@ -144,23 +144,23 @@ async def test_citations_come_back_as_annotations(proxy: RunningProxy) -> None:
     assert (annotations[0].url_citation.start_index, annotations[0].url_citation.end_index) == (0, 10)
 
 
-async def test_citations_are_kept_in_a_conversation_which_goes_on(proxy: RunningProxy, site: SimulatedSite) -> None:
+async def test_citations_are_kept_in_a_conversation_which_continues(proxy: RunningProxy, site: SimulatedSite) -> None:
     name = (await proxy.openai.conversations.create()).id
     fields: dict[str, Any] = {"model": "web-search-bot", "web_search": True, "conversation_id": name}
     await proxy.chat("search it", **fields)
-    told = (await proxy.chat("go on", **fields)).body["choices"][0]["message"]["annotations"]
+    message = (await proxy.chat("go on", **fields)).body["choices"][0]["message"]["annotations"]
     items: list[Any] = [item async for item in proxy.openai.conversations.items.list(name)]
 
     kept = [each.model_dump(exclude={"type"}) for each in items[0].content[0].annotations]
-    assert kept == [each["url_citation"] for each in told] != []
+    assert kept == [each["url_citation"] for each in message] != []
     assert len({call.conversation_uuid for call in site.model_calls}) == 1
 
 
 async def test_the_visits_cookie_and_user_agent_go_with_both_steps(proxy: RunningProxy, site: SimulatedSite) -> None:
     state = await proxy.store.site_state(site.origin)
     assert state is not None
-    odd = replace(state.current, cookie='a="b|c,d\\;$"; e=f')
-    taken = replace(await capture(site), credentials=odd)
+    credentials = replace(state.current, cookie='a="b|c,d\\;$"; e=f')
+    taken = replace(await capture(site), credentials=credentials)
     await proxy.takes(taken, base=state.current.generation)
     await proxy.chat("hi")
 
@@ -177,11 +177,11 @@ async def test_without_cookies_no_cookie_header_is_sent(proxy: RunningProxy, sit
 
 
 async def test_an_unknown_model_is_404_and_names_where_to_look(proxy: RunningProxy) -> None:
-    with pytest.raises(openai.NotFoundError) as caught:
+    with pytest.raises(openai.NotFoundError) as exc_info:
         await proxy.openai.chat.completions.create(model="gpt-99", messages=[{"role": "user", "content": "hi"}])
 
-    assert caught.value.code == "model_not_found"
-    assert "/v1/models" in caught.value.message
+    assert exc_info.value.code == "model_not_found"
+    assert "/v1/models" in exc_info.value.message
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -218,7 +218,7 @@ async def test_an_answer_ends_where_the_client_wants_it_to(
 
 
 @pytest.mark.parametrize(("more", "ended"), [(0, "length"), (1, "stop")])
-async def test_a_limit_that_is_met_at_the_very_end_is_told(proxy: RunningProxy, more: int, ended: str) -> None:
+async def test_a_limit_that_is_met_at_the_very_end_is_reported(proxy: RunningProxy, more: int, ended: str) -> None:
     whole = await proxy.chat("hi")
     limit = estimate_tokens(whole.text) - 1 + more
 
@@ -242,10 +242,10 @@ async def test_no_usage_is_zero(proxy: RunningProxy, content: Any, more: dict[st
 
 
 async def test_a_cut_answer_is_remembered_as_it_was_sent(proxy: RunningProxy, site: SimulatedSite) -> None:
-    made = await proxy.openai.conversations.create()
-    first = await proxy.chat("hi", conversation_id=made.id, stop="世界")
+    conversation = await proxy.openai.conversations.create()
+    first = await proxy.chat("hi", conversation_id=conversation.id, stop="世界")
 
-    answer = await proxy.chat("[[recall]]", conversation_id=made.id)
+    answer = await proxy.chat("[[recall]]", conversation_id=conversation.id)
 
     assert first.text in answer.text
     assert "世界" not in answer.text
@@ -263,7 +263,7 @@ async def test_a_place_left_for_the_answer_is_no_beginning_of_one(
     proxy: RunningProxy, site: SimulatedSite, content: Any
 ) -> None:
     """Continue, Hermes and others send the message that they are going to fill along, and mean a plain question."""
-    place = {"role": "assistant", "content": content}
-    await proxy.chat("hello there", place, place)
+    placeholder = {"role": "assistant", "content": content}
+    await proxy.chat("hello there", placeholder, placeholder)
 
     assert site.model_calls[-1].messages[-1]["content"] == "hello there"

@@ -1,4 +1,4 @@
-"""OpenAI's shapes, chunk by chunk."""
+"""OpenAI's response objects, chunk by chunk."""
 
 import json
 from typing import Any
@@ -48,11 +48,11 @@ def test_a_stream_opens_with_the_role_and_closes_with_the_reason() -> None:
 
 
 def test_usage_comes_last_with_no_choices_and_is_null_before() -> None:
-    asked = reply(include_usage=True)
+    with_usage = reply(include_usage=True)
 
-    finish, used, done = parse(asked.closing(PLAIN, USED))
+    finish, used, done = parse(with_usage.closing(PLAIN, USED))
 
-    assert parse(asked.text_of(0)("x"))[0]["usage"] is None
+    assert parse(with_usage.text_of(0)("x"))[0]["usage"] is None
     assert finish["usage"] is None
     assert (used["choices"], used["usage"]["total_tokens"]) == ([], 7)
     assert done == "[DONE]"
@@ -71,12 +71,12 @@ def test_annotations_and_a_refusal_come_before_the_reason() -> None:
 
 
 def test_of_several_calls_the_first_is_the_one_of_old_messages() -> None:
-    told = ChatReply(ChatRequest(Ask("m", ()), {}, uses_functions=True), id="chatcmpl-1", created=7, model="m")
+    legacy = ChatReply(ChatRequest(Ask("m", ()), {}, uses_functions=True), id="chatcmpl-1", created=7, model="m")
     first, second = (ToolCall(id=f"call_{name}", name=name, arguments="{}") for name in ("look", "find"))
-    whole = told.whole([Message(role="assistant", text="", calls=(first, second))], [End("tool_calls")], USED)
-    begun, rest = parse(told.call(0, first) + told.call(0, second))
+    whole = legacy.whole([Message(role="assistant", text="", calls=(first, second))], [End("tool_calls")], USED)
+    head, rest = parse(legacy.call(0, first) + legacy.call(0, second))
 
-    name, arguments = (chunk["choices"][0]["delta"]["function_call"] for chunk in (begun, rest))
+    name, arguments = (chunk["choices"][0]["delta"]["function_call"] for chunk in (head, rest))
     assert (
         {**name, **arguments} == whole["choices"][0]["message"]["function_call"] == {"name": "look", "arguments": "{}"}
     )

@@ -1,4 +1,4 @@
-"""Reading requests: what clients send is taken, what makes no sense is a 400 that names the field."""
+"""Parse chat requests: valid ones are accepted, invalid ones are a 400 that names the field."""
 
 import base64
 import hashlib
@@ -23,10 +23,10 @@ def parse(**fields: Any) -> ChatRequest:
 
 
 def refused(**fields: Any) -> ServiceError:
-    with pytest.raises(ServiceError) as caught:
+    with pytest.raises(ServiceError) as exc_info:
         parse(**fields)
-    assert caught.value.status == 400
-    return caught.value
+    assert exc_info.value.status == 400
+    return exc_info.value
 
 
 def test_a_plain_request_is_read() -> None:
@@ -83,10 +83,10 @@ def test_roles_and_content_parts_are_normalised() -> None:
 
 @pytest.mark.parametrize("body", [b'\xef\xbb\xbf{"a":NaN}', b'\xef\xbb\xbf{"a":-Infinity}', b'\xef\xbb\xbf{"a":1e999}'])
 def test_what_is_no_number_of_json_is_refused_behind_a_byte_order_mark_too(body: bytes) -> None:
-    with pytest.raises(ServiceError) as caught:
+    with pytest.raises(ServiceError) as exc_info:
         parse_json(body)
 
-    assert caught.value.status == 400
+    assert exc_info.value.status == 400
 
 
 def test_numbers_of_any_length_can_be_written_again() -> None:
@@ -196,10 +196,10 @@ def test_no_tokens_and_one_less_mean_not_set(name: str, value: float) -> None:
     [b"", b"{", b"[]", b'"x"', b"null", b"\xff\xfe", b'{"a":"\xff"}', b"[" * 100_000, b'{"a":' + b"9" * 5000 + b"}"],
 )
 def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
-    with pytest.raises(ServiceError) as caught:
+    with pytest.raises(ServiceError) as exc_info:
         parse_json(body)
 
-    assert caught.value.status == 400
+    assert exc_info.value.status == 400
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_what_an_earlier_model_thought_is_left_out() -> None:
     assert [message.text for message in chat.ask.messages] == ["hi", "yes", "", "hi"]
 
 
-def test_half_a_surrogate_pair_becomes_the_replacement_character() -> None:
+def test_a_lone_surrogate_becomes_the_replacement_character() -> None:
     body = parse_json(b'{"model":"m\\udc00","text":"a\\ud83d b \\ud83d\\ude00","\\ud800":1}')
 
     assert body == {"model": "m\ufffd", "text": "a\ufffd b 😀", "\ufffd": 1}

@@ -45,14 +45,14 @@ async def test_streamed_choices_each_open_and_finish_once(proxy: RunningProxy) -
     assert chunks[-1].usage is not None
 
 
-async def test_one_that_fails_before_any_text_fails_the_request(proxy: RunningProxy) -> None:
+async def test_a_choice_that_fails_before_any_text_fails_the_request(proxy: RunningProxy) -> None:
     with pytest.raises(openai.InternalServerError):
         await proxy.openai.chat.completions.create(
             model=MODEL, messages=[{"role": "user", "content": "[[mode:err500]]"}], n=2, stream=True
         )
 
 
-async def test_one_that_breaks_off_ends_all_with_an_error(proxy: RunningProxy) -> None:
+async def test_a_choice_that_breaks_off_ends_all_with_an_error(proxy: RunningProxy) -> None:
     stream = await proxy.openai.chat.completions.create(
         model=MODEL, messages=[{"role": "user", "content": "[[mode:cut]]"}], n=2, stream=True
     )

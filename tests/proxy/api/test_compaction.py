@@ -1,4 +1,4 @@
-"""Long conversations are summed up, and go on from the summary, as OpenAI's clients and Codex ask for it."""
+"""Compaction: long conversations are summarized and continue from the summary, as OpenAI's clients and Codex do."""
 
 import json
 from base64 import b64encode
@@ -13,10 +13,10 @@ from proxy.chat.extras import Extras
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End
 from shared.conversations import Message
-from tests.proxy.api.test_described_calls import wrong
+from tests.proxy.api.test_described_calls import invalid_values
 from tests.proxy.api.test_responses import MODEL
 from tests.proxy.running import RunningProxy
-from tests.proxy.usage.test_usage import settled
+from tests.proxy.usage.test_usage import flushed_counters
 from tests.proxy.wire import exchange
 from tests.site import SimulatedSite
 
@@ -35,25 +35,25 @@ FLAT = {"type": "function", "name": "shell", "parameters": {"type": "object"}}
 
 @pytest.fixture(autouse=True)
 def summary(site: SimulatedSite) -> None:
-    """What the model says at first."""
+    """The model's first answer."""
     site.behaviour.scripts = {"it": [{"text": TOLD}] * 3}
 
 
-async def goes_on(proxy: RunningProxy, site: SimulatedSite, *items: Any) -> str:
-    """What the model is told when the client goes on from *items*."""
+async def prompt_after(proxy: RunningProxy, site: SimulatedSite, *items: Any) -> str:
+    """Continue from *items*; return what the model gets."""
     await proxy.openai.responses.create(model=MODEL, input=[*items, {"role": "user", "content": "And?"}])
     return str(site.model_calls[-1].messages)
 
 
-async def test_the_official_client_compacts_and_goes_on(proxy: RunningProxy, site: SimulatedSite) -> None:
+async def test_the_official_client_compacts_and_continues(proxy: RunningProxy, site: SimulatedSite) -> None:
     compacted = await proxy.openai.responses.compact(model=MODEL, input=HISTORY, instructions="You are Codex.")
-    asked = str(site.model_calls[-1].messages)
+    prompt = str(site.model_calls[-1].messages)
     first, second, item = (each.model_dump(warnings=False) for each in compacted.output)
-    after = await goes_on(proxy, site, first, second, item)
+    after = await prompt_after(proxy, site, first, second, item)
 
     assert compacted.object == "response.compaction"
     assert compacted.usage.output_tokens > 0
-    assert all(text in asked for text in ("You are Codex.", "I mended it.", "[result of shell]", "Sum up the"))
+    assert all(text in prompt for text in ("You are Codex.", "I mended it.", "[result of shell]", "Sum up the"))
     assert [each["content"][0]["text"] for each in (first, second)] == ["[[script:it]] Mend parser.py", "Thanks"]
     assert second["id"] == "msg_1"
     assert (item["type"], item["id"][:4]) == ("compaction", "cmp_")
@@ -62,10 +62,10 @@ async def test_the_official_client_compacts_and_goes_on(proxy: RunningProxy, sit
     assert "I mended it." not in after
     with pytest.raises(openai.NotFoundError):
         await proxy.openai.responses.retrieve(compacted.id)
-    assert (await settled(proxy))["open", MODEL, site.origin]["requests"] == 2
+    assert (await flushed_counters(proxy))["open", MODEL, site.origin]["requests"] == 2
 
 
-async def test_what_a_stored_response_continued_is_summed_up(proxy: RunningProxy, site: SimulatedSite) -> None:
+async def test_a_stored_conversation_is_summarized(proxy: RunningProxy, site: SimulatedSite) -> None:
     first = await proxy.openai.responses.create(model=MODEL, input="[[script:it]] My name is Ada")
     body = {"model": MODEL, "previous_response_id": first.id}
     whole = json.loads((await exchange(proxy.url, "POST", "/v1/responses/compact", body)).body)
@@ -74,7 +74,7 @@ async def test_what_a_stored_response_continued_is_summed_up(proxy: RunningProxy
         (await exchange(proxy.url, "POST", "/v1/responses/compact", {**body, "previous_response_id": again.id})).body
     )
 
-    assert wrong("CompactedResponse", [whole, more]) == []
+    assert invalid_values("CompactedResponse", [whole, more]) == []
     assert [item["content"][0]["text"] for item in whole["output"][:-1]] == ["[[script:it]] My name is Ada"]
     assert [item["type"] for item in more["output"]] == ["message", "compaction"]  # no summary beside the new one
 
@@ -88,15 +88,15 @@ async def test_codex_asks_within_a_response(stream: bool, proxy: RunningProxy, s
 
     assert (done["status"], done["store"], done["error"]) == ("completed", False, None)
     assert done["usage"]["output_tokens"] > 0
-    assert wrong("Response", [done]) == []
-    assert f"far:\\n\\n{TOLD}" in await goes_on(proxy, site, HISTORY[1], item)
+    assert invalid_values("Response", [done]) == []
+    assert f"far:\\n\\n{TOLD}" in await prompt_after(proxy, site, HISTORY[1], item)
     if stream:
         kinds = [event["type"].removeprefix("response.") for event in answer.data]
         assert kinds[:3] == ["created", "in_progress", "output_item.added"]
         assert set(kinds[3:-2]) == {"compaction.compacting"}
         assert kinds[-2:] == ["output_item.done", "completed"]
         assert answer.data[-2]["item"] == item
-        assert wrong("ResponseEvent", answer.data) == []
+        assert invalid_values("ResponseEvent", answer.data) == []
 
 
 async def test_the_helper_of_the_client_accumulates_the_summary(proxy: RunningProxy) -> None:
@@ -109,10 +109,10 @@ async def test_the_helper_of_the_client_accumulates_the_summary(proxy: RunningPr
 @pytest.mark.parametrize("kind", ["compaction", "compaction_summary", "context_compaction"])
 async def test_a_summary_of_others_is_passed_over(kind: str, proxy: RunningProxy, site: SimulatedSite) -> None:
     others = ("gAAAAAB", b64encode(b'{"summary": "SECRET"}').decode(), b64encode(b"3").decode(), 3, None)
-    told = await goes_on(proxy, site, *({"type": kind, "encrypted_content": content} for content in others))
+    prompt = await prompt_after(proxy, site, *({"type": kind, "encrypted_content": content} for content in others))
 
-    assert "Summary" not in told
-    assert "SECRET" not in told
+    assert "Summary" not in prompt
+    assert "SECRET" not in prompt
 
 
 @pytest.mark.parametrize("path", ["/v1/responses", "/v1/responses/compact"])
@@ -126,26 +126,26 @@ async def test_a_site_that_says_nothing_is_an_error(
     assert b"encrypted_content" not in answer.body.replace(b'"encrypted_content":""', b"")
     assert b"upstream_error" in answer.body
     assert answer.status == 502 or answer.data[-1]["type"] == "response.failed"
-    counters = (await settled(proxy))["open", MODEL, site.origin]
+    counters = (await flushed_counters(proxy))["open", MODEL, site.origin]
     assert (counters["requests"], counters["error:upstream_error"]) == (1, 1)
 
 
 @pytest.mark.parametrize("end", [End("content_filter"), End(refusal="No."), None])
 @pytest.mark.parametrize("replies", [CompactionReply, CompactedReply])
-def test_what_is_no_summary_is_told_as_an_error(end: End | None, replies: type[CompactionReply]) -> None:
+def test_an_invalid_summary_is_an_error(end: End | None, replies: type[CompactionReply]) -> None:
     request = parse_compaction({"model": MODEL, "input": "hi"}, "emulate")
     reply = replies(request, id="resp_1", message_id="msg_1", created=1, model=MODEL)
     text = "Half of" if end else ""
     reply.text_of(0)(text)
     reply.text_with_extras(0, Extras("", {"reasoning": "A thought"}))
 
-    for told in (
+    for render in (
         lambda: reply.closing([end or End()], Usage(1, 1)),
         lambda: reply.whole([Message(role="assistant", text=text)], [end or End()], Usage(1, 1)),
     ):
-        with pytest.raises(ServiceError) as failure:
-            told()
-        assert failure.value.status == 502
+        with pytest.raises(ServiceError) as exc_info:
+            render()
+        assert exc_info.value.status == 502
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_what_is_no_summary_is_told_as_an_error(end: End | None, replies: type[C
         ({"input": "hi", "model": None}, "model"),
     ],
 )
-async def test_what_cannot_be_summed_up_is_a_400(
+async def test_an_invalid_compaction_request_is_a_400(
     fields: Any, param: str, proxy: RunningProxy, site: SimulatedSite
 ) -> None:
     answer = await exchange(proxy.url, "POST", "/responses/compact/", {"model": MODEL, **fields})

@@ -69,12 +69,12 @@ async def test_usage_is_never_zero(proxy: RunningProxy) -> None:
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
 
 
-async def test_the_model_that_is_told_can_be_asked_again(proxy: RunningProxy) -> None:
+async def test_the_reported_model_can_be_requested(proxy: RunningProxy) -> None:
     """Clients store the answer's `model` and send it with the next turn."""
-    told = (await proxy.chat("hi")).body["model"]
+    model = (await proxy.chat("hi")).body["model"]
 
-    assert told == MODEL
-    assert (await proxy.chat("hi", model=told)).status == 200
+    assert model == MODEL
+    assert (await proxy.chat("hi", model=model)).status == 200
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -82,10 +82,10 @@ async def test_an_unknown_model_is_404_or_answered_by_the_default_as_set(
     proxy: RunningProxy, site: SimulatedSite, tmp_path: Path, stream: bool
 ) -> None:
     """Model pickers want the error; tools with a fixed model name want the fallback, and to see who answered."""
-    asked = {**ASKED, "model": "gpt-99", "stream": stream}
-    unknown = await exchange(proxy.url, "POST", CHAT, asked)
+    params = {**ASKED, "model": "gpt-99", "stream": stream}
+    unknown = await exchange(proxy.url, "POST", CHAT, params)
     async with running_proxy(site, tmp_path / "other", default_model=MODEL) as lenient:
-        fallback = await exchange(lenient.url, "POST", CHAT, asked)
+        fallback = await exchange(lenient.url, "POST", CHAT, params)
 
     assert unknown.status == 404
     assert b'"code":"model_not_found"' in unknown.body

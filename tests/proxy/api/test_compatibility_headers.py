@@ -9,7 +9,7 @@ import pytest
 
 import proxy.upstreams.site.credentials
 from tests.proxy.running import RunningProxy, running_proxy
-from tests.proxy.wire import Wired, exchange
+from tests.proxy.wire import WireResponse, exchange
 from tests.site import SimulatedSite
 
 CHAT = "/v1/chat/completions"
@@ -74,7 +74,7 @@ async def test_placeholder_keys_do_no_harm_where_none_is_needed(proxy: RunningPr
     assert (await exchange(proxy.url, "GET", "/v1/models", headers=headers)).status == 200
 
 
-async def requests_of_all_kinds(proxy: RunningProxy, headers: dict[str, str]) -> list[Wired]:
+async def requests_of_all_kinds(proxy: RunningProxy, headers: dict[str, str]) -> list[WireResponse]:
     keyed = {"x-api-key": KEY, **headers}
     return [
         await exchange(proxy.url, "GET", "/v1/models", headers=keyed),
@@ -97,13 +97,28 @@ async def requests_of_all_kinds(proxy: RunningProxy, headers: dict[str, str]) ->
 async def test_every_answer_has_a_request_id(site: SimulatedSite, tmp_path: Path) -> None:
     """It is what people quote when something went wrong, and what leads to the line in the log."""
     async with running_proxy(site, tmp_path, key=KEY, max_body=2000) as proxy:
-        own = await requests_of_all_kinds(proxy, {})
-        given = await requests_of_all_kinds(proxy, {"x-request-id": "trace-1.a_B"})
+        generated = await requests_of_all_kinds(proxy, {})
+        sent = await requests_of_all_kinds(proxy, {"x-request-id": "trace-1.a_B"})
 
-    assert [answer.status for answer in own] == [200, 200, 200, 200, 200, 502, 400, 413, 401, 404, 405, 204, 200, 200]
-    ids = [answer.headers["x-request-id"] for answer in own]
+    assert [answer.status for answer in generated] == [
+        200,
+        200,
+        200,
+        200,
+        200,
+        502,
+        400,
+        413,
+        401,
+        404,
+        405,
+        204,
+        200,
+        200,
+    ]
+    ids = [answer.headers["x-request-id"] for answer in generated]
     assert len(set(ids)) == len(ids)
-    assert {answer.headers["x-request-id"] for answer in given} == {"trace-1.a_B"}
+    assert {answer.headers["x-request-id"] for answer in sent} == {"trace-1.a_B"}
 
 
 @pytest.mark.parametrize("sent", ["a b", "x" * 129, "é", '"quoted"', "a;b"])
@@ -117,12 +132,12 @@ async def test_a_request_id_that_is_not_plain_is_replaced(proxy: RunningProxy, s
 async def test_the_official_client_shows_the_request_id(proxy: RunningProxy) -> None:
     answer = await proxy.openai.chat.completions.create(model=MODEL, messages=HI)
     raw = await proxy.openai.chat.completions.with_raw_response.create(model=MODEL, messages=HI, stream=True)
-    with pytest.raises(openai.NotFoundError) as failed:
+    with pytest.raises(openai.NotFoundError) as exc_info:
         await proxy.openai.models.retrieve("nobody")
 
     assert answer._request_id
     assert raw.headers["x-request-id"]
-    assert failed.value.request_id
+    assert exc_info.value.request_id
 
 
 def turns(site: SimulatedSite) -> int:
@@ -135,11 +150,11 @@ async def test_a_used_up_quota_costs_one_request_not_three(proxy: RunningProxy, 
     while (await proxy.chat("hi", model="quota-bot")).status == 200:
         pass
     before = turns(site)
-    with pytest.raises(openai.RateLimitError) as failed:
+    with pytest.raises(openai.RateLimitError) as exc_info:
         await proxy.openai.with_options(max_retries=2).chat.completions.create(model="quota-bot", messages=HI)
 
-    assert failed.value.code == "insufficient_quota"
-    assert failed.value.response.headers["x-should-retry"] == "false"
+    assert exc_info.value.code == "insufficient_quota"
+    assert exc_info.value.response.headers["x-should-retry"] == "false"
     assert turns(site) == before + 1
 
 
@@ -149,11 +164,11 @@ async def test_a_check_page_costs_one_request_not_three(
     """Only a person can pass it; asking again at once looks like an attack."""
     monkeypatch.setattr("proxy.upstreams.site.credentials.RENEWAL_SECONDS", 0.1)
     site.behaviour.challenge_ajax = True
-    with pytest.raises(openai.InternalServerError) as failed:
+    with pytest.raises(openai.InternalServerError) as exc_info:
         await proxy.openai.with_options(max_retries=2).chat.completions.create(model=MODEL, messages=HI)
 
-    assert (failed.value.status_code, failed.value.code) == (503, "challenge")
-    assert f"`freeaichat harvest --headed --site {site.origin}`" in failed.value.message
+    assert (exc_info.value.status_code, exc_info.value.code) == (503, "challenge")
+    assert f"`freeaichat harvest --headed --site {site.origin}`" in exc_info.value.message
     assert turns(site) == 1
 
 
@@ -181,7 +196,7 @@ async def test_what_may_pass_is_tried_again_by_the_official_client(proxy: Runnin
 
 
 class Failure(NamedTuple):
-    """What is asked, how the site behaves then, and what a client must be told."""
+    """A request, the site's behaviour, and the expected error."""
 
     body: Any
     behaviour: dict[str, Any]
@@ -211,16 +226,16 @@ async def test_every_error_has_its_status_and_all_four_keys(
     body, behaviour, status, kind = FAILURES[what]
     site.behaviour.update(behaviour)
     async with running_proxy(site, tmp_path, max_body=4000) as proxy:
-        asked = {**body, "stream": stream} if isinstance(body, dict) else body
-        answer = await exchange(proxy.url, "POST", CHAT, asked)
+        params = {**body, "stream": stream} if isinstance(body, dict) else body
+        answer = await exchange(proxy.url, "POST", CHAT, params)
 
-    told = json.loads(answer.body)
+    data = json.loads(answer.body)
     assert answer.status == status
     assert answer.headers["content-type"].startswith("application/json")
-    assert set(told) == {"error"}
-    assert set(told["error"]) == {"message", "type", "param", "code"}
-    assert told["error"]["type"] == kind
-    assert told["error"]["message"]
+    assert set(data) == {"error"}
+    assert set(data["error"]) == {"message", "type", "param", "code"}
+    assert data["error"]["type"] == kind
+    assert data["error"]["message"]
 
 
 async def test_without_credentials_it_is_503_with_a_time(

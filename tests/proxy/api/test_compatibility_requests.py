@@ -87,9 +87,9 @@ async def test_messages_of_every_form_reach_the_model(proxy: RunningProxy, site:
     answer = await proxy.chat(*messages)
 
     assert answer.status == 200, answer.body
-    told = site.model_calls[-1].messages[-1]["content"]
-    places = [told.index(text) for text in seen]
-    assert places == sorted(places)
+    prompt = site.model_calls[-1].messages[-1]["content"]
+    positions = [prompt.index(text) for text in seen]
+    assert positions == sorted(positions)
 
 
 @pytest.mark.parametrize("stop", ["世界", ["世界"], ["nowhere", "世界"], None, [], ""])
@@ -158,15 +158,15 @@ UNKNOWN: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "fields"),
     [(CHAT, {"messages": [user()]}), ("/v1/completions", {"prompt": "hi"}), ("/v1/responses", {"input": "hi"})],
 )
 @pytest.mark.parametrize("stream", [False, True])
 async def test_parameters_without_effect_are_no_errors(
-    proxy: RunningProxy, path: str, said: dict[str, Any], stream: bool
+    proxy: RunningProxy, path: str, fields: dict[str, Any], stream: bool
 ) -> None:
     """Clients send what the best-known model takes, whatever they talk to; a 400 would shut all of them out."""
-    answer = await exchange(proxy.url, "POST", path, {"model": MODEL, "stream": stream, **said, **UNKNOWN})
+    answer = await exchange(proxy.url, "POST", path, {"model": MODEL, "stream": stream, **fields, **UNKNOWN})
 
     assert answer.status == 200, answer.body
     ignored = answer.headers["x-ignored-params"].split(", ")
@@ -186,7 +186,7 @@ async def test_parameters_without_effect_are_no_errors(
         {"n": None},
     ],
 )
-async def test_what_asks_for_nothing_special_is_taken(proxy: RunningProxy, fields: dict[str, Any]) -> None:
+async def test_neutral_values_are_accepted(proxy: RunningProxy, fields: dict[str, Any]) -> None:
     """Frameworks send their tools along with every request and switch them off by the choice alone."""
     assert (await proxy.chat("hi", **fields)).status == 200
 
@@ -201,15 +201,13 @@ async def test_what_asks_for_nothing_special_is_taken(proxy: RunningProxy, field
         {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}},
     ],
 )
-async def test_what_is_switched_off_is_an_honest_error(
-    site: SimulatedSite, tmp_path: Path, fields: dict[str, Any]
-) -> None:
+async def test_disabled_features_are_an_error(site: SimulatedSite, tmp_path: Path, fields: dict[str, Any]) -> None:
     """An agent that is answered in prose where it waits for a call goes round in circles; an error it can show."""
     async with running_proxy(site, tmp_path, tools="refuse") as proxy:
-        with pytest.raises(openai.BadRequestError) as caught:
+        with pytest.raises(openai.BadRequestError) as exc_info:
             await proxy.openai.chat.completions.create(
                 model=MODEL, messages=[{"role": "user", "content": "hi"}], **fields
             )
 
-    assert caught.value.code == "unsupported_parameter"
-    assert caught.value.param in fields
+    assert exc_info.value.code == "unsupported_parameter"
+    assert exc_info.value.param in fields

@@ -28,9 +28,9 @@ async def test_a_base_url_may_be_typed_in_many_ways(proxy: RunningProxy, base: s
     """Some clients append `/v1` to what is typed, some do not, and people end it with a slash or not."""
     chat = await exchange(proxy.url, "POST", f"{base}/chat/completions{end}", SAID)
     models = await exchange(proxy.url, "GET", f"{base}/models{end}")
-    made = await exchange(proxy.url, "POST", f"{base}/conversations{end}")
+    created = await exchange(proxy.url, "POST", f"{base}/conversations{end}")
 
-    assert (chat.status, models.status, made.status) == (200, 200, 200)
+    assert (chat.status, models.status, created.status) == (200, 200, 200)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Versi
 
 
 @pytest.mark.parametrize("path", ["/v1/responses", "/responses/", "/v1/chat/completions"])
-async def test_a_websocket_is_426_at_which_clients_go_on_with_http(proxy: RunningProxy, path: str) -> None:
+async def test_a_websocket_is_426_at_which_clients_continue_with_http(proxy: RunningProxy, path: str) -> None:
     """Codex tries five times at any other refusal, with growing pauses."""
     async with connected(proxy.url, "GET", path, headers=UPGRADE) as connection:
         status, headers = await connection.head()
@@ -116,7 +116,7 @@ async def test_models_are_listed_in_openais_shape(proxy: RunningProxy) -> None:
         assert model["owned_by"]
 
 
-async def test_models_are_listed_while_the_site_is_away(site: SimulatedSite, tmp_path: Path) -> None:
+async def test_models_are_listed_while_the_site_is_down(site: SimulatedSite, tmp_path: Path) -> None:
     """Chat windows load the list at start, and every few seconds; an error there hides the whole connection."""
     async with running_proxy(site, tmp_path / "known") as known:
         site.behaviour.ajax_status = 502
@@ -183,31 +183,31 @@ async def test_a_browser_may_ask_first_on_every_path_without_a_key(
 ) -> None:
     """Browsers send the preflight without the key, and stop unless every header that the client library adds is
     allowed in it."""
-    wanted = "authorization,content-type,x-stainless-arch,x-stainless-lang,x-stainless-retry-count"
-    asked = {"Origin": PAGE, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": wanted}
+    header_names = "authorization,content-type,x-stainless-arch,x-stainless-lang,x-stainless-retry-count"
+    headers = {"Origin": PAGE, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": header_names}
     async with running_proxy(site, tmp_path, key="secret") as proxy:
-        answer = await exchange(proxy.url, "OPTIONS", path, headers=asked)
+        answer = await exchange(proxy.url, "OPTIONS", path, headers=headers)
 
     assert answer.status in {200, 204}
     assert answer.headers["access-control-allow-origin"] in {PAGE, "*"}
-    assert set(wanted.split(",")) <= set(answer.headers["access-control-allow-headers"].split(","))
+    assert set(header_names.split(",")) <= set(answer.headers["access-control-allow-headers"].split(","))
     assert {"GET", "POST", "DELETE"} <= set(answer.headers["access-control-allow-methods"].split(", "))
     assert "access-control-allow-credentials" not in answer.headers
 
 
 async def test_a_page_can_read_every_answer_and_the_headers_it_needs(site: SimulatedSite, tmp_path: Path) -> None:
     """Without these headers on errors too, a web client shows «network error» instead of what is wrong."""
-    asked = {"Origin": PAGE, "Authorization": "Bearer secret"}
+    headers = {"Origin": PAGE, "Authorization": "Bearer secret"}
     async with running_proxy(site, tmp_path, key="secret", max_body=2000) as proxy:
         answers = [
-            await exchange(proxy.url, "GET", "/v1/models", headers=asked),
-            await exchange(proxy.url, "POST", "/v1/chat/completions", {**SAID, "stream": True}, asked),
-            await exchange(proxy.url, "POST", "/v1/chat/completions", b"{", asked),
+            await exchange(proxy.url, "GET", "/v1/models", headers=headers),
+            await exchange(proxy.url, "POST", "/v1/chat/completions", {**SAID, "stream": True}, headers),
+            await exchange(proxy.url, "POST", "/v1/chat/completions", b"{", headers),
             await exchange(proxy.url, "GET", "/v1/models", headers={"Origin": PAGE}),
-            await exchange(proxy.url, "POST", "/v1/chat/completions", {**SAID, "model": "members-only"}, asked),
-            await exchange(proxy.url, "GET", "/nothing", headers=asked),
-            await exchange(proxy.url, "PUT", "/v1/models", headers=asked),
-            await exchange(proxy.url, "POST", "/v1/chat/completions", b" " * 3000, asked),
+            await exchange(proxy.url, "POST", "/v1/chat/completions", {**SAID, "model": "members-only"}, headers),
+            await exchange(proxy.url, "GET", "/nothing", headers=headers),
+            await exchange(proxy.url, "PUT", "/v1/models", headers=headers),
+            await exchange(proxy.url, "POST", "/v1/chat/completions", b" " * 3000, headers),
         ]
 
     assert [answer.status for answer in answers] == [200, 200, 400, 401, 403, 404, 405, 413]

@@ -10,7 +10,7 @@ import pytest
 
 import proxy.api.event_stream
 from tests.proxy.running import RunningProxy, running_proxy
-from tests.proxy.wire import Wired, connected, exchange
+from tests.proxy.wire import WireResponse, connected, exchange
 from tests.site import SimulatedSite
 
 CHAT = "/v1/chat/completions"
@@ -23,7 +23,7 @@ STREAMS: dict[str, tuple[str, dict[str, Any]]] = {  # each API's path and what t
 }
 
 
-async def streamed(proxy: RunningProxy, text: str = "hi", **fields: Any) -> Wired:
+async def streamed(proxy: RunningProxy, text: str = "hi", **fields: Any) -> WireResponse:
     body = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": text}], **fields}
     return await exchange(proxy.url, "POST", CHAT, body)
 
@@ -123,9 +123,9 @@ async def test_there_is_nothing_but_data_lines(proxy: RunningProxy, text: str) -
         assert "\n" not in event
         assert event.startswith("data: ")
         assert event[6] in "{["
-    said = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in answer.data)
-    assert ECHO in said
-    assert "\ufffd" not in said
+    output = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in answer.data)
+    assert ECHO in output
+    assert "\ufffd" not in output
 
 
 @pytest.mark.parametrize("api", STREAMS)
@@ -151,15 +151,15 @@ async def test_silences_are_filled_as_set_and_every_stream_stays_whole(
 
 
 def user_items(event: dict[str, Any]) -> str | None:
-    """The text that an event of any of the APIs adds; None for one that tells something else."""
+    """The text that an event of any of the APIs adds; None for other events."""
     if "type" in event:
         nothing = "" if event["type"] == "response.in_progress" else None
         return event["delta"] if event["type"] == "response.output_text.delta" else nothing
     choice = event["choices"][0]
     if choice["finish_reason"] is not None:
         return None
-    told: str | None = choice["text"] if "text" in choice else choice["delta"].get("content")
-    return told
+    content: str | None = choice["text"] if "text" in choice else choice["delta"].get("content")
+    return content
 
 
 async def test_the_official_client_reads_on_over_what_fills_silences(
@@ -174,8 +174,8 @@ async def test_the_official_client_reads_on_over_what_fills_silences(
             stream = await running.openai.chat.completions.create(
                 model=MODEL, messages=[{"role": "user", "content": "hi"}], stream=True
             )
-            said = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
-        assert ECHO in said
+            text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+        assert ECHO in text
 
 
 @pytest.mark.parametrize("api", ["chat", "completions"])
@@ -184,8 +184,8 @@ async def test_a_failure_after_text_is_one_error_event_and_the_end(proxy: Runnin
     it would make it an answer."""
     path, body = STREAMS[api]
     mode = "[[mode:late_error]] hi"
-    asked = {"prompt": mode} if "prompt" in body else {"messages": [{"role": "user", "content": mode}]}
-    answer = await exchange(proxy.url, "POST", path, {"model": MODEL, "stream": True, **asked})
+    params = {"prompt": mode} if "prompt" in body else {"messages": [{"role": "user", "content": mode}]}
+    answer = await exchange(proxy.url, "POST", path, {"model": MODEL, "stream": True, **params})
 
     assert answer.status == 200
     assert b"[DONE]" not in answer.body
@@ -226,11 +226,11 @@ async def test_a_client_of_http_1_0_gets_the_events_alone_up_to_the_end_of_the_c
     head = f"POST {path} HTTP/1.0\r\nHost: localhost\r\n{kept}Content-Length: {len(body)}\r\n\r\n"
     writer.write(head.encode() + body)
     async with asyncio.timeout(10):
-        told, _, events = (await reader.read()).partition(b"\r\n\r\n")
+        headers, _, events = (await reader.read()).partition(b"\r\n\r\n")
     writer.close()
 
-    assert told.split()[1] == b"200"
-    assert b"transfer-encoding" not in told.lower()
+    assert headers.split()[1] == b"200"
+    assert b"transfer-encoding" not in headers.lower()
     lines = {line.partition(b":")[0] for line in events.split(b"\n") if line}
     assert lines <= {b"data", b"event"}
     assert len(events.split(b"\n\n")) > 3

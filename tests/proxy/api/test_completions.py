@@ -18,7 +18,7 @@ async def test_a_prompt_is_answered_whole(proxy: RunningProxy) -> None:
     assert answer.usage.total_tokens > 0
 
 
-async def test_a_prompt_is_answered_in_pieces(proxy: RunningProxy) -> None:
+async def test_a_prompt_is_answered_in_chunks(proxy: RunningProxy) -> None:
     stream = await proxy.openai.completions.create(
         model=MODEL, prompt=["hi"], stream=True, stream_options={"include_usage": True}
     )

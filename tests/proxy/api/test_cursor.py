@@ -32,8 +32,8 @@ SHAPES: dict[str, tuple[dict[str, Any], Any]] = {
 }
 
 
-async def asked(proxy: RunningProxy, **body: Any) -> list[Any]:
-    """The objects of the answer: one, or the chunks of a stream."""
+async def send_chat(proxy: RunningProxy, **body: Any) -> list[Any]:
+    """Send a chat; return its response object, or the chunks of a stream."""
     answer = await exchange(proxy.url, "POST", PATH, {"model": MODEL, **body})
     assert answer.status == 200, answer.body
     return answer.data if body.get("stream") else [json.loads(answer.body)]
@@ -46,26 +46,26 @@ async def test_calls_are_a_chats_and_of_functions(
 ) -> None:
     body, step = SHAPES[shape]
     site.behaviour.scripts = {"it": [step]}
-    told = await asked(proxy, **body, stream=stream, stream_options={"include_usage": True})
-    said = [choice["delta" if stream else "message"] for each in told for choice in each["choices"]]
-    calls = [call for each in said for call in each.get("tool_calls", ())]
+    answer = await send_chat(proxy, **body, stream=stream, stream_options={"include_usage": True})
+    deltas = [choice["delta" if stream else "message"] for each in answer for choice in each["choices"]]
+    calls = [call for each in deltas for call in each.get("tool_calls", ())]
 
     assert (calls[0]["type"], calls[0]["id"][:5]) == ("function", "call_")
     assert calls[0]["function"]["name"] == step["calls"][0][0]
     arguments = "".join(call["function"]["arguments"] for call in calls)
     assert arguments == (PATCH if step is PATCHES else '{"command":"ls"}')
-    assert told[-1]["usage"]["total_tokens"] > 0
+    assert answer[-1]["usage"]["total_tokens"] > 0
 
 
-async def test_a_free_text_that_comes_back_as_a_functions_arguments_goes_on(
+async def test_a_free_text_that_comes_back_as_a_functions_arguments_continues(
     proxy: RunningProxy, site: SimulatedSite
 ) -> None:
     body, step = SHAPES["a custom tool among nested ones"]
     site.behaviour.scripts = {"it": [step, {"text": "Done."}]}
-    (first,) = [each["choices"][0]["message"] for each in await asked(proxy, **body)]
+    (first,) = [each["choices"][0]["message"] for each in await send_chat(proxy, **body)]
     result = {"role": "tool", "tool_call_id": first["tool_calls"][0]["id"], "content": "ok"}
     history = [ASKED, {**first, "content": []}, result]
-    (second,) = await asked(proxy, **{**body, "messages": history})
+    (second,) = await send_chat(proxy, **{**body, "messages": history})
 
     assert second["choices"][0]["message"]["content"] == "Done."
     assert site.requests[-2].fields["message"] == "[result of ApplyPatch]\nok"
@@ -81,12 +81,12 @@ async def test_calls_and_results_told_as_anthropics_blocks_are_read(proxy: Runni
     ]
     history: list[dict[str, Any]] = [{"role": "system", "content": "Be brief."}, {**ASKED, "content": "Look."}]
     history += [{"role": "assistant", "content": [{"type": "text", "text": "I look."}, call]}]
-    await asked(proxy, messages=[*history, {"role": "user", "content": results}], tools=[BARE])
+    await send_chat(proxy, messages=[*history, {"role": "user", "content": results}], tools=[BARE])
 
     (sent,) = [seen.fields["message"] for seen in site.requests if seen.action == "aipkit_cache_sse_message"]
-    places = [sent.find(text) for text in ("Be brief.", "I look.", '"command":"ls"', "[result of Shell]\na.py")]
-    assert -1 not in places
-    assert places == sorted(places)
+    positions = [sent.find(text) for text in ("Be brief.", "I look.", '"command":"ls"', "[result of Shell]\na.py")]
+    assert -1 not in positions
+    assert positions == sorted(positions)
     assert sent.endswith("What is it?")
 
 
@@ -98,7 +98,7 @@ async def test_calls_and_results_told_as_anthropics_blocks_are_read(proxy: Runni
         {"input": "hi", "conversation": "conv_1"},
     ],
 )
-async def test_what_is_kept_of_responses_goes_on_elsewhere(fields: dict[str, Any], proxy: RunningProxy) -> None:
+async def test_stored_responses_continue_in_other_apis(fields: dict[str, Any], proxy: RunningProxy) -> None:
     answer = await exchange(proxy.url, "POST", PATH, {"model": MODEL, **fields})
 
     assert answer.status == 400

@@ -7,7 +7,7 @@ import jsonschema_rs
 import pytest
 
 from proxy.api.openapi import document
-from tests.proxy.api.test_tools_stream import BEIJING, FLAT, FORMAT, PARIS, TOOLS, WEATHER, asked, responded
+from tests.proxy.api.test_tools_stream import BEIJING, FLAT, FORMAT, PARIS, TOOLS, WEATHER, play_stream, stream_response
 from tests.proxy.running import RunningProxy
 from tests.proxy.wire import exchange
 from tests.site import SimulatedSite
@@ -18,13 +18,13 @@ PATCH = ["apply_patch", {"input": "+new"}]
 
 
 def validator(name: str) -> jsonschema_rs.Validator:
-    """What checks a value by the schema of that name."""
+    """A validator of the named schema."""
     schema = {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}
     return jsonschema_rs.Draft202012Validator(schema)
 
 
-def wrong(name: str, values: list[Any]) -> list[str]:
-    """Those of *values* that are otherwise than described."""
+def invalid_values(name: str, values: list[Any]) -> list[str]:
+    """Those of *values* that do not match the schema."""
     schema = validator(name)
     return [json.dumps(value) for value in values if not schema.is_valid(value)]
 
@@ -33,38 +33,38 @@ def wrong(name: str, values: list[Any]) -> list[str]:
 async def test_each_chunk_of_a_chat(offer: Any, proxy: RunningProxy, site: SimulatedSite) -> None:
     old = {"tools": None, "functions": [WEATHER]} if offer is None else {"tools": offer}
     step = {"text": "I look.", "calls": [PARIS, BEIJING] + ([PATCH] if offer and len(offer) > 1 else [])}
-    answer = await asked(proxy, site, step, stream_options={"include_usage": True}, **old)
-    whole = await asked(proxy, site, step, stream=False, **old)
+    answer = await play_stream(proxy, site, step, stream_options={"include_usage": True}, **old)
+    whole = await play_stream(proxy, site, step, stream=False, **old)
 
-    assert wrong("ChatCompletionChunk", answer.data) == []
+    assert invalid_values("ChatCompletionChunk", answer.data) == []
     assert "Paris" in answer.body.decode()
-    assert wrong("ChatCompletion", [json.loads(whole.body)]) == []
+    assert invalid_values("ChatCompletion", [json.loads(whole.body)]) == []
 
 
 async def test_each_event_of_a_response_and_what_is_stored_of_it(proxy: RunningProxy, site: SimulatedSite) -> None:
     step = {"text": "I look.", "calls": [PARIS, PATCH]}
-    answer = await responded(proxy, site, step, tools=[*FLAT, {"type": "custom", **CUSTOM}])
+    answer = await stream_response(proxy, site, step, tools=[*FLAT, {"type": "custom", **CUSTOM}])
     done = answer.data[-1]["response"]
     stored = await exchange(proxy.url, "GET", f"/v1/responses/{done['id']}")
 
     assert [item["type"] for item in done["output"]] == ["message", "function_call", "custom_tool_call"]
-    assert wrong("ResponseEvent", answer.data) == []
-    assert wrong("Response", [json.loads(stored.body)]) == []
+    assert invalid_values("ResponseEvent", answer.data) == []
+    assert invalid_values("Response", [json.loads(stored.body)]) == []
 
 
 async def test_each_item_of_a_conversation(proxy: RunningProxy, site: SimulatedSite) -> None:
-    made = json.loads((await exchange(proxy.url, "POST", "/v1/conversations", {})).body)["id"]
+    created = json.loads((await exchange(proxy.url, "POST", "/v1/conversations", {})).body)["id"]
     site.behaviour.scripts = {"it": [{"text": "I look.", "calls": [PARIS]}]}
-    turn: dict[str, Any] = {"model": "gpt-4o-mini-helper", "conversation": made, "tools": FLAT}
+    turn: dict[str, Any] = {"model": "gpt-4o-mini-helper", "conversation": created, "tools": FLAT}
     first = await exchange(proxy.url, "POST", "/v1/responses", {**turn, "input": "[[script:it]]"})
     call = json.loads(first.body)["output"][-1]
     result = {"type": "function_call_output", "call_id": call["call_id"], "output": "sunny"}
     await exchange(proxy.url, "POST", "/v1/responses", {**turn, "input": [result]})
-    page = json.loads((await exchange(proxy.url, "GET", f"/v1/conversations/{made}/items?order=asc")).body)
+    page = json.loads((await exchange(proxy.url, "GET", f"/v1/conversations/{created}/items?order=asc")).body)
 
     kinds = [item["type"] for item in page["data"]]
     assert kinds == ["message", "message", "function_call", "function_call_output", "message"]
-    assert wrong("ItemList", [page]) == []
+    assert invalid_values("ItemList", [page]) == []
 
 
 def test_what_clients_send_is_described() -> None:
@@ -81,6 +81,6 @@ def test_what_clients_send_is_described() -> None:
         {"tools": None, "functions": [WEATHER], "function_call": {"name": "get_weather"}},
         {"response_format": {"type": "json_object"}},
     ]
-    assert wrong("ChatCompletionRequest", [{**chat, **wish} for wish in wishes]) == []
-    assert wrong("ChatCompletionRequest", [{**chat, "tools": [{"type": "function"}]}]) != []
-    assert wrong("ChatCompletionRequest", [{**chat, "tool_choice": "sometimes"}]) != []
+    assert invalid_values("ChatCompletionRequest", [{**chat, **wish} for wish in wishes]) == []
+    assert invalid_values("ChatCompletionRequest", [{**chat, "tools": [{"type": "function"}]}]) != []
+    assert invalid_values("ChatCompletionRequest", [{**chat, "tool_choice": "sometimes"}]) != []

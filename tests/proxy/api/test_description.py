@@ -16,7 +16,7 @@ from tests.site import SimulatedSite
 PATH = "/openapi.json"
 
 
-async def test_it_describes_exactly_the_routes_there_are(tmp_path: Path) -> None:
+async def test_the_document_describes_exactly_the_routes(tmp_path: Path) -> None:
     settings = load(data_dir=tmp_path)
     async with open_store(settings.store_url) as store, open_app(settings, store, key=None) as app:
         routes = {
@@ -37,22 +37,24 @@ def served_path(pattern: str) -> str:
     return path.replace("//", "/")
 
 
-async def test_it_is_valid_openapi_3_1(proxy: RunningProxy) -> None:
+async def test_the_document_is_valid_openapi_3_1(proxy: RunningProxy) -> None:
     async with proxy.http.get(proxy.url + PATH) as response:
-        told: dict[str, Any] = await response.json()
+        body: dict[str, Any] = await response.json()
 
     assert (response.status, response.content_type) == (200, "application/json")
-    OPENAPI_31_VALIDATOR.validate(told)
-    broken = {**told, "paths": {"no slash": {}}}
+    OPENAPI_31_VALIDATOR.validate(body)
+    broken = {**body, "paths": {"no slash": {}}}
     assert not OPENAPI_31_VALIDATOR.is_valid(broken)
 
 
-async def test_it_is_open_to_all_and_asks_for_a_key_where_there_is_one(site: SimulatedSite, tmp_path: Path) -> None:
+async def test_the_document_is_public_and_requires_a_key_where_there_is_one(
+    site: SimulatedSite, tmp_path: Path
+) -> None:
     async with running_proxy(site, tmp_path, key="secret") as proxy, proxy.http.get(proxy.url + PATH) as response:
-        told = await response.json()
+        body = await response.json()
 
     assert response.status == 200
-    assert {} not in told["security"]
+    assert {} not in body["security"]
 
 
 async def test_probes_may_ask_for_its_head_and_browsers_read_it(proxy: RunningProxy) -> None:

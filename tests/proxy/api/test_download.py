@@ -35,7 +35,7 @@ async def test_the_body_comes_whole_and_as_it_is(server: PictureServer, download
     assert await downloader.get(f"http://pictures.example:{server.port}/one.png#part") == PNG
 
 
-async def test_a_request_says_who_asks_and_nothing_about_the_user(
+async def test_a_request_names_the_proxy_and_nothing_about_the_user(
     server: PictureServer, downloader: Downloader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")

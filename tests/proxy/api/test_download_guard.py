@@ -1,4 +1,4 @@
-"""Nothing is fetched from where it is not allowed: not by number, by name, by redirect or by a name that changes."""
+"""Addresses that may not be fetched: by number, by name, by redirect, or by a name that changes."""
 
 import json
 import subprocess
@@ -40,11 +40,11 @@ async def test_no_spelling_of_this_machine_is_connected_to(host: str) -> None:
     with listening() as listener:
         port = listener.getsockname()[1]
         async with Downloader(LIMIT, lookup=answering("127.0.0.1")) as downloader:
-            with pytest.raises(DownloadFailed) as failed:
+            with pytest.raises(DownloadFailed) as exc_info:
                 await downloader.get(f"http://{host}:{port}/one.png")
 
         await assert_untouched(listener)
-    assert str(failed.value) == proxy.api.images.download._NO_ANSWER
+    assert str(exc_info.value) == proxy.api.images.download._NO_ANSWER
 
 
 async def test_the_systems_own_answer_for_localhost_is_refused() -> None:
@@ -95,23 +95,23 @@ def _by_name(host: str, port: int) -> list[AddressInfo]:
 
 async def test_a_name_that_answers_differently_the_second_time_leads_nowhere(server: PictureServer) -> None:
     """The first answer is the one that is connected to; the second one, for a redirect, is checked anew."""
-    asked: list[str] = []
+    lookups: list[str] = []
 
     def rebinding(host: str, port: int) -> list[AddressInfo]:
-        asked.append(host)
-        return list(answering("127.0.0.1" if len(asked) == 1 else "127.0.0.2")(host, port))
+        lookups.append(host)
+        return list(answering("127.0.0.1" if len(lookups) == 1 else "127.0.0.2")(host, port))
 
     async with (
         picture_server("127.0.0.2", server.port) as private,
         Downloader(LIMIT, allowed=public_or_here, lookup=rebinding) as downloader,
     ):
         assert await downloader.get(f"http://rebind.example:{server.port}/one.png") == PNG
-        assert asked == ["rebind.example"]
-        asked.clear()
+        assert lookups == ["rebind.example"]
+        lookups.clear()
         with pytest.raises(DownloadFailed):
             await downloader.get(f"http://rebind.example:{server.port}/odd/to?url=/one.png")
 
-    assert asked == ["rebind.example"] * 2
+    assert lookups == ["rebind.example"] * 2
     assert (sum(server.hits.values()), sum(private.hits.values())) == (2, 0)
 
 
@@ -138,9 +138,9 @@ async def test_nothing_tells_an_open_port_of_this_machine_from_a_closed_one(free
             for port in (free_port, listener.getsockname()[1]):
                 for host in ("127.0.0.1", "localhost", "[::1]"):
                     for scheme in ("http", "https"):
-                        with pytest.raises(DownloadFailed) as failed:
+                        with pytest.raises(DownloadFailed) as exc_info:
                             await downloader.get(f"{scheme}://{host}:{port}/")
-                        texts.add(str(failed.value))
+                        texts.add(str(exc_info.value))
 
     assert texts == {proxy.api.images.download._NO_ANSWER}
 

@@ -30,10 +30,10 @@ def certificate(directory: Path) -> Path:
 
 
 @asynccontextmanager
-async def tls_server(made: Path, names: list[str | None]) -> AsyncIterator[int]:
+async def tls_server(certificate_path: Path, names: list[str | None]) -> AsyncIterator[int]:
     """Pictures over TLS; *names* gets the name that each client asks for. Yields the port."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(made)
+    context.load_cert_chain(certificate_path)
     context.sni_callback = lambda _, name, __: names.append(name)
     runner = web.ServerRunner(web.Server(PictureServer().answer))
     await runner.setup()
@@ -45,8 +45,8 @@ async def tls_server(made: Path, names: list[str | None]) -> AsyncIterator[int]:
         await runner.cleanup()
 
 
-async def fetched(url: str) -> str:
-    """What came, or what went wrong; every name is 127.0.0.1."""
+async def fetch(url: str) -> str:
+    """Fetch *url*; return the content or the error. Every name resolves to 127.0.0.1."""
     tls.context.cache_clear()  # today's environment may name other authorities
     async with Downloader(1024, allowed=public_or_here, lookup=answering("127.0.0.1")) as downloader:
         tls.context.cache_clear()
@@ -63,11 +63,11 @@ async def test_only_a_trusted_certificate_of_that_very_name_is_accepted(
     names: list[str | None] = []
 
     async with tls_server(made, names) as port:
-        untrusted = await fetched(f"https://{NAME}:{port}/one.png")
+        untrusted = await fetch(f"https://{NAME}:{port}/one.png")
         monkeypatch.setenv("SSL_CERT_FILE", str(made))
-        trusted = await fetched(f"https://{NAME}:{port}/one.png")
-        other_name = await fetched(f"https://other.example:{port}/one.png")
-        number = await fetched(f"https://127.0.0.1:{port}/one.png")
+        trusted = await fetch(f"https://{NAME}:{port}/one.png")
+        other_name = await fetch(f"https://other.example:{port}/one.png")
+        number = await fetch(f"https://127.0.0.1:{port}/one.png")
 
     refused = "ClientConnectorCertificateError"
     assert (trusted, other_name, number, untrusted) == (repr(PNG), refused, refused, refused)

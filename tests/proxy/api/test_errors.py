@@ -69,11 +69,11 @@ async def test_the_official_client_raises_what_broke_off(proxy: RunningProxy) ->
     stream = await proxy.openai.chat.completions.create(
         model="gpt-4o-mini-helper", messages=[{"role": "user", "content": "[[mode:late_error]] hi"}], stream=True
     )
-    with pytest.raises(openai.APIError) as caught:
+    with pytest.raises(openai.APIError) as exc_info:
         async for _ in stream:
             pass
 
-    assert caught.value.code == "upstream_error"
+    assert exc_info.value.code == "upstream_error"
 
 
 async def test_a_quota_is_429_and_not_to_be_retried(proxy: RunningProxy) -> None:
@@ -149,14 +149,14 @@ async def test_warnings_become_finish_reasons(proxy: RunningProxy) -> None:
 
 
 async def test_a_refusal_is_a_part_of_its_own_of_a_response(proxy: RunningProxy) -> None:
-    asked: dict[str, Any] = {"model": "gpt-4o-mini-helper", "input": "[[mode:refusal]] hi"}
-    whole: Any = (await proxy.openai.responses.create(**asked)).output[0]
-    events: list[Any] = [event async for event in await proxy.openai.responses.create(**asked, stream=True)]
+    params: dict[str, Any] = {"model": "gpt-4o-mini-helper", "input": "[[mode:refusal]] hi"}
+    whole: Any = (await proxy.openai.responses.create(**params)).output[0]
+    events: list[Any] = [event async for event in await proxy.openai.responses.create(**params, stream=True)]
 
-    told = "I'm sorry, I cannot help with that."
+    refusal = "I'm sorry, I cannot help with that."
     assert [(part.type, getattr(part, "refusal", None)) for part in whole.content] == [
         ("output_text", None),
-        ("refusal", told),
+        ("refusal", refusal),
     ]
     (message,) = events[-1].response.output
     assert message.content == whole.content
@@ -165,13 +165,18 @@ async def test_a_refusal_is_a_part_of_its_own_of_a_response(proxy: RunningProxy)
         *("response.content_part.added", "response.refusal.delta"),
         *("response.refusal.done", "response.content_part.done"),
     ]
-    assert [about[0].part.refusal, about[1].delta, about[2].refusal, about[3].part.refusal] == ["", told, told, told]
+    assert [about[0].part.refusal, about[1].delta, about[2].refusal, about[3].part.refusal] == [
+        "",
+        refusal,
+        refusal,
+        refusal,
+    ]
 
 
 async def test_a_refusal_in_place_of_json_is_not_read_as_json(proxy: RunningProxy) -> None:
-    asked: dict[str, Any] = {"model": "gpt-4o-mini-helper", "input": "[[mode:refusal]] hi", "text_format": Weather}
-    whole: Any = (await proxy.openai.responses.parse(**asked)).output[0]
-    async with proxy.openai.responses.stream(**asked) as stream:
+    params: dict[str, Any] = {"model": "gpt-4o-mini-helper", "input": "[[mode:refusal]] hi", "text_format": Weather}
+    whole: Any = (await proxy.openai.responses.parse(**params)).output[0]
+    async with proxy.openai.responses.stream(**params) as stream:
         events: list[Any] = [event async for event in stream]
     (streamed,) = events[-1].response.output
 

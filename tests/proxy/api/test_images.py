@@ -31,16 +31,16 @@ def data_url(content: bytes, *, head: str = "data:image/png;base64,") -> str:
     return head + base64.b64encode(content).decode()
 
 
-def said(role: Role, *images: str) -> Message:
+def message_with(role: Role, *images: str) -> Message:
     return Message(role=role, text="x", images=images)
 
 
 def code_of(value: Any) -> str | None:
-    with pytest.raises(ServiceError) as failed:
+    with pytest.raises(ServiceError) as exc_info:
         read_image_url(value, "messages.0.content.1")
-    assert (failed.value.status, failed.value.param) == (400, "messages.0.content.1")
-    assert "secret" not in failed.value.message
-    return failed.value.code
+    assert (exc_info.value.status, exc_info.value.param) == (400, "messages.0.content.1")
+    assert "secret" not in exc_info.value.message
+    return exc_info.value.code
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_large_data_urls_are_read_piece_by_piece_to_the_same_end(beyond: int) ->
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_is_no_picture_is_refused_by_its_place(value: Any, code: str) -> None:
+def test_an_invalid_picture_is_refused_by_its_field(value: Any, code: str) -> None:
     assert code_of(value) == code
 
 
@@ -107,10 +107,10 @@ def test_a_picture_of_just_the_limit_is_taken() -> None:
 
 
 def test_what_was_fetched_must_be_a_picture() -> None:
-    with pytest.raises(ServiceError) as failed:
+    with pytest.raises(ServiceError) as exc_info:
         read_content(b"<!doctype html>", "input.0.content.1")
 
-    assert (failed.value.code, failed.value.param) == ("invalid_image_format", "input.0.content.1")
+    assert (exc_info.value.code, exc_info.value.param) == ("invalid_image_format", "input.0.content.1")
 
 
 def test_an_address_stands_for_its_picture_under_a_name_of_its_own() -> None:
@@ -124,14 +124,19 @@ def test_an_address_stands_for_its_picture_under_a_name_of_its_own() -> None:
 
 def test_only_the_pictures_after_the_last_answer_are_new() -> None:
     pictures = {name: ImageAddress(f"https://example.org/{name}", name) for name in "abcd"}
-    history = [said("user", "a", "b"), said("assistant"), said("user", "c", "x"), said("user", "d", "d")]
+    history = [
+        message_with("user", "a", "b"),
+        message_with("assistant"),
+        message_with("user", "c", "x"),
+        message_with("user", "d", "d"),
+    ]
 
-    wanted, new = addresses(history, pictures)
+    pending, new = addresses(history, pictures)
 
-    assert [address.where for address in wanted] == ["d", "c", "b", "a"]
+    assert [address.where for address in pending] == ["d", "c", "b", "a"]
     assert new == {"c", "d"}
-    assert addresses([*history, said("assistant")], pictures)[1] == new
-    assert addresses([said("system", "a")], pictures)[1] == {"a"}
+    assert addresses([*history, message_with("assistant")], pictures)[1] == new
+    assert addresses([message_with("system", "a")], pictures)[1] == {"a"}
     assert addresses([], {}) == ([], set())
 
 
@@ -142,7 +147,7 @@ def test_fetched_pictures_take_the_place_of_their_addresses() -> None:
         "b": ImageAddress("https://x/b", "q"),
         "c": other,
     }
-    history = [said("user", "a", "b", "c"), said("assistant"), said("user", "a")]
+    history = [message_with("user", "a", "b", "c"), message_with("assistant"), message_with("user", "a")]
 
     messages, held = put_in(history, pictures, {"a": Fetched("digest", image)})
 
@@ -154,8 +159,8 @@ def test_fetched_pictures_take_the_place_of_their_addresses() -> None:
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=4), max_size=5))
-def test_what_is_sent_is_the_newest_of_what_is_there(names: list[list[str]]) -> None:
-    history = [said("user", *images) for images in names]
+def test_the_last_item_is_the_new_message(names: list[list[str]]) -> None:
+    history = [message_with("user", *images) for images in names]
     pictures = {name: Image("image/png", name) for name in "abcdef"}
 
     images, left_out = Ask("any", tuple(history), pictures).pictures(history, limit=MAX_IMAGES)

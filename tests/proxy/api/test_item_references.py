@@ -7,7 +7,7 @@ import pytest
 from openai.types.responses import Response
 
 from tests.proxy.api.test_tools_stream import BEIJING, FLAT, PARIS
-from tests.proxy.chat.test_memory import known
+from tests.proxy.chat.test_memory import known_texts
 from tests.proxy.running import RunningProxy
 from tests.site import SimulatedSite
 
@@ -36,11 +36,11 @@ async def dialogue(proxy: RunningProxy, model: str, *texts: str) -> None:
 async def test_named_answers_reach_the_model_as_they_were_given(
     proxy: RunningProxy, site: SimulatedSite, model: str
 ) -> None:
-    asked = ("one [[say:a < b]]", "two [[say:你好]]", "three")
-    await dialogue(proxy, model, *asked)
+    turns = ("one [[say:a < b]]", "two [[say:你好]]", "three")
+    await dialogue(proxy, model, *turns)
 
-    texts = [message["content"] for message in known(site.model_calls[-1])]
-    assert texts == [asked[0], "a < b", asked[1], "你好", "three"]
+    texts = [message["content"] for message in known_texts(site.model_calls[-1])]
+    assert texts == [turns[0], "a < b", turns[1], "你好", "three"]
 
 
 async def test_only_the_new_message_is_sent_to_a_site_that_holds_the_named_ones(
@@ -58,19 +58,19 @@ async def test_calls_that_are_sent_again_behind_the_name_of_their_answer_are_tol
 ) -> None:
     site.behaviour.scripts = {"it": [{"text": "I look.", "calls": [PARIS, BEIJING]}]}
     question = user("[[script:it]]")
-    asked: dict[str, Any] = {"model": MODEL, "tools": FLAT}
-    first = await proxy.openai.responses.create(**asked, input=[question])
-    said, *calls = first.output
+    params: dict[str, Any] = {"model": MODEL, "tools": FLAT}
+    first = await proxy.openai.responses.create(**params, input=[question])
+    message, *calls = first.output
     results: list[Any] = [
         {"type": "function_call_output", "call_id": call.call_id, "output": f"sunny {number}"}
         for number, call in enumerate(calls)
         if call.type == "function_call"
     ]
-    named: Any = {"type": "item_reference", "id": said.id}
-    told: list[Any] = [*calls, *results]
+    named: Any = {"type": "item_reference", "id": message.id}
+    history: list[Any] = [*calls, *results]
     if in_turn:
-        told = [item for pair in zip(calls, results, strict=True) for item in pair]
-    second = await proxy.openai.responses.create(**asked, input=[question, named, *told])
+        history = [item for pair in zip(calls, results, strict=True) for item in pair]
+    second = await proxy.openai.responses.create(**params, input=[question, named, *history])
     items = [item async for item in proxy.openai.responses.input_items.list(second.id, order="asc")]
 
     kinds = ["message", "message", *["function_call"] * 2, *["function_call_output"] * 2]
@@ -93,9 +93,9 @@ async def test_a_conversation_is_no_response(proxy: RunningProxy) -> None:
 async def test_an_answer_that_was_not_stored_cannot_be_named(proxy: RunningProxy) -> None:
     response = await proxy.openai.responses.create(model=MODEL, input="one", store=False)
 
-    with pytest.raises(openai.NotFoundError) as refused:
+    with pytest.raises(openai.NotFoundError) as exc_info:
         await proxy.openai.responses.create(model=MODEL, input=[reference(response), user("two")])
-    assert (refused.value.code, refused.value.param) == ("item_not_found", "input")
+    assert (exc_info.value.code, exc_info.value.param) == ("item_not_found", "input")
     with pytest.raises(openai.NotFoundError, match="'rs_1_0'"):
         await proxy.openai.responses.create(model=MODEL, input=[{"type": "item_reference", "id": "rs_1_0"}])
 

@@ -15,14 +15,14 @@ def texts(items: Any) -> list[str]:
     return [item.content[0].text for item in items]
 
 
-async def filled(proxy: RunningProxy, count: int) -> str:
+async def conversation_with_items(proxy: RunningProxy, count: int) -> str:
     """A conversation with *count* items, named by their numbers."""
     items: Any = [{"type": "message", "role": "user", "content": str(number)} for number in range(count)]
     return (await proxy.openai.conversations.create(items=items)).id
 
 
 async def test_items_are_listed_newest_first_in_openais_shape(proxy: RunningProxy) -> None:
-    name = await filled(proxy, 3)
+    name = await conversation_with_items(proxy, 3)
 
     page = await proxy.openai.conversations.items.list(name)
 
@@ -35,7 +35,7 @@ async def test_items_are_listed_newest_first_in_openais_shape(proxy: RunningProx
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 async def test_the_client_walks_all_pages(proxy: RunningProxy, order: Any) -> None:
-    name = await filled(proxy, 25)
+    name = await conversation_with_items(proxy, 25)
 
     found = [item async for item in proxy.openai.conversations.items.list(name, order=order, limit=10)]
 
@@ -44,7 +44,7 @@ async def test_the_client_walks_all_pages(proxy: RunningProxy, order: Any) -> No
 
 
 async def test_a_page_holds_twenty_unless_asked_otherwise(proxy: RunningProxy) -> None:
-    name = await filled(proxy, 40)
+    name = await conversation_with_items(proxy, 40)
     page = await proxy.openai.conversations.items.list(name)
     last = await proxy.openai.conversations.items.list(name, after=page.data[-1].id or "")
 
@@ -107,22 +107,22 @@ async def test_what_an_agent_did_with_tools_is_kept(proxy: RunningProxy, site: S
     assert again == added.data[0]
     assert (await proxy.openai.conversations.items.create(name, items=items[:1])).data == []  # it tells nothing
     await proxy.chat("[[recall]]", conversation_id=name)
-    told = ['{"name":"weather","arguments":{"city":"Rome"}}', "[result of weather]\n22 C"]
-    assert all(str(site.model_calls[-1].messages).count(repr(text)[1:-1]) == 2 for text in told)
+    expected = ['{"name":"weather","arguments":{"city":"Rome"}}', "[result of weather]\n22 C"]
+    assert all(str(site.model_calls[-1].messages).count(repr(text)[1:-1]) == 2 for text in expected)
 
 
 @pytest.mark.parametrize(
     "items", ["hi", [{"type": "item_reference", "id": "msg_1"}], [{"type": "mind_reading"}], [{}], []]
 )
 async def test_items_that_are_no_messages_are_refused(proxy: RunningProxy, items: Any) -> None:
-    name = await filled(proxy, 1)
+    name = await conversation_with_items(proxy, 1)
 
     with pytest.raises(openai.BadRequestError):
         await proxy.openai.conversations.items.create(name, items=items)
 
 
 async def test_added_items_are_known_to_the_next_turn(proxy: RunningProxy, site: SimulatedSite) -> None:
-    name = await filled(proxy, 1)
+    name = await conversation_with_items(proxy, 1)
     await proxy.chat("first", conversation_id=name)
     added = await proxy.openai.conversations.items.create(
         name, items=[{"role": "user", "content": [{"type": "input_text", "text": "my name is Ada"}]}]
@@ -137,7 +137,7 @@ async def test_added_items_are_known_to_the_next_turn(proxy: RunningProxy, site:
 
 
 async def test_an_answer_is_an_item_with_its_text(proxy: RunningProxy) -> None:
-    name = await filled(proxy, 0)
+    name = await conversation_with_items(proxy, 0)
     answer = await proxy.chat("hi", conversation_id=name)
 
     newest = (await proxy.openai.conversations.items.list(name, limit=1)).data[0]
@@ -151,7 +151,7 @@ async def test_an_answer_is_an_item_with_its_text(proxy: RunningProxy) -> None:
 
 
 async def test_a_deleted_item_is_forgotten(proxy: RunningProxy, site: SimulatedSite) -> None:
-    name = await filled(proxy, 2)
+    name = await conversation_with_items(proxy, 2)
     await proxy.chat("first [[say:fine]]", conversation_id=name)
     listed = (await proxy.openai.conversations.items.list(name, order="asc")).data
 
@@ -159,14 +159,14 @@ async def test_a_deleted_item_is_forgotten(proxy: RunningProxy, site: SimulatedS
     await proxy.chat("second", conversation_id=name)
 
     assert (left.id, left.object) == (name, "conversation")
-    told = str(site.model_calls[-1].messages)
-    assert "first" in told
-    assert "----- user -----\\n0" not in told
+    prompt = str(site.model_calls[-1].messages)
+    assert "first" in prompt
+    assert "----- user -----\\n0" not in prompt
     with pytest.raises(openai.NotFoundError):
         await proxy.openai.conversations.items.retrieve(listed[0].id or "", conversation_id=name)
-    with pytest.raises(openai.NotFoundError) as failure:
+    with pytest.raises(openai.NotFoundError) as exc_info:
         await proxy.openai.conversations.items.delete(listed[0].id or "", conversation_id=name)
-    assert failure.value.code == "item_not_found"
+    assert exc_info.value.code == "item_not_found"
 
 
 async def test_items_of_an_unknown_conversation_are_404(proxy: RunningProxy) -> None:
@@ -194,14 +194,16 @@ async def test_items_of_an_unknown_conversation_are_404(proxy: RunningProxy) -> 
     ],
 )
 async def test_a_page_that_makes_no_sense_is_refused(proxy: RunningProxy, query: str, status: int) -> None:
-    name = await filled(proxy, 1)
+    name = await conversation_with_items(proxy, 1)
     async with proxy.http.get(f"{proxy.url}/v1/conversations/{name}/items?{query}") as answer:
         assert answer.status == status
         assert (await answer.json())["error"]["param"]
 
 
 async def test_an_empty_conversation_lists_nothing(proxy: RunningProxy) -> None:
-    async with proxy.http.get(f"{proxy.url}/v1/conversations/{await filled(proxy, 0)}/items") as answer:
+    async with proxy.http.get(
+        f"{proxy.url}/v1/conversations/{await conversation_with_items(proxy, 0)}/items"
+    ) as answer:
         assert await answer.json() == {"object": "list", "data": [], "first_id": "", "last_id": "", "has_more": False}
 
 
@@ -211,8 +213,8 @@ async def test_a_picture_is_not_kept_but_its_place_is(proxy: RunningProxy) -> No
         {"role": "user", "content": [{"type": "input_text", "text": "Look."}, picture]},
         {"role": "user", "content": [picture]},
     ]
-    made = await proxy.openai.conversations.create(items=items)
-    listed = (await proxy.openai.conversations.items.list(made.id, order="asc")).data
+    created = await proxy.openai.conversations.create(items=items)
+    listed = (await proxy.openai.conversations.items.list(created.id, order="asc")).data
 
     contents: Any = [item.to_dict()["content"] for item in listed]
     kinds = [[part["type"] for part in content] for content in contents]

@@ -47,7 +47,7 @@ async def test_without_credentials_none_is_available(site: SimulatedSite, tmp_pa
 
 
 async def test_a_bare_name_is_as_ready_as_the_readiest_that_has_it(site: SimulatedSite, tmp_path: Path) -> None:
-    async with SimulatedSite() as other, running_proxy(site, tmp_path, more=[other]) as proxy:
+    async with SimulatedSite() as other, running_proxy(site, tmp_path, more_sites=[other]) as proxy:
         site.behaviour.stream_error = site.behaviour.quota_text
         assert (await proxy.chat("hello")).status == 200
         pinned = f"{MODEL}@{other.origin.removeprefix('http://')}"

@@ -37,10 +37,10 @@ def test_the_lowest_limit_that_is_set_counts(body: dict[str, Any], limit: int | 
 
 @pytest.mark.parametrize("value", [-2, 1.5, True, "5", [], float("inf")])
 def test_what_is_no_limit_is_refused(value: Any) -> None:
-    with pytest.raises(ServiceError) as refused:
+    with pytest.raises(ServiceError) as exc_info:
         read_limit({"max_tokens": value}, "max_tokens")
 
-    assert (refused.value.status, refused.value.param) == (400, "max_tokens")
+    assert (exc_info.value.status, exc_info.value.param) == (400, "max_tokens")
 
 
 @pytest.mark.parametrize(("value", "read"), [(1e30, MAX_NUMBER), (-(10**30), -MAX_NUMBER), (MAX_NUMBER, MAX_NUMBER)])
@@ -79,6 +79,6 @@ def test_metadata_are_not_emptied_by_leaving_them_out() -> None:
 
 def test_reasoning_without_an_effort_asks_for_none() -> None:
     assert read_known({"reasoning": {"effort": None}}, ["reasoning"]).keys() == {"reasoning"}
-    with pytest.raises(ServiceError) as refused:
+    with pytest.raises(ServiceError) as exc_info:
         read_known({"reasoning": {"effort": 3}}, ["reasoning"])
-    assert refused.value.param == "reasoning.effort"
+    assert exc_info.value.param == "reasoning.effort"

@@ -23,18 +23,18 @@ async def pictures() -> AsyncIterator[PictureServer]:
 
 
 @pytest.fixture
-async def near(site: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningProxy]:
+async def local_proxy(site: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningProxy]:
     """A proxy that may fetch from 127.0.0.1 too."""
-    async with running_proxy(site, tmp_path, allowed=public_or_here) as running:
+    async with running_proxy(site, tmp_path, is_fetchable=public_or_here) as running:
         yield running
 
 
-def asks(*urls: str, text: str = "look") -> dict[str, Any]:
+def picture_message(*urls: str, text: str = "look") -> dict[str, Any]:
     images = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
     return {"role": "user", "content": [{"type": "text", "text": text}, *images]}
 
 
-def says(text: str) -> dict[str, Any]:
+def answer_message(text: str) -> dict[str, Any]:
     return {"role": "assistant", "content": text}
 
 
@@ -50,37 +50,42 @@ def data_url(content: bytes) -> str:
 
 
 async def test_the_official_client_sends_addresses_and_the_site_gets_pictures(
-    near: RunningProxy, site: SimulatedSite, pictures: PictureServer
+    local_proxy: RunningProxy, site: SimulatedSite, pictures: PictureServer
 ) -> None:
     paths = ("/one.png", "/two.jpg", "/odd/to?url=/three.webp")
-    messages: list[Any] = [asks(*(pictures.url + path for path in paths))]
+    messages: list[Any] = [picture_message(*(pictures.url + path for path in paths))]
 
-    answer = await near.openai.chat.completions.create(model="gpt-4o-mini-helper", messages=messages)
+    answer = await local_proxy.openai.chat.completions.create(model="gpt-4o-mini-helper", messages=messages)
 
     assert "images=3" in (answer.choices[0].message.content or "")
     assert sent(site) == [("image/png", PNG), ("image/jpeg", JPEG), ("image/webp", WEBP)]
 
 
 async def test_an_address_named_twice_is_fetched_once(
-    near: RunningProxy, site: SimulatedSite, pictures: PictureServer
+    local_proxy: RunningProxy, site: SimulatedSite, pictures: PictureServer
 ) -> None:
     url = f"{pictures.url}/one.png"
 
-    assert (await near.chat(asks(url, url), asks(url))).status == 200
+    assert (await local_proxy.chat(picture_message(url, url), picture_message(url))).status == 200
 
     assert pictures.hits["/one.png"] == 1
     assert sent(site) == [("image/png", PNG)] * 3
 
 
 async def test_the_site_is_continued_whichever_way_the_picture_comes(
-    near: RunningProxy, site: SimulatedSite, pictures: PictureServer
+    local_proxy: RunningProxy, site: SimulatedSite, pictures: PictureServer
 ) -> None:
     url = f"{pictures.url}/one.png"
-    first = await near.chat(asks(url), model="gpt-5-nano")
-    second = await near.chat(asks(url), says(first.text), "more", model="gpt-5-nano")
-    history: list[Any] = [asks(data_url(PNG)), says(first.text), "more", says(second.text)]
+    first = await local_proxy.chat(picture_message(url), model="gpt-5-nano")
+    second = await local_proxy.chat(picture_message(url), answer_message(first.text), "more", model="gpt-5-nano")
+    history: list[Any] = [
+        picture_message(data_url(PNG)),
+        answer_message(first.text),
+        "more",
+        answer_message(second.text),
+    ]
 
-    assert (await near.chat(*history, "and more", model="gpt-5-nano")).status == 200
+    assert (await local_proxy.chat(*history, "and more", model="gpt-5-nano")).status == 200
 
     assert pictures.hits["/one.png"] == 1  # resent, and not fetched again
     assert len({call.conversation_uuid for call in site.model_calls}) == 1
@@ -88,41 +93,41 @@ async def test_the_site_is_continued_whichever_way_the_picture_comes(
 
 
 async def test_a_bot_that_keeps_no_state_is_shown_the_picture_in_each_turn(
-    near: RunningProxy, site: SimulatedSite
+    local_proxy: RunningProxy, site: SimulatedSite
 ) -> None:
-    history: list[Any] = [asks(data_url(PNG))]
+    history: list[Any] = [picture_message(data_url(PNG))]
     for question in ("what colour is it?", "and how large?"):
-        history += [says((await near.chat(*history)).text), question]
-    await near.chat(*history)
+        history += [answer_message((await local_proxy.chat(*history)).text), question]
+    await local_proxy.chat(*history)
 
     assert [call.images for call in site.model_calls] == [1, 1, 1]
 
 
 async def test_a_turn_sees_what_is_at_the_address_now(
-    near: RunningProxy, site: SimulatedSite, pictures: PictureServer
+    local_proxy: RunningProxy, site: SimulatedSite, pictures: PictureServer
 ) -> None:
     url = f"{pictures.url}/one.png"
-    await near.chat(asks(url))
+    await local_proxy.chat(picture_message(url))
     pictures.bodies["/one.png"] = JPEG
 
-    await near.chat(asks(url))
+    await local_proxy.chat(picture_message(url))
 
     assert sent(site) == [("image/jpeg", JPEG)]
 
 
 async def test_an_old_conversation_outlives_its_pictures(
-    near: RunningProxy, site: SimulatedSite, pictures: PictureServer
+    local_proxy: RunningProxy, site: SimulatedSite, pictures: PictureServer
 ) -> None:
     """A picture nobody remembers and nobody serves any more is left out; one that came lately is still there."""
     seen, gone = f"{pictures.url}/one.png", f"{pictures.url}/gone.png"
-    await near.chat(asks(seen))
+    await local_proxy.chat(picture_message(seen))
     pictures.bodies.clear()
 
-    history: list[Any] = [asks(seen, gone), says("nice"), "another question"]
+    history: list[Any] = [picture_message(seen, gone), answer_message("nice"), "another question"]
 
-    assert "images=1" in (await near.chat(*history)).text
+    assert "images=1" in (await local_proxy.chat(*history)).text
     assert sent(site) == [("image/png", PNG)]
-    new = await near.chat(*history[:2], asks(gone))
+    new = await local_proxy.chat(*history[:2], picture_message(gone))
     assert (new.status, new.code) == (400, "image_download_failed")
 
 
@@ -139,21 +144,24 @@ async def test_an_old_conversation_outlives_its_pictures(
         ("/odd/to?url=file:///etc/passwd", "image_download_failed"),
     ],
 )
-async def test_what_cannot_be_had_is_a_400_that_names_the_place(
-    near: RunningProxy, site: SimulatedSite, pictures: PictureServer, path: str, code: str
+async def test_a_picture_that_cannot_be_fetched_is_a_400_that_names_its_field(
+    local_proxy: RunningProxy, site: SimulatedSite, pictures: PictureServer, path: str, code: str
 ) -> None:
-    messages: list[Any] = [{"role": "user", "content": "hi"}, asks(f"{pictures.url}/one.png", pictures.url + path)]
+    messages: list[Any] = [
+        {"role": "user", "content": "hi"},
+        picture_message(f"{pictures.url}/one.png", pictures.url + path),
+    ]
 
-    with pytest.raises(openai.BadRequestError) as failed:
-        await near.openai.chat.completions.create(model="gpt-4o-mini-helper", messages=messages)
+    with pytest.raises(openai.BadRequestError) as exc_info:
+        await local_proxy.openai.chat.completions.create(model="gpt-4o-mini-helper", messages=messages)
 
-    assert (failed.value.code, failed.value.param) == (code, "messages.1.content.2")
-    assert str(pictures.port) not in failed.value.message
+    assert (exc_info.value.code, exc_info.value.param) == (code, "messages.1.content.2")
+    assert str(pictures.port) not in exc_info.value.message
     assert site.model_call_count == 0
 
 
 async def test_a_site_that_takes_no_gif_says_so(proxy: RunningProxy, site: SimulatedSite) -> None:
-    refused = await proxy.chat(asks(data_url(GIF)))
+    refused = await proxy.chat(picture_message(data_url(GIF)))
 
     assert (refused.status, refused.code) == (400, "invalid_image")
     assert (
@@ -162,9 +170,9 @@ async def test_a_site_that_takes_no_gif_says_so(proxy: RunningProxy, site: Simul
     assert site.model_call_count == 0
 
 
-async def test_one_failure_ends_the_other_downloads(near: RunningProxy, pictures: PictureServer) -> None:
-    asked = asks(f"{pictures.url}/odd/slow", f"{pictures.url}/odd/none-beside-slow")
-    answer = await asyncio.wait_for(near.chat(asked), 5)
+async def test_one_failure_ends_the_other_downloads(local_proxy: RunningProxy, pictures: PictureServer) -> None:
+    message = picture_message(f"{pictures.url}/odd/slow", f"{pictures.url}/odd/none-beside-slow")
+    answer = await asyncio.wait_for(local_proxy.chat(message), 5)
 
     assert answer.code == "image_download_failed"
     assert await asyncio.wait_for(pictures.endings.get(), 5) == "/odd/slow"
@@ -175,7 +183,7 @@ async def test_nothing_on_this_machine_is_fetched(
 ) -> None:
     """With the rule that holds outside of tests: not even the proxy's own port, and nothing tells what is there."""
     answers = [
-        await proxy.chat(asks(f"http://{host}:{port}/one.png"))
+        await proxy.chat(picture_message(f"http://{host}:{port}/one.png"))
         for host in ("127.0.0.1", "localhost", "[::1]", "2130706433")
         for port in (pictures.port, free_port, proxy.url.rpartition(":")[2])
     ]
@@ -187,85 +195,89 @@ async def test_nothing_on_this_machine_is_fetched(
 
 
 async def test_pictures_in_stored_conversations_are_known_by_their_content(
-    near: RunningProxy, pictures: PictureServer
+    local_proxy: RunningProxy, pictures: PictureServer
 ) -> None:
-    async with near.http.post(
-        f"{near.url}/v1/conversations", json={"items": [asks(f"{pictures.url}/one.png")]}
+    async with local_proxy.http.post(
+        f"{local_proxy.url}/v1/conversations", json={"items": [picture_message(f"{pictures.url}/one.png")]}
     ) as response:
         name = (await response.json())["id"]
 
-    stored = await near.store.conversation(name)
-    answer = await near.chat(asks(data_url(PNG)), "what was it?", conversation_id=name)
+    stored = await local_proxy.store.conversation(name)
+    answer = await local_proxy.chat(picture_message(data_url(PNG)), "what was it?", conversation_id=name)
 
     assert stored is not None
     assert answer.status == 200
-    kept = await near.store.conversation(name)
+    kept = await local_proxy.store.conversation(name)
     assert kept is not None
     assert [len(message.images) for message in kept.messages] == [1, 0, 0]
     assert kept.messages[0].images == stored.messages[0].images
 
 
-async def test_items_are_told_where_their_pictures_fail(near: RunningProxy, pictures: PictureServer) -> None:
-    created = await near.openai.conversations.create()
-    item: Any = {**asks(f"{pictures.url}/none.png"), "type": "message"}
+async def test_items_are_named_where_their_pictures_fail(local_proxy: RunningProxy, pictures: PictureServer) -> None:
+    created = await local_proxy.openai.conversations.create()
+    item: Any = {**picture_message(f"{pictures.url}/none.png"), "type": "message"}
 
-    with pytest.raises(openai.BadRequestError) as failed:
-        await near.openai.conversations.items.create(created.id, items=[item])
+    with pytest.raises(openai.BadRequestError) as exc_info:
+        await local_proxy.openai.conversations.items.create(created.id, items=[item])
 
-    assert (failed.value.code, failed.value.param) == ("image_download_failed", "items.0.content.1")
+    assert (exc_info.value.code, exc_info.value.param) == ("image_download_failed", "items.0.content.1")
 
 
-async def test_responses_take_addresses_too(near: RunningProxy, site: SimulatedSite, pictures: PictureServer) -> None:
+async def test_responses_take_addresses_too(
+    local_proxy: RunningProxy, site: SimulatedSite, pictures: PictureServer
+) -> None:
     def shows(path: str) -> Any:
         part = {"type": "input_image", "image_url": pictures.url + path, "detail": "auto"}
         return [{"role": "user", "content": [{"type": "input_text", "text": "look"}, part]}]
 
-    first = await near.openai.responses.create(model="gpt-5-nano", input=shows("/one.png"))
-    await near.openai.responses.create(model="gpt-5-nano", input="and?", previous_response_id=first.id)
-    with pytest.raises(openai.BadRequestError) as failed:
-        await near.openai.responses.create(model="gpt-5-nano", input=shows("/page"))
+    first = await local_proxy.openai.responses.create(model="gpt-5-nano", input=shows("/one.png"))
+    await local_proxy.openai.responses.create(model="gpt-5-nano", input="and?", previous_response_id=first.id)
+    with pytest.raises(openai.BadRequestError) as exc_info:
+        await local_proxy.openai.responses.create(model="gpt-5-nano", input=shows("/page"))
 
     assert [call.images for call in site.model_calls] == [1, 0]
     assert len({call.conversation_uuid for call in site.model_calls}) == 1
-    assert (failed.value.code, failed.value.param) == ("invalid_image_format", "input.0.content.1")
+    assert (exc_info.value.code, exc_info.value.param) == ("invalid_image_format", "input.0.content.1")
 
 
 async def test_several_answers_need_a_picture_once(
-    near: RunningProxy, site: SimulatedSite, pictures: PictureServer
+    local_proxy: RunningProxy, site: SimulatedSite, pictures: PictureServer
 ) -> None:
-    assert (await near.chat(asks(f"{pictures.url}/one.png"), n=3)).status == 200
+    assert (await local_proxy.chat(picture_message(f"{pictures.url}/one.png"), n=3)).status == 200
 
     assert pictures.hits["/one.png"] == 1
     assert [call.images for call in site.model_calls] == [1, 1, 1]
 
 
-async def test_too_many_addresses_in_one_turn_are_refused(near: RunningProxy, pictures: PictureServer) -> None:
+async def test_too_many_addresses_in_one_turn_are_refused(local_proxy: RunningProxy, pictures: PictureServer) -> None:
     pictures.bodies = {f"/{number}": PNG for number in range(20)}
     urls = [pictures.url + path for path in pictures.bodies]
 
-    answer = await near.chat(*(asks(*urls[first : first + 4]) for first in range(0, 20, 4)))
+    answer = await local_proxy.chat(*(picture_message(*urls[first : first + 4]) for first in range(0, 20, 4)))
 
     assert (answer.code, answer.body["error"]["param"]) == ("too_many_images", "messages.0.content.4")
     assert not pictures.hits
 
 
 async def test_a_large_picture_arrives_unchanged(
-    near: RunningProxy, site: SimulatedSite, pictures: PictureServer
+    local_proxy: RunningProxy, site: SimulatedSite, pictures: PictureServer
 ) -> None:
     pictures.bodies["/large.png"] = large = PNG + bytes(range(256)) * 8192
 
-    answer = await near.chat(asks(f"{pictures.url}/large.png", data_url(large)))
+    answer = await local_proxy.chat(picture_message(f"{pictures.url}/large.png", data_url(large)))
 
     assert "images=2" in answer.text
 
 
 async def test_of_more_than_a_site_takes_those_left_out_are_told_whether_they_are_remembered_or_not(
-    near: RunningProxy, site: SimulatedSite, pictures: PictureServer
+    local_proxy: RunningProxy, site: SimulatedSite, pictures: PictureServer
 ) -> None:
     pictures.bodies = {f"/{number}": PNG + str(number).encode() for number in range(6)}
-    history = [turn for path in pictures.bodies for turn in (asks(pictures.url + path), says("ok"))]
+    history = [
+        turn for path in pictures.bodies for turn in (picture_message(pictures.url + path), answer_message("ok"))
+    ]
 
-    answers = [await near.chat(*history, "and now?") for _ in range(2)]
+    answers = [await local_proxy.chat(*history, "and now?") for _ in range(2)]
 
     assert [answer.headers.get("x-dropped-images") for answer in answers] == ["2", "2"]
     assert [content for _, content in sent(site)] == list(pictures.bodies.values())[2:]

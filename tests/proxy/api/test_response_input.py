@@ -1,4 +1,4 @@
-"""What a request to /v1/responses may leave out, name in other shapes, or ask too much of."""
+"""Requests to /v1/responses: optional fields, alternative shapes, and limits."""
 
 from functools import reduce
 from pathlib import Path
@@ -11,8 +11,8 @@ from proxy.api.responses.input_items import read_items
 from proxy.api.responses.reply import ResponseReply
 from proxy.api.responses.request import parse_response
 from proxy.chat.errors import ServiceError
-from tests.proxy.chat.test_store_away import locked
-from tests.proxy.running import RunningProxy, impatient, running_proxy
+from tests.proxy.chat.test_store_outage import locked
+from tests.proxy.running import RunningProxy, running_proxy, short_store_timeout
 from tests.site import SimulatedSite
 
 MODEL = "gpt-4o-mini-helper"
@@ -22,27 +22,27 @@ DEEP = reduce(lambda inner, _: {"a": inner}, range(300), dict[str, Any]())
 async def test_what_was_added_to_a_conversation_is_answered_without_more_input(
     proxy: RunningProxy, site: SimulatedSite
 ) -> None:
-    made = await proxy.openai.conversations.create()
-    await proxy.openai.conversations.items.create(made.id, items=[{"role": "user", "content": "my name is Ada"}])
-    answer = await proxy.openai.responses.create(model=MODEL, conversation=made.id)
+    created = await proxy.openai.conversations.create()
+    await proxy.openai.conversations.items.create(created.id, items=[{"role": "user", "content": "my name is Ada"}])
+    answer = await proxy.openai.responses.create(model=MODEL, conversation=created.id)
 
     assert answer.output_text
     assert site.model_calls[-1].messages[-1]["content"] == "my name is Ada"
-    items = await proxy.openai.conversations.items.list(made.id)
+    items = await proxy.openai.conversations.items.list(created.id)
     assert [item.role for item in items.data if item.type == "message"] == ["assistant", "user"]
 
 
 @pytest.mark.parametrize("items", [[], [{"type": "reasoning", "id": "rs_1", "summary": []}]])
-async def test_a_response_may_go_on_without_input(proxy: RunningProxy, items: Any) -> None:
+async def test_a_response_may_continue_without_input(proxy: RunningProxy, items: Any) -> None:
     first = await proxy.openai.responses.create(model=MODEL, input="my name is Ada")
     more = await proxy.openai.responses.create(model=MODEL, input=items, previous_response_id=first.id)
 
     assert more.output_text
 
 
-@pytest.mark.parametrize(("output", "told"), [("22 C", "22 C"), ({"celsius": 22}, '{"celsius":22}')])
+@pytest.mark.parametrize(("output", "expected"), [("22 C", "22 C"), ({"celsius": 22}, '{"celsius":22}')])
 async def test_tools_of_earlier_turns_are_told_in_words(
-    proxy: RunningProxy, site: SimulatedSite, output: Any, told: str
+    proxy: RunningProxy, site: SimulatedSite, output: Any, expected: str
 ) -> None:
     items: list[Any] = [
         {"type": None, "role": "user", "content": "How is it in Rome?"},
@@ -53,7 +53,7 @@ async def test_tools_of_earlier_turns_are_told_in_words(
     await proxy.openai.responses.create(model=MODEL, input=items)
 
     assert '{"name":"weather","arguments":{"city":"Rome"}}' in str(site.model_calls[-1].messages)
-    assert f"[result of weather]\\n{told}" in str(site.model_calls[-1].messages)
+    assert f"[result of weather]\\n{expected}" in str(site.model_calls[-1].messages)
 
 
 async def test_an_earlier_answer_is_named_without_a_type(proxy: RunningProxy) -> None:
@@ -93,22 +93,22 @@ async def test_an_answer_that_cannot_even_fail_ends_its_connection(
     assert (await proxy.chat("hi")).status == 200
 
 
-async def test_the_form_of_the_text_is_told_back(proxy: RunningProxy) -> None:
-    form: Any = {"format": {"type": "text"}, "verbosity": "low"}
-    told = await proxy.openai.responses.create(model=MODEL, input="hi", text=form)
+async def test_the_text_format_is_echoed(proxy: RunningProxy) -> None:
+    text_format: Any = {"format": {"type": "text"}, "verbosity": "low"}
+    response = await proxy.openai.responses.create(model=MODEL, input="hi", text=text_format)
     alone = await proxy.openai.responses.create(model=MODEL, input="hi", text={"verbosity": "low"})
     plain = await proxy.openai.responses.create(model=MODEL, input="hi", text={"format": {"type": "text"}})
 
-    assert told.text is not None
-    assert told.text == alone.text
-    assert told.text.to_dict() == form
+    assert response.text is not None
+    assert response.text == alone.text
+    assert response.text.to_dict() == text_format
     assert plain.text is not None
     assert plain.text.verbosity == "medium"
 
 
 async def test_a_stored_response_is_not_streamed(proxy: RunningProxy) -> None:
-    made = await proxy.openai.responses.create(model=MODEL, input="hi")
-    async with proxy.http.get(f"{proxy.url}/v1/responses/{made.id}?stream=true") as answer:
+    created = await proxy.openai.responses.create(model=MODEL, input="hi")
+    async with proxy.http.get(f"{proxy.url}/v1/responses/{created.id}?stream=true") as answer:
         error = (await answer.json())["error"]
 
     assert (answer.status, error["param"]) == (400, "stream")
@@ -117,16 +117,16 @@ async def test_a_stored_response_is_not_streamed(proxy: RunningProxy) -> None:
 async def test_a_response_that_cannot_be_stored_is_given_and_says_so(
     site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    impatient(monkeypatch)
+    short_store_timeout(monkeypatch)
     async with running_proxy(site, tmp_path) as running:
         with locked(tmp_path / "freeaichat.db"):
-            made = await running.openai.responses.create(model=MODEL, input="hi")
+            created = await running.openai.responses.create(model=MODEL, input="hi")
 
-    assert made.output_text
-    assert made.to_dict()["store"] is False
+    assert created.output_text
+    assert created.to_dict()["store"] is False
 
 
-def test_what_one_agent_told_another_is_read_unless_it_is_a_cipher() -> None:
+def test_messages_between_agents_are_read_unless_encrypted() -> None:
     header = {"type": "input_text", "text": "Message Type: NEW_TASK"}
     items = [
         {"type": "agent_message", "content": [header, part]}
@@ -147,15 +147,15 @@ def test_what_one_agent_told_another_is_read_unless_it_is_a_cipher() -> None:
 
 def test_the_last_change_of_how_hard_to_think_holds() -> None:
     changes = [{"type": "configuration_update", "reasoning": {"effort": effort}} for effort in ("low", "high")]
-    asked: dict[str, Any] = {"model": "m", "input": [changes[0], {"role": "user", "content": "hi"}, changes[1]]}
+    params: dict[str, Any] = {"model": "m", "input": [changes[0], {"role": "user", "content": "hi"}, changes[1]]}
 
-    plain = parse_response({**asked, "reasoning": {"effort": "medium"}}).ask
-    with pytest.raises(ServiceError) as refused:
-        parse_response({**asked, "input": [*asked["input"], {**changes[0], "reasoning": {"effort": 3}}]})
+    plain = parse_response({**params, "reasoning": {"effort": "medium"}}).ask
+    with pytest.raises(ServiceError) as exc_info:
+        parse_response({**params, "input": [*params["input"], {**changes[0], "reasoning": {"effort": 3}}]})
 
     assert plain.parameters == {"reasoning": {"effort": "high"}}
     assert [message.text for message in plain.messages] == ["hi"]
-    assert refused.value.param == "reasoning.effort"
+    assert exc_info.value.param == "reasoning.effort"
 
 
 @pytest.mark.parametrize(
@@ -167,10 +167,10 @@ def test_the_last_change_of_how_hard_to_think_holds() -> None:
     ],
 )
 def test_items_that_cannot_be_written_or_hold_nothing_are_a_400(items: list[Any]) -> None:
-    with pytest.raises(ServiceError) as refused:
+    with pytest.raises(ServiceError) as exc_info:
         read_items(items, name="input")
 
-    assert refused.value.status == 400
+    assert exc_info.value.status == 400
 
 
 def test_tools_are_repeated_however_deep_their_schemas_are() -> None:

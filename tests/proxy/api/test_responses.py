@@ -14,7 +14,7 @@ MODEL = "gpt-4o-mini-helper"
 STATEFUL = "gpt-5-nano"
 
 
-def spoken(call: Any) -> list[str]:
+def dialogue(call: Any) -> list[str]:
     """The texts the model was given, without the site's own instructions."""
     return [message["content"] for message in call.messages if message["role"] != "system"]
 
@@ -38,7 +38,7 @@ async def test_no_key_that_clients_need_a_value_of_is_null(proxy: RunningProxy) 
     async with proxy.http.post(f"{proxy.url}/v1/responses", json={"model": MODEL, "input": "hi"}) as answer:
         body = await answer.json()
 
-    wanted = {
+    defaults = {
         "temperature": 1.0,
         "top_p": 1.0,
         "presence_penalty": 0.0,
@@ -54,7 +54,7 @@ async def test_no_key_that_clients_need_a_value_of_is_null(proxy: RunningProxy) 
         "metadata": {},
         "text": {"format": {"type": "text"}, "verbosity": "medium"},
     }
-    assert {name: body[name] for name in wanted} == wanted
+    assert {name: body[name] for name in defaults} == defaults
     assert body["output"][0]["content"] == [{"type": "output_text", "text": ECHO, "annotations": [], "logprobs": []}]
 
 
@@ -103,7 +103,7 @@ async def test_the_helper_of_the_client_accumulates_the_stream(proxy: RunningPro
 
 
 @pytest.mark.parametrize("model", [MODEL, STATEFUL])
-async def test_a_response_goes_on_from_the_one_before(proxy: RunningProxy, site: SimulatedSite, model: str) -> None:
+async def test_a_response_continues_the_one_before(proxy: RunningProxy, site: SimulatedSite, model: str) -> None:
     first = await proxy.openai.responses.create(model=model, input="my name is Ada")
     second = await proxy.openai.responses.create(model=model, input="and I am 30", previous_response_id=first.id)
     third = await proxy.openai.responses.create(model=model, input="[[recall]]", previous_response_id=second.id)
@@ -115,14 +115,12 @@ async def test_a_response_goes_on_from_the_one_before(proxy: RunningProxy, site:
     assert two.conversation_uuid == one.conversation_uuid
 
 
-async def test_two_that_go_on_from_the_same_one_know_nothing_of_each_other(
-    proxy: RunningProxy, site: SimulatedSite
-) -> None:
+async def test_branches_of_one_response_are_independent(proxy: RunningProxy, site: SimulatedSite) -> None:
     first = await proxy.openai.responses.create(model=STATEFUL, input="hello")
     await proxy.openai.responses.create(model=STATEFUL, input="I like red", previous_response_id=first.id)
     await proxy.openai.responses.create(model=STATEFUL, input="I like blue", previous_response_id=first.id)
 
-    assert "red" not in str(spoken(site.model_calls[-1]))
+    assert "red" not in str(dialogue(site.model_calls[-1]))
 
 
 async def test_instructions_hold_for_their_response_only(proxy: RunningProxy, site: SimulatedSite) -> None:
@@ -132,59 +130,59 @@ async def test_instructions_hold_for_their_response_only(proxy: RunningProxy, si
     await proxy.openai.responses.create(model=MODEL, input="two", previous_response_id=first.id)
 
     assert first.instructions == "speak like a pirate"
-    assert "speak like a pirate" in str(spoken(site.model_calls[0]))
-    assert "speak like a pirate" not in str(spoken(site.model_calls[1]))
-    assert "one" in str(spoken(site.model_calls[1]))
+    assert "speak like a pirate" in str(dialogue(site.model_calls[0]))
+    assert "speak like a pirate" not in str(dialogue(site.model_calls[1]))
+    assert "one" in str(dialogue(site.model_calls[1]))
 
 
 async def test_a_conversation_is_read_and_added_to(proxy: RunningProxy, site: SimulatedSite) -> None:
-    made = await proxy.openai.conversations.create(items=[{"role": "user", "content": "my name is Ada"}])
+    created = await proxy.openai.conversations.create(items=[{"role": "user", "content": "my name is Ada"}])
     first = await proxy.openai.responses.create(
-        model=MODEL, input="I like red", instructions="be brief", conversation=made.id
+        model=MODEL, input="I like red", instructions="be brief", conversation=created.id
     )
-    second = await proxy.openai.responses.create(model=MODEL, input="[[recall]]", conversation={"id": made.id})
+    second = await proxy.openai.responses.create(model=MODEL, input="[[recall]]", conversation={"id": created.id})
 
     assert first.conversation is not None
-    assert first.conversation.id == made.id
+    assert first.conversation.id == created.id
     assert "my name is Ada" in second.output_text
     assert "I like red" in second.output_text
-    items = await proxy.openai.conversations.items.list(made.id, order="asc")
+    items = await proxy.openai.conversations.items.list(created.id, order="asc")
     texts = [item.content[0].text for item in items.data if item.type == "message"]  # type: ignore[union-attr]
     assert texts == ["my name is Ada", "I like red", first.output_text, "[[recall]]", second.output_text]
     assert items.data[2].id == first.output[0].id
 
 
 async def test_a_stored_response_is_retrieved_listed_and_deleted(proxy: RunningProxy) -> None:
-    made = await proxy.openai.responses.create(model=MODEL, input="hi", metadata={"a": "1"}, user="me")
+    created = await proxy.openai.responses.create(model=MODEL, input="hi", metadata={"a": "1"}, user="me")
 
-    found = await proxy.openai.responses.retrieve(made.id)
-    items = await proxy.openai.responses.input_items.list(made.id)
-    await proxy.openai.responses.delete(made.id)
+    found = await proxy.openai.responses.retrieve(created.id)
+    items = await proxy.openai.responses.input_items.list(created.id)
+    await proxy.openai.responses.delete(created.id)
 
-    assert found == made
+    assert found == created
     assert [item.content[0].text for item in items.data if item.type == "message"] == ["hi"]  # type: ignore[union-attr]
     with pytest.raises(openai.NotFoundError):
-        await proxy.openai.responses.retrieve(made.id)
+        await proxy.openai.responses.retrieve(created.id)
     with pytest.raises(openai.NotFoundError):
-        await proxy.openai.responses.delete(made.id)
+        await proxy.openai.responses.delete(created.id)
 
 
 async def test_a_response_that_is_not_to_be_stored_is_not(proxy: RunningProxy) -> None:
-    made = await proxy.openai.responses.create(model=MODEL, input="hi", store=False)
+    created = await proxy.openai.responses.create(model=MODEL, input="hi", store=False)
 
     with pytest.raises(openai.NotFoundError):
-        await proxy.openai.responses.retrieve(made.id)
-    with pytest.raises(openai.NotFoundError) as failure:
-        await proxy.openai.responses.create(model=MODEL, input="hi", previous_response_id=made.id)
-    assert failure.value.code == "previous_response_not_found"
+        await proxy.openai.responses.retrieve(created.id)
+    with pytest.raises(openai.NotFoundError) as exc_info:
+        await proxy.openai.responses.create(model=MODEL, input="hi", previous_response_id=created.id)
+    assert exc_info.value.code == "previous_response_not_found"
 
 
 async def test_a_stored_response_is_no_conversation(proxy: RunningProxy) -> None:
-    made = await proxy.openai.responses.create(model=MODEL, input="hi")
+    created = await proxy.openai.responses.create(model=MODEL, input="hi")
 
     with pytest.raises(openai.NotFoundError):
-        await proxy.openai.conversations.retrieve(made.id)
-    answer = await proxy.chat("hi", conversation_id=made.id)
+        await proxy.openai.conversations.retrieve(created.id)
+    answer = await proxy.chat("hi", conversation_id=created.id)
     assert (answer.status, answer.code) == (404, "conversation_not_found")
 
 
@@ -209,16 +207,16 @@ async def test_a_stream_that_breaks_off_says_so_in_each_form_that_clients_read(p
     body = {"model": MODEL, "input": "[[mode:cut]]", "stream": True}
     events = (await exchange(proxy.url, "POST", "/v1/responses", body)).data
     stream = await proxy.openai.responses.create(model=MODEL, input="[[mode:cut]]", stream=True)
-    with pytest.raises(openai.APIError) as raised:
+    with pytest.raises(openai.APIError) as exc_info:
         _ = [event async for event in stream]
 
     error, failed = events[-2:]
-    told = error["error"]
+    details = error["error"]
     assert error["type"] == "error"
-    assert told["type"] == "server_error"
-    assert told["code"]
-    assert told["message"] == raised.value.message
-    assert {name: told[name] for name in ("code", "message", "param")}.items() <= error.items()
+    assert details["type"] == "server_error"
+    assert details["code"]
+    assert details["message"] == exc_info.value.message
+    assert {name: details[name] for name in ("code", "message", "param")}.items() <= error.items()
     assert failed["type"] == "response.failed"
     assert failed["response"]["status"] == "failed"
     assert failed["response"]["error"] is not None
@@ -228,9 +226,9 @@ async def test_a_stream_that_breaks_off_says_so_in_each_form_that_clients_read(p
 
 
 async def test_an_error_before_the_answer_has_its_status(proxy: RunningProxy) -> None:
-    with pytest.raises(openai.NotFoundError) as failure:
+    with pytest.raises(openai.NotFoundError) as exc_info:
         await proxy.openai.responses.create(model="no-such-model", input="hi", stream=True)
-    assert failure.value.code == "model_not_found"
+    assert exc_info.value.code == "model_not_found"
 
 
 async def test_the_web_search_tool_switches_the_search_on(proxy: RunningProxy, site: SimulatedSite) -> None:

@@ -24,7 +24,7 @@ def ask(text: str, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     """The waits of minutes, in tenths of seconds."""
     monkeypatch.setattr(proxy.api.event_stream, "HOLD_SECONDS", 0.3)
     monkeypatch.setattr(proxy.api.event_stream, "SILENCE_SECONDS", 0.2)
@@ -32,9 +32,9 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_headers_wait_for_the_first_text(proxy: RunningProxy, site: SimulatedSite) -> None:
     site.behaviour.first_delta_delay = 0.5
-    begun = monotonic()
+    start = monotonic()
     async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=ask("hi")) as response:
-        waited = monotonic() - begun
+        waited = monotonic() - start
         await response.read()
 
     assert response.status == 200
@@ -42,12 +42,12 @@ async def test_headers_wait_for_the_first_text(proxy: RunningProxy, site: Simula
 
 
 async def test_headers_go_out_after_the_longest_hold_and_silences_are_filled(
-    proxy: RunningProxy, site: SimulatedSite, hurried: None
+    proxy: RunningProxy, site: SimulatedSite, short_intervals: None
 ) -> None:
     site.behaviour.first_delta_delay = 1.2
-    begun = monotonic()
+    start = monotonic()
     async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=ask("hi")) as response:
-        waited = monotonic() - begun
+        waited = monotonic() - start
         raw = await response.text()
 
     assert waited < 1.0
@@ -57,7 +57,7 @@ async def test_headers_go_out_after_the_longest_hold_and_silences_are_filled(
 
 
 async def test_a_failure_after_the_hold_is_an_error_event(
-    proxy: RunningProxy, site: SimulatedSite, hurried: None
+    proxy: RunningProxy, site: SimulatedSite, short_intervals: None
 ) -> None:
     site.behaviour.first_delta_delay = 0.8
     async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=ask("[[mode:late_error]]")) as response:
@@ -70,7 +70,7 @@ async def test_a_failure_after_the_hold_is_an_error_event(
 
 @pytest.mark.parametrize(("keepalive", "filler"), [("chunk", '"content":""'), ("off", None)])
 async def test_what_fills_silences_is_a_setting(
-    site: SimulatedSite, tmp_path: Path, hurried: None, keepalive: str, filler: str | None
+    site: SimulatedSite, tmp_path: Path, short_intervals: None, keepalive: str, filler: str | None
 ) -> None:
     site.behaviour.first_delta_delay = 1.0
     async with (
@@ -122,10 +122,10 @@ async def test_the_upstream_is_dropped_at_once_when_the_client_leaves(
     else:
         turn.cancel()  # which comes with the first text, or with all of it
 
-    begun = monotonic()
+    start = monotonic()
     while site.open_streams:
         await asyncio.sleep(0.01)
-    assert monotonic() - begun < 1.0
+    assert monotonic() - start < 1.0
     await asyncio.gather(turn, return_exceptions=True)
 
 
@@ -163,7 +163,7 @@ async def test_more_streams_than_allowed_wait_for_their_turn(site: SimulatedSite
     assert most == 2
 
 
-async def test_two_hundred_streams_at_once_arrive_whole(site: SimulatedSite, tmp_path: Path) -> None:
+async def test_two_hundred_streams_at_once_arrive_complete(site: SimulatedSite, tmp_path: Path) -> None:
     site.behaviour.delta_delay = 0.02
     async with running_proxy(site, tmp_path, max_upstream=200) as proxy:
 

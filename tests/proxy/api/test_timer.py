@@ -1,4 +1,4 @@
-"""Work after a while, called off as a rule."""
+"""A timer for work that is usually cancelled."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ import pytest
 from proxy.api.event_stream import Timer
 
 
-async def passed(seconds: float) -> None:
+async def wait_past(seconds: float) -> None:
     """Wait until a timer of so many *seconds* has done its work: whatever was due sooner has begun by then."""
     done = asyncio.Event()
 
@@ -32,13 +32,13 @@ async def test_work_is_done_again_after_as_long_as_it_says() -> None:
     async with asyncio.timeout(5):
         while len(done) < 3:
             await asyncio.sleep(0.005)
-    await passed(0.05)  # had it gone on, `work` would have failed
+    await wait_past(0.05)  # had it gone on, `work` would have failed
     await timer.stop()
 
     assert done == [0.01, 0.01, None]
 
 
-async def test_a_timer_that_is_stopped_does_nothing_more_and_ends_work_under_way() -> None:
+async def test_a_timer_that_is_stopped_does_nothing_more_and_ends_work_in_progress() -> None:
     done: list[str] = []
 
     async def work() -> None:
@@ -48,14 +48,14 @@ async def test_a_timer_that_is_stopped_does_nothing_more_and_ends_work_under_way
 
     early, late = Timer(0.05, work), Timer(0.01, work)
     await early.stop()
-    await passed(0.06)
+    await wait_past(0.06)
     await late.stop()
 
     assert done == ["begun"]
     assert len(asyncio.all_tasks()) == 1
 
 
-async def test_restarting_counts_anew() -> None:
+async def test_restarting_a_timer_resets_it() -> None:
     done = asyncio.Event()
 
     async def work() -> None:
@@ -63,7 +63,7 @@ async def test_restarting_counts_anew() -> None:
 
     timer = Timer(0.05, work)
     timer.restart(0.3)
-    await passed(0.06)
+    await wait_past(0.06)
     assert not done.is_set()
     await asyncio.wait_for(done.wait(), 2)
     await timer.stop()
@@ -78,14 +78,14 @@ async def test_a_timer_restarted_by_its_own_work_is_still_stopped() -> None:
         return 60.0
 
     timer = Timer(0.0, work)
-    await passed(0.01)
+    await wait_past(0.01)
     await timer.stop()
-    await passed(0.1)
+    await wait_past(0.1)
 
     assert done == ["begun"]
 
 
-async def test_work_that_fails_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+async def test_work_that_fails_is_reported_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     async def work() -> None:
         raise ValueError("no luck")
 

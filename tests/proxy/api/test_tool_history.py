@@ -1,4 +1,4 @@
-"""What earlier models did with tools is read from histories, whoever they were."""
+"""Calls and results of earlier models' tools in a history."""
 
 import json
 from typing import Any
@@ -42,33 +42,33 @@ def test_a_call_that_names_no_tool_is_no_reason_to_refuse_a_history(calls: Any) 
     assert [message.text for message in messages] == ["a", "b"]
 
 
-def test_what_a_shells_commands_gave_is_told_with_how_they_ended() -> None:
+def test_shell_output_is_sent_with_its_exit_status() -> None:
     called = {"type": "shell_call", "call_id": "a", "action": {"commands": ["ls -la"]}, "status": "completed"}
-    given = [
+    output = [
         {"stdout": "total 0", "stderr": "slow", "outcome": {"type": "exit", "exit_code": 3}},
         {"stdout": "", "stderr": "", "outcome": {"type": "timeout"}},
     ]
-    messages, _ = read_items([called, {"type": "shell_call_output", "call_id": "a", "output": given}], name="input")
+    messages, _ = read_items([called, {"type": "shell_call_output", "call_id": "a", "output": output}], name="input")
 
     assert [message.text for message in messages_as_text(messages, None)] == [
         '```tool_calls\n{"name":"shell","arguments":{"commands":["ls -la"]}}\n```',
-        f"[result of shell]\n{json.dumps(given, separators=(',', ':'))}",
+        f"[result of shell]\n{json.dumps(output, separators=(',', ':'))}",
     ]
 
 
-def test_code_that_another_model_ran_is_told_with_what_it_printed() -> None:
+def test_code_run_by_another_model_is_sent_with_its_output() -> None:
     ran = {"type": "code_interpreter_call", "id": "ci_1", "code": "print(6 * 7)", "container_id": "c"}
     outputs = [{"type": "logs", "logs": "42"}, {"type": "image", "url": "https://x.example/a.png"}]
     messages, _ = read_items([{**ran, "outputs": outputs}, {**ran, "outputs": None, "status": "failed"}], name="input")
 
     call = '```tool_calls\n{"name":"code_interpreter","arguments":{"code":"print(6 * 7)"}}\n```'
-    told = [call, "[result of code_interpreter]\n42", call, "[error of code_interpreter]\n"]
-    assert [message.text for message in messages_as_text(messages, None)] == told
+    expected = [call, "[result of code_interpreter]\n42", call, "[error of code_interpreter]\n"]
+    assert [message.text for message in messages_as_text(messages, None)] == expected
 
 
 def test_a_result_that_its_item_calls_failed_is_an_error() -> None:
     called = {"type": "apply_patch_call", "call_id": "a", "operation": {"type": "delete_file", "path": "x"}}
-    given = {"type": "apply_patch_call_output", "call_id": "a", "status": "failed", "output": "no such file"}
-    messages, _ = read_items([called, given], name="input")
+    output = {"type": "apply_patch_call_output", "call_id": "a", "status": "failed", "output": "no such file"}
+    messages, _ = read_items([called, output], name="input")
 
     assert messages_as_text(messages, None)[-1].text == "[error of apply_patch]\nno such file"

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.proxy.api.test_described_calls import wrong
+from tests.proxy.api.test_described_calls import invalid_values
 from tests.proxy.running import RunningProxy
 from tests.proxy.wire import exchange
 from tests.site import SimulatedSite
@@ -29,18 +29,18 @@ STEPS: list[dict[str, Any]] = [
 ASKED = {"role": "user", "content": "[[script:it]] Go."}
 
 
-async def asked(proxy: RunningProxy, *items: Any, **fields: Any) -> Any:
-    """The whole response to a history."""
+async def create_response(proxy: RunningProxy, *items: Any, **fields: Any) -> Any:
+    """Send a history; return the whole response."""
     body = {"model": STATEFUL, "instructions": PROMPT, "input": [ASKED, *items], "tools": [SHELL, SEARCH], **fields}
     answer = await exchange(proxy.url, "POST", "/v1/responses", body)
     assert answer.status == 200, answer.body
     return json.loads(answer.body)
 
 
-def found(call: Any, *tools: Any) -> dict[str, Any]:
-    """What the search gave."""
-    told = {"call_id": call["call_id"], "execution": "client", "status": "completed"}
-    return {"type": "tool_search_output", **told, "tools": list(tools)}
+def search_output(call: Any, *tools: Any) -> dict[str, Any]:
+    """The result of the search."""
+    payload = {"call_id": call["call_id"], "execution": "client", "status": "completed"}
+    return {"type": "tool_search_output", **payload, "tools": list(tools)}
 
 
 async def test_the_search_is_called_as_an_item_of_its_own(proxy: RunningProxy, site: SimulatedSite) -> None:
@@ -48,26 +48,26 @@ async def test_the_search_is_called_as_an_item_of_its_own(proxy: RunningProxy, s
     body = {"model": STATEFUL, "input": [ASKED], "tools": [SHELL, SEARCH], "stream": True}
     answer = await exchange(proxy.url, "POST", "/v1/responses", body)
 
-    told = [event for event in answer.data if event.get("output_index") == 1]
-    assert [event["type"] for event in told] == ["response.output_item.added", "response.output_item.done"]
-    assert [event["item"]["arguments"] for event in told] == [{}, QUERY]
-    item = told[1]["item"]
+    item_events = [event for event in answer.data if event.get("output_index") == 1]
+    assert [event["type"] for event in item_events] == ["response.output_item.added", "response.output_item.done"]
+    assert [event["item"]["arguments"] for event in item_events] == [{}, QUERY]
+    item = item_events[1]["item"]
     assert (item["type"], item["execution"], item["id"][:4], item["call_id"][:5]) == (
         *("tool_search_call", "client"),
         *("tsc_", "call_"),
     )
     assert answer.data[-1]["response"]["output"][1] == item
     assert "x-ignored-params" not in answer.headers
-    assert wrong("ResponseEvent", answer.data) == []
+    assert invalid_values("ResponseEvent", answer.data) == []
 
 
-async def test_what_was_found_is_told_once_and_can_be_called(proxy: RunningProxy, site: SimulatedSite) -> None:
+async def test_found_tools_are_described_once_and_can_be_called(proxy: RunningProxy, site: SimulatedSite) -> None:
     site.behaviour.scripts = {"it": STEPS}
-    first = await asked(proxy)
-    searched = [*first["output"], found(first["output"][1], CALENDAR, ODD)]
-    second = await asked(proxy, *searched)
+    first = await create_response(proxy)
+    searched = [*first["output"], search_output(first["output"][1], CALENDAR, ODD)]
+    second = await create_response(proxy, *searched)
     (call,) = second["output"]
-    third = await asked(
+    third = await create_response(
         proxy, *searched, call, {"type": "function_call_output", "call_id": call["call_id"], "output": "nothing"}
     )
 
@@ -85,8 +85,12 @@ async def test_what_was_found_is_told_once_and_can_be_called(proxy: RunningProxy
 async def test_arguments_of_what_was_found_are_checked(proxy: RunningProxy, site: SimulatedSite) -> None:
     unfit = {"calls": [["events", {"week": 7}]], "anyway": True}
     site.behaviour.scripts = {"it": [STEPS[0], unfit]}
-    first = await asked(proxy)
-    body = {"model": STATEFUL, "input": [ASKED, *first["output"], found(first["output"][1], EVENTS)], "tools": [SEARCH]}
+    first = await create_response(proxy)
+    body = {
+        "model": STATEFUL,
+        "input": [ASKED, *first["output"], search_output(first["output"][1], EVENTS)],
+        "tools": [SEARCH],
+    }
     answer = await exchange(proxy.url, "POST", "/v1/responses", body)
 
     assert (answer.status, json.loads(answer.body)["error"]["code"]) == (502, "invalid_tool_call")
@@ -94,8 +98,10 @@ async def test_arguments_of_what_was_found_are_checked(proxy: RunningProxy, site
 
 async def test_a_search_may_find_nothing(proxy: RunningProxy, site: SimulatedSite) -> None:
     site.behaviour.scripts = {"it": STEPS[:1]}
-    first = await asked(proxy)
-    second = await asked(proxy, *first["output"], found(first["output"][1], ODD, 5, {"type": "file_search"}))
+    first = await create_response(proxy)
+    second = await create_response(
+        proxy, *first["output"], search_output(first["output"][1], ODD, 5, {"type": "file_search"})
+    )
 
     assert second["output"][0]["content"][0]["text"] == "So: No such tool was found.."
 
@@ -104,22 +110,22 @@ async def test_what_was_found_is_no_tool_where_nothing_searches_any_more(
     proxy: RunningProxy, site: SimulatedSite
 ) -> None:
     site.behaviour.scripts = {"it": STEPS}
-    first = await asked(proxy)
-    second = await asked(proxy, *first["output"], found(first["output"][1], CALENDAR), tools=[])
+    first = await create_response(proxy)
+    second = await create_response(proxy, *first["output"], search_output(first["output"][1], CALENDAR), tools=[])
 
     assert [item["type"] for item in second["output"]] == ["message"]
 
 
-async def test_it_is_kept_with_a_conversation(proxy: RunningProxy) -> None:
+async def test_a_tool_search_is_kept_with_a_conversation(proxy: RunningProxy) -> None:
     call = {"type": "tool_search_call", "call_id": "c", "execution": "client", "arguments": QUERY}
-    items = [call, found(call, CALENDAR)]
-    made = json.loads((await exchange(proxy.url, "POST", "/v1/conversations", {"items": items})).body)
-    page = json.loads((await exchange(proxy.url, "GET", f"/v1/conversations/{made['id']}/items?order=asc")).body)
+    items = [call, search_output(call, CALENDAR)]
+    created = json.loads((await exchange(proxy.url, "POST", "/v1/conversations", {"items": items})).body)
+    page = json.loads((await exchange(proxy.url, "GET", f"/v1/conversations/{created['id']}/items?order=asc")).body)
 
     assert [item["id"].partition("_")[0] for item in page["data"]] == ["tsc", "tso"]
     assert page["data"][0]["arguments"] == QUERY
     assert [tool["name"] for tool in page["data"][1]["tools"]] == ["mcp__calendar__events"]
-    assert wrong("ItemList", [page]) == []
+    assert invalid_values("ItemList", [page]) == []
 
 
 async def test_a_search_of_openais_servers_is_left_out_and_named(proxy: RunningProxy, site: SimulatedSite) -> None:
@@ -137,11 +143,11 @@ async def test_tools_that_stand_among_the_items_are_offered_like_all_others(
     site.behaviour.scripts = {"it": [{"calls": [["shell", {}], ["events", {"day": "today"}]]}]}
     hosted = {"type": "web_search"}
     added = {"type": "additional_tools", "role": "developer", "tools": [CALENDAR, SHELL, ODD, hosted]}
-    first = await asked(proxy, added, tools=[SHELL])
+    first = await create_response(proxy, added, tools=[SHELL])
     results = [
         {"type": "function_call_output", "call_id": call["call_id"], "output": "none"} for call in first["output"]
     ]
-    second = await asked(proxy, added, *first["output"], *results, tools=[SHELL])
+    second = await create_response(proxy, added, *first["output"], *results, tools=[SHELL])
 
     assert [(call["name"], call.get("namespace")) for call in first["output"]] == [
         ("shell", None),
@@ -157,6 +163,6 @@ async def test_such_tools_may_be_the_only_ones(proxy: RunningProxy, site: Simula
     site.behaviour.scripts = {"it": [{"calls": [["events", {"day": "today"}]]}]}
     added = {"type": "additional_tools", "role": "developer", "tools": [EVENTS]}
 
-    response = await asked(proxy, added, tools=None, tool_choice="auto")
+    response = await create_response(proxy, added, tools=None, tool_choice="auto")
 
     assert [(item["type"], item["name"]) for item in response["output"]] == [("function_call", "events")]

@@ -101,8 +101,8 @@ async def test_a_response_that_cannot_be_meant_is_refused_by_its_field(
     assert site.model_calls == []
 
 
-async def told(proxy: RunningProxy, site: SimulatedSite, *items: dict[str, Any], **fields: Any) -> str:
-    """What the model is told of a history of items."""
+async def prompt_for(proxy: RunningProxy, site: SimulatedSite, *items: dict[str, Any], **fields: Any) -> str:
+    """Send a history of items; return what the model gets."""
     body = {"model": MODEL, "input": [{"role": "user", "content": "Go."}, *items], "tools": [flat()], **fields}
     async with proxy.http.post(f"{proxy.url}/v1/responses", json=body) as response:
         assert response.status == 200, await response.text()
@@ -113,7 +113,7 @@ async def test_calls_and_results_are_told_in_the_format(proxy: RunningProxy, sit
     called = {"type": "function_call", "call_id": "a", "name": "get_weather", "arguments": '{"city": "Paris"}'}
     second = {"type": "function_call", "call_id": "b", "name": "get_weather", "arguments": "{}"}
     results = ({"type": "function_call_output", "call_id": each, "output": f"result {each}"} for each in "ab")
-    text = await told(proxy, site, called, second, *results)
+    text = await prompt_for(proxy, site, called, second, *results)
 
     fence = '{"name":"get_weather","arguments":{"city":"Paris"}}\n{"name":"get_weather","arguments":{}}'
     assert f"```tool_calls\n{fence}\n```" in text
@@ -122,25 +122,25 @@ async def test_calls_and_results_are_told_in_the_format(proxy: RunningProxy, sit
 
 async def test_a_custom_tools_input_is_its_one_argument(proxy: RunningProxy, site: SimulatedSite) -> None:
     called = {"type": "custom_tool_call", "call_id": "a", "name": "patch", "input": 'a "b"\nc'}
-    text = await told(proxy, site, called, {"type": "custom_tool_call_output", "call_id": "a", "output": "done"})
+    text = await prompt_for(proxy, site, called, {"type": "custom_tool_call_output", "call_id": "a", "output": "done"})
 
     assert '{"name":"patch","arguments":{"input":"a \\"b\\"\\nc"}}' in text
     assert "[result of patch]\ndone" in text
 
 
-async def test_a_shells_calls_are_told_in_words(proxy: RunningProxy, site: SimulatedSite) -> None:
+async def test_a_shells_calls_are_sent_as_text(proxy: RunningProxy, site: SimulatedSite) -> None:
     action = {"type": "exec", "command": ["ls", "-la"], "env": {}}
     called = {"type": "local_shell_call", "id": "x", "call_id": "a", "action": action, "status": "completed"}
-    text = await told(proxy, site, called, {"type": "local_shell_call_output", "id": "a", "output": "total 0"})
+    text = await prompt_for(proxy, site, called, {"type": "local_shell_call_output", "id": "a", "output": "total 0"})
 
     assert "ls" in text
     assert "-la" in text
     assert "total 0" in text
 
 
-async def test_a_call_of_a_server_of_tools_is_told_with_what_it_gave(proxy: RunningProxy, site: SimulatedSite) -> None:
+async def test_an_mcp_call_is_sent_with_its_output(proxy: RunningProxy, site: SimulatedSite) -> None:
     called = {"type": "mcp_call", "id": "m", "server_label": "s", "name": "ask", "arguments": '{"q":1}', "output": "42"}
-    text = await told(proxy, site, called, {"role": "user", "content": "And?"})
+    text = await prompt_for(proxy, site, called, {"role": "user", "content": "And?"})
 
     assert "ask" in text
     assert "42" in text
@@ -161,7 +161,7 @@ async def test_what_only_another_model_can_read_is_left_out(proxy: RunningProxy,
         {"type": "program_output", "id": "o", "call_id": "p", "result": "SECRET", "status": "completed"},
         {"type": "open_webui:code_interpreter", "id": "c", "code": "SECRET", "lang": "python"},
     ]
-    text = await told(proxy, site, thought, search, *tools, {"role": "user", "content": "And?"})
+    text = await prompt_for(proxy, site, thought, search, *tools, {"role": "user", "content": "And?"})
 
     assert "SECRET" not in text
     assert "QUERY" not in text
@@ -184,13 +184,13 @@ async def test_a_picture_in_a_result_goes_along_as_one(proxy: RunningProxy, site
     url = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
     called = {"type": "function_call", "call_id": "a", "name": "get_weather", "arguments": "{}"}
     output = [{"type": "input_text", "text": "a map"}, {"type": "input_image", "image_url": url}]
-    text = await told(proxy, site, called, {"type": "function_call_output", "call_id": "a", "output": output})
+    text = await prompt_for(proxy, site, called, {"type": "function_call_output", "call_id": "a", "output": output})
 
     assert "[result of get_weather]\na map" in text
     assert site.model_calls[-1].images == 1
 
 
-async def test_the_older_functions_are_told_alike(proxy: RunningProxy, site: SimulatedSite) -> None:
+async def test_legacy_functions_are_described_alike(proxy: RunningProxy, site: SimulatedSite) -> None:
     call = {"name": "get_weather", "arguments": '{"city":"Paris"}'}
     history = (
         {"role": "user", "content": "Go."},
@@ -233,7 +233,9 @@ async def test_hosted_tools_among_the_allowed_ones_are_passed_over(
     tools: list[dict[str, Any]], line: str, proxy: RunningProxy, site: SimulatedSite
 ) -> None:
     choice = allowed("auto", *tools)
-    text = await told(proxy, site, {"role": "user", "content": "And?"}, tools=[flat(), *HOSTED], tool_choice=choice)
+    text = await prompt_for(
+        proxy, site, {"role": "user", "content": "And?"}, tools=[flat(), *HOSTED], tool_choice=choice
+    )
 
     assert line in text.splitlines()
 

@@ -7,7 +7,7 @@ import pytest
 
 from proxy.api.app_keys import UPSTREAMS
 from tests.openai_server import OpenAiPeer
-from tests.proxy.api.messages.asking import TOOL, asked, error, user
+from tests.proxy.api.messages.messages_client import TOOL, error, send, user
 from tests.proxy.api.test_tools_requests import MODEL, flat, tool
 from tests.proxy.running import running_proxy
 from tests.site import SimulatedSite
@@ -43,11 +43,11 @@ async def test_tools_that_may_not_be_called_anyway_need_not_be_switched_on(
         body = {"model": MODEL, "input": "hi", "tools": [flat()], "tool_choice": "none", "text": {}}
         async with proxy.http.post(f"{proxy.url}/v1/responses", json=body) as response:
             assert response.status == 200, await response.text()
-        told = await asked(proxy, "hi", tools=[TOOL], tool_choice={"type": "none"})
+        without_call = await send(proxy, "hi", tools=[TOOL], tool_choice={"type": "none"})
 
-    assert (answer.status, told.status) == (200, 200)
+    assert (answer.status, without_call.status) == (200, 200)
     ignored = "tools, tool_choice" if mode == "ignore" else None
-    assert [each.headers.get("x-ignored-params") for each in (answer, response, told)] == [ignored] * 3
+    assert [each.headers.get("x-ignored-params") for each in (answer, response, without_call)] == [ignored] * 3
 
 
 @pytest.mark.parametrize("name", ["output_config.format", "output_format"])
@@ -59,9 +59,9 @@ async def test_a_form_of_anthropics_is_told_by_the_name_it_was_sent_by(
         return {"output_format": value} if name == "output_format" else {"output_config": {"format": value}}
 
     async with running_proxy(site, tmp_path, tools="ignore") as proxy:
-        assert (await asked(proxy, "hi", **form("object"))).headers["x-ignored-params"] == name
+        assert (await send(proxy, "hi", **form("object"))).headers["x-ignored-params"] == name
     async with running_proxy(site, tmp_path) as proxy:
-        assert error(await asked(proxy, "hi", **form("strange")))["message"].startswith(f"{name}.schema: ")
+        assert error(await send(proxy, "hi", **form("strange")))["message"].startswith(f"{name}.schema: ")
 
 
 async def test_a_servers_own_tools_are_not_switched_off_in_any_api(site: SimulatedSite, tmp_path: Path) -> None:
@@ -80,4 +80,4 @@ async def test_a_servers_own_tools_are_not_switched_off_in_any_api(site: Simulat
             async with proxy.http.post(f"{proxy.url}/v1/{path}", json={"model": "mine/tiny", **body}) as response:
                 assert response.status == 200, await response.text()
 
-    assert [len(request.body["tools"]) for request in server.asked] == [1, 1, 1]
+    assert [len(request.body["tools"]) for request in server.received] == [1, 1, 1]

@@ -1,4 +1,4 @@
-"""What the site is sent in an agent's turns, and what of them the model is shown."""
+"""What the site is sent in an agent's turns, and what of it the model gets."""
 
 import json
 from collections.abc import Sequence
@@ -115,7 +115,7 @@ async def test_what_was_broken_and_asked_for_again_is_no_part_of_the_conversatio
     assert "oops" not in str(site.model_calls[2].context)
 
 
-async def test_with_other_tools_the_conversation_is_told_anew(site: SimulatedSite, proxy: RunningProxy) -> None:
+async def test_with_other_tools_the_conversation_is_sent_again(site: SimulatedSite, proxy: RunningProxy) -> None:
     site.behaviour.scripts = {"count": steps(["asked"])}
     messages = await rounds(proxy, 1)
 
@@ -141,26 +141,26 @@ async def test_a_history_with_calls_of_another_model_is_told_in_the_same_format(
     await proxy.chat(history[0], history[2], model=STATEFUL, **fields)
     await proxy.chat(*history[:2], "Never mind.", model=STATEFUL, **fields)
     assert answer.text == "So: counted 0."
-    told, without_call, without_result = (call.context[-1]["content"] for call in site.model_calls)
+    prompt, without_call, without_result = (call.context[-1]["content"] for call in site.model_calls)
     fence = '```tool_calls\n{"name":"count","arguments":{"number":0}}\n```'
-    assert f"{fence}\n\n----- user -----\n[result of count]\ncounted 0" in told
+    assert f"{fence}\n\n----- user -----\n[result of count]\ncounted 0" in prompt
     assert f"{fence}\n\n----- user -----\nNever mind." in without_result
     assert "----- user -----\n[result of tool]\ncounted 0" in without_call
 
 
 @pytest.mark.parametrize("tools", [[COUNT], [COUNT, OTHER]], ids=["the same", "others"])
-async def test_a_stored_conversation_is_gone_on_from_with_the_same_tools_alone(
+async def test_a_stored_conversation_is_continued_with_the_same_tools_alone(
     tools: list[Any], site: SimulatedSite, proxy: RunningProxy
 ) -> None:
     site.behaviour.scripts = {"count": steps(["asked"])}
-    asked: dict[str, Any] = {
+    params: dict[str, Any] = {
         "model": STATEFUL,
         "conversation_id": (await proxy.openai.conversations.create()).id,
     }
-    called = (await proxy.chat("[[script:count]] Go.", tools=[COUNT], **asked)).body["choices"][0]["message"]
+    called = (await proxy.chat("[[script:count]] Go.", tools=[COUNT], **params)).body["choices"][0]["message"]
     result = {"role": "tool", "tool_call_id": called["tool_calls"][0]["id"], "content": "counted 0"}
 
-    answer = await proxy.chat(result, tools=tools, **asked)
+    answer = await proxy.chat(result, tools=tools, **params)
 
     assert answer.text == "So: counted 0."
     assert (sizes(site)[1] < 100) is (tools == [COUNT])

@@ -57,7 +57,7 @@ def test_a_nameless_bot_is_named_by_its_number() -> None:
     assert [model.id for model in catalog.list()] == ["bot-7"]
 
 
-def test_bots_that_share_a_name_are_told_apart_by_their_number() -> None:
+def test_bots_that_share_a_name_are_distinguished_by_their_number() -> None:
     catalog = Catalog([offered(OTHER, bots((5, "Helper"), (6, "helper!"), (7, "Other")))], {})
 
     assert [model.id for model in catalog.list()] == ["helper-5", "helper-6", "other"]
@@ -231,7 +231,7 @@ def test_a_pinned_name_is_found_in_any_case_too() -> None:
 @pytest.mark.parametrize(
     "name", ["", "openai/", "models/", ":latest", "other/helper", "helper:newest", "openai/" * 3 + "helper"]
 )
-def test_other_spellings_mean_nothing(name: str) -> None:
+def test_other_spellings_are_unknown(name: str) -> None:
     assert Catalog([offered(OTHER, bots((5, "Helper")))], {}).find(name) is None
 
 
@@ -248,12 +248,12 @@ def test_near_names_are_told_the_likest_first_and_only_those_that_may_be_used() 
 
 def test_looking_for_near_names_takes_no_long_time_whatever_is_asked_for() -> None:
     catalog = Catalog([offered(OTHER, bots(*((number, f"Helper {number} {'a' * 50}") for number in range(3000))))], {})
-    begun = process_time()
+    start = process_time()
 
     catalog.similar("helper " + "a" * 10_000_000, None)
     catalog.find("openai/" * 1_000_000)
 
-    assert process_time() - begun < 0.5
+    assert process_time() - start < 0.5
 
 
 def test_a_key_may_use_its_models_in_any_spelling() -> None:
@@ -280,7 +280,7 @@ def test_a_model_says_how_much_it_takes_and_what_it_can() -> None:
     assert all("tools" in wire["supported_parameters"] for wire in wires)
 
 
-def test_what_is_switched_off_is_not_told() -> None:
+def test_disabled_models_are_not_listed() -> None:
     (model,) = Catalog([offered(OTHER, bots((5, "Plain")))], {}).list()
     wire = model.to_wire(max_transcript=8000, emulates=False)
 

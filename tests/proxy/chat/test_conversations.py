@@ -27,7 +27,7 @@ async def new_conversation(proxy: RunningProxy) -> str:
     return str(body["id"])
 
 
-def spoken(call: Any) -> list[str]:
+def dialogue(call: Any) -> list[str]:
     """The texts the model was given, without the site's own instructions."""
     return [message["content"] for message in call.messages if message["role"] != "system"]
 
@@ -40,7 +40,7 @@ async def test_the_second_turn_sends_only_the_new_message(proxy: RunningProxy, s
     assert second.body["conversation_id"] == conversation
     one, two = site.model_calls
     assert two.conversation_uuid == one.conversation_uuid
-    assert spoken(two) == ["first", first.text, "second"]
+    assert dialogue(two) == ["first", first.text, "second"]
 
 
 async def test_a_client_that_repeats_the_history_is_understood(proxy: RunningProxy, site: SimulatedSite) -> None:
@@ -49,7 +49,7 @@ async def test_a_client_that_repeats_the_history_is_understood(proxy: RunningPro
 
     await proxy.chat("first", {"role": "assistant", "content": first.text}, "second", conversation_id=conversation)
 
-    assert spoken(site.model_calls[-1]) == ["first", first.text, "second"]
+    assert dialogue(site.model_calls[-1]) == ["first", first.text, "second"]
 
 
 async def test_a_client_with_another_history_wins(proxy: RunningProxy, site: SimulatedSite) -> None:
@@ -60,8 +60,8 @@ async def test_a_client_with_another_history_wins(proxy: RunningProxy, site: Sim
 
     one, two, three = site.model_calls
     assert two.conversation_uuid != one.conversation_uuid
-    assert "edited" in spoken(two)[0]
-    assert "other answer" in spoken(two)[0]
+    assert "edited" in dialogue(two)[0]
+    assert "other answer" in dialogue(two)[0]
     assert three.conversation_uuid == two.conversation_uuid
     assert third.status == 200
 
@@ -116,7 +116,7 @@ async def test_an_unknown_id_is_404(proxy: RunningProxy) -> None:
     assert (answer.status, answer.code) == (404, "conversation_not_found")
 
 
-async def test_a_changed_guest_identity_starts_anew_with_the_whole_text(
+async def test_a_changed_guest_identity_starts_over_with_the_whole_text(
     proxy: RunningProxy, site: SimulatedSite
 ) -> None:
     conversation = await new_conversation(proxy)
@@ -139,7 +139,7 @@ async def test_a_failed_turn_is_not_built_upon(proxy: RunningProxy, site: Simula
     await proxy.chat("third", conversation_id=conversation)
 
     assert failed.status in {502, 504}
-    sent = spoken(site.model_calls[-1])
+    sent = dialogue(site.model_calls[-1])
     assert len(sent) == 1
     assert "first" in sent[0]
     assert first.text in sent[0]
@@ -152,11 +152,11 @@ async def test_a_refusal_before_the_model_leaves_the_conversation_usable(
     conversation = await new_conversation(proxy)
     await proxy.chat("first", conversation_id=conversation)
     site.behaviour.stream_error = "This is refused in words nobody knows."
-    refused = await proxy.chat("second", conversation_id=conversation)
+    answer = await proxy.chat("second", conversation_id=conversation)
     site.behaviour.stream_error = ""
     await proxy.chat("third", conversation_id=conversation)
 
-    assert (refused.status, refused.code) == (400, "upstream_refused")
+    assert (answer.status, answer.code) == (400, "upstream_refused")
     one, *_, last = site.model_calls
     assert last.conversation_uuid == one.conversation_uuid
 
@@ -189,24 +189,24 @@ async def test_a_provider_that_forgot_the_conversation_is_told_the_whole_text(
 
 
 async def test_a_conversation_is_retrieved_updated_and_deleted_in_openais_shape(proxy: RunningProxy) -> None:
-    made = await proxy.openai.conversations.create(metadata={"a": "1"}, items=[{"role": "user", "content": "hi"}])
-    found = await proxy.openai.conversations.retrieve(made.id)
-    changed = await proxy.openai.conversations.update(made.id, metadata={"b": "2"})
-    gone = await proxy.openai.conversations.delete(made.id)
+    created = await proxy.openai.conversations.create(metadata={"a": "1"}, items=[{"role": "user", "content": "hi"}])
+    found = await proxy.openai.conversations.retrieve(created.id)
+    changed = await proxy.openai.conversations.update(created.id, metadata={"b": "2"})
+    gone = await proxy.openai.conversations.delete(created.id)
 
-    assert (found.id, found.object, found.metadata) == (made.id, "conversation", {"a": "1"})
-    assert (changed.created_at, changed.metadata) == (made.created_at, {"b": "2"})
-    assert (gone.id, gone.deleted, gone.object) == (made.id, True, "conversation.deleted")
+    assert (found.id, found.object, found.metadata) == (created.id, "conversation", {"a": "1"})
+    assert (changed.created_at, changed.metadata) == (created.created_at, {"b": "2"})
+    assert (gone.id, gone.deleted, gone.object) == (created.id, True, "conversation.deleted")
     with pytest.raises(openai.NotFoundError):
-        await proxy.openai.conversations.retrieve(made.id)
+        await proxy.openai.conversations.retrieve(created.id)
     with pytest.raises(openai.NotFoundError):
-        await proxy.openai.conversations.delete(made.id)
+        await proxy.openai.conversations.delete(created.id)
 
 
 async def test_items_given_at_the_start_are_remembered(proxy: RunningProxy) -> None:
-    made = await proxy.openai.conversations.create(items=[{"role": "user", "content": "my name is Ada"}])
+    created = await proxy.openai.conversations.create(items=[{"role": "user", "content": "my name is Ada"}])
 
-    answer = await proxy.chat("[[recall]]", conversation_id=made.id)
+    answer = await proxy.chat("[[recall]]", conversation_id=created.id)
 
     assert "my name is Ada" in answer.text
 
@@ -220,36 +220,36 @@ async def test_a_turn_in_which_a_proxy_died_is_not_built_upon(proxy: RunningProx
 
     one, two = site.model_calls
     assert two.conversation_uuid != one.conversation_uuid
-    assert "first" in spoken(two)[0]
-    assert first.text in spoken(two)[0]
+    assert "first" in dialogue(two)[0]
+    assert first.text in dialogue(two)[0]
 
 
 async def test_new_metadata_must_be_given(proxy: RunningProxy) -> None:
-    made = await proxy.openai.conversations.create(metadata={"a": "1"})
-    url = f"{proxy.url}/v1/conversations/{made.id}"
-    async with proxy.http.post(url, json={"meta": {"b": "2"}}) as refused:
-        error = (await refused.json())["error"]
-    found = await proxy.openai.conversations.retrieve(made.id)
+    created = await proxy.openai.conversations.create(metadata={"a": "1"})
+    url = f"{proxy.url}/v1/conversations/{created.id}"
+    async with proxy.http.post(url, json={"meta": {"b": "2"}}) as answer:
+        error = (await answer.json())["error"]
+    found = await proxy.openai.conversations.retrieve(created.id)
     async with proxy.http.post(url, json={"metadata": None}) as emptied:
         assert (await emptied.json())["metadata"] == {}
 
-    assert (refused.status, error["param"]) == (400, "metadata")
+    assert (answer.status, error["param"]) == (400, "metadata")
     assert found.metadata == {"a": "1"}
 
 
 async def test_another_system_text_takes_nothing_from_a_conversation(proxy: RunningProxy, site: SimulatedSite) -> None:
-    made = await proxy.openai.conversations.create(
+    created = await proxy.openai.conversations.create(
         items=[{"role": "user", "content": "My name is Ada."}, {"role": "assistant", "content": "Hi Ada"}]
     )
     for time in ("noon", "one"):
         system = {"role": "system", "content": f"It is {time}."}
-        await proxy.chat(system, f"[[say:Ada]] Who am I at {time}?", conversation_id=made.id)
+        await proxy.chat(system, f"[[say:Ada]] Who am I at {time}?", conversation_id=created.id)
 
     assert "My name is Ada." in str(site.model_calls[-1].messages)
     assert "It is noon." not in str(site.model_calls[-1].messages)
-    items = await proxy.openai.conversations.items.list(made.id, order="asc")
-    said = [(item.role, item.content[0].text) for item in items.data if item.type == "message"]  # type: ignore[union-attr]
-    assert [text for role, text in said if role != "assistant"] == [
+    items = await proxy.openai.conversations.items.list(created.id, order="asc")
+    turns = [(item.role, item.content[0].text) for item in items.data if item.type == "message"]  # type: ignore[union-attr]
+    assert [text for role, text in turns if role != "assistant"] == [
         "It is one.",
         "My name is Ada.",
         "[[say:Ada]] Who am I at noon?",
@@ -261,13 +261,13 @@ async def test_a_conversation_that_is_deleted_just_before_a_turn_or_an_append_is
     gone = Conversation(id="conv_gone", created_at=NOW, updated_at=NOW)
     question = Message(role="user", text="hi")
 
-    for refused in (
+    for answer in (
         ConversationTurn(proxy.store, UpstreamCopies(proxy.store), [question], gone).begin(),
         Conversations(proxy.store).append(gone.id, [question]),
     ):
-        with pytest.raises(ServiceError) as raised:
-            await refused
-        assert (raised.value.status, raised.value.code) == (404, "conversation_not_found")
+        with pytest.raises(ServiceError) as exc_info:
+            await answer
+        assert (exc_info.value.status, exc_info.value.code) == (404, "conversation_not_found")
 
 
 async def test_a_system_text_holds_for_what_follows_without_being_sent_again(
@@ -291,4 +291,4 @@ async def test_a_history_that_is_sent_again_as_it_stands_is_answered(proxy: Runn
     )
 
     assert again.status == 200
-    assert spoken(site.model_calls[-1])[0].endswith(first.text)
+    assert dialogue(site.model_calls[-1])[0].endswith(first.text)

@@ -1,4 +1,4 @@
-"""Which history is which, and when the site's copy may be trusted."""
+"""Digests of histories, and when the site's copy may be trusted."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ messages = st.lists(
 )
 
 
-def said(*texts: str) -> list[Message]:
+def user_messages(*texts: str) -> list[Message]:
     return [Message(role="user", text=text) for text in texts]
 
 
@@ -34,7 +34,7 @@ def test_two_histories_share_a_digest_only_if_they_are_the_same(one: list[Messag
 
 
 def test_no_text_passes_for_two_messages_nor_a_place_for_part_of_one() -> None:
-    one, two = said("a0userb"), said("a", "b")
+    one, two = user_messages("a0userb"), user_messages("a", "b")
 
     assert history_digest(("s", "5"), one) != history_digest(("s", "5"), two)
     assert history_digest(("s5", ""), one) != history_digest(("s", "5"), one)
@@ -42,14 +42,14 @@ def test_no_text_passes_for_two_messages_nor_a_place_for_part_of_one() -> None:
 
 def test_site_bot_and_guest_are_part_of_a_history() -> None:
     digests = {
-        history_digest(place, said("hi"))
-        for place in (("s", "5", "g"), ("t", "5", "g"), ("s", "6", "g"), ("s", "5", "h"))
+        history_digest(scope, user_messages("hi"))
+        for scope in (("s", "5", "g"), ("t", "5", "g"), ("s", "6", "g"), ("s", "5", "h"))
     }
 
     assert len(digests) == 4
 
 
-def test_free_text_is_not_spelled_in_another_way_and_tools_of_one_name_are_told_apart() -> None:
+def test_free_text_is_not_spelled_in_another_way_and_tools_of_one_name_are_distinguished() -> None:
     def called(arguments: str, **about: Any) -> str:
         call = ToolCall(id="call_1", name="run", arguments=arguments, **about)
         return history_digest(("s", "5", "g"), [Message(role="assistant", text="", calls=(call,))])

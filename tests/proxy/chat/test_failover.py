@@ -22,9 +22,9 @@ async def second() -> AsyncIterator[SimulatedSite]:
 
 
 @pytest.fixture
-async def both(site: SimulatedSite, second: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningProxy]:
+async def two_sites(site: SimulatedSite, second: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningProxy]:
     """A proxy with *site* before *second*."""
-    async with running_proxy(site, tmp_path, more=[second]) as proxy:
+    async with running_proxy(site, tmp_path, more_sites=[second]) as proxy:
         yield proxy
 
 
@@ -32,22 +32,22 @@ def host(site: SimulatedSite) -> str:
     return site.origin.removeprefix("http://")
 
 
-async def test_the_first_site_answers_while_it_is_well(
-    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+async def test_the_first_site_answers_while_it_is_healthy(
+    two_sites: RunningProxy, site: SimulatedSite, second: SimulatedSite
 ) -> None:
     for _ in range(3):
-        assert (await both.chat("hi")).status == 200
+        assert (await two_sites.chat("hi")).status == 200
 
     assert len(site.model_calls) == 3
     assert not second.model_calls
 
 
 async def test_a_pinned_model_is_asked_on_its_site_alone(
-    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+    two_sites: RunningProxy, site: SimulatedSite, second: SimulatedSite
 ) -> None:
-    assert (await both.chat("hi", model=f"{MODEL}@{host(second)}")).status == 200
+    assert (await two_sites.chat("hi", model=f"{MODEL}@{host(second)}")).status == 200
     site.behaviour.ajax_status = 500
-    failed = await both.chat("hi", model=f"{MODEL}@{host(site)}")
+    failed = await two_sites.chat("hi", model=f"{MODEL}@{host(site)}")
 
     assert failed.status == 502
     assert len(second.model_calls) == 1
@@ -55,7 +55,7 @@ async def test_a_pinned_model_is_asked_on_its_site_alone(
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "fault",
     [
         {"ajax_status": 500},
         {"ajax_status": 429},
@@ -67,23 +67,23 @@ async def test_a_pinned_model_is_asked_on_its_site_alone(
     ],
 )
 async def test_a_failure_before_the_first_token_moves_on_with_the_whole_text(
-    both: RunningProxy, site: SimulatedSite, second: SimulatedSite, trouble: dict[str, object]
+    two_sites: RunningProxy, site: SimulatedSite, second: SimulatedSite, fault: dict[str, object]
 ) -> None:
-    first = await both.chat("my name is Ada")
-    site.behaviour.update(trouble)
+    first = await two_sites.chat("my name is Ada")
+    site.behaviour.update(fault)
 
-    answer = await both.chat("my name is Ada", {"role": "assistant", "content": first.text}, "[[recall]]")
+    answer = await two_sites.chat("my name is Ada", {"role": "assistant", "content": first.text}, "[[recall]]")
 
     assert "my name is Ada" in answer.text
     assert len(second.model_calls) == 1
 
 
 async def test_a_message_that_is_lost_once_is_sent_again_before_another_site_is_asked(
-    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+    two_sites: RunningProxy, site: SimulatedSite, second: SimulatedSite
 ) -> None:
     site.behaviour.cache_key_seconds = 0.0
     site.behaviour.ajax_delay = 0.1
-    turn = asyncio.create_task(both.chat("hi"))
+    turn = asyncio.create_task(two_sites.chat("hi"))
     while all(request.action != "aipkit_frontend_chat_stream" for request in site.requests):
         await asyncio.sleep(0.005)
     site.behaviour.cache_key_seconds = 60.0
@@ -93,7 +93,7 @@ async def test_a_message_that_is_lost_once_is_sent_again_before_another_site_is_
 
 
 @pytest.mark.parametrize(
-    "told",
+    "text",
     [
         "You have reached your quota for this period.",
         "Invalid chatbot specified.",
@@ -102,35 +102,35 @@ async def test_a_message_that_is_lost_once_is_sent_again_before_another_site_is_
     ],
 )
 async def test_a_bot_that_refuses_for_long_moves_on_and_its_site_is_asked_last_for_a_while(
-    both: RunningProxy, site: SimulatedSite, second: SimulatedSite, told: str
+    two_sites: RunningProxy, site: SimulatedSite, second: SimulatedSite, text: str
 ) -> None:
-    site.behaviour.stream_error = told
+    site.behaviour.stream_error = text
 
-    assert (await both.chat("hi")).status == 200
+    assert (await two_sites.chat("hi")).status == 200
     site.behaviour.stream_error = ""
-    assert (await both.chat("hi")).status == 200
+    assert (await two_sites.chat("hi")).status == 200
 
     assert not site.model_calls
     assert len(second.model_calls) == 2
 
 
 async def test_a_conversation_moves_to_the_next_site_with_its_text(
-    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+    two_sites: RunningProxy, site: SimulatedSite, second: SimulatedSite
 ) -> None:
-    conversation = (await both.openai.conversations.create()).id
-    await both.chat("my name is Ada", conversation_id=conversation)
+    conversation = (await two_sites.openai.conversations.create()).id
+    await two_sites.chat("my name is Ada", conversation_id=conversation)
     site.behaviour.ajax_status = 502
-    moved = await both.chat("[[recall]]", conversation_id=conversation)
-    again = await both.chat("and now?", conversation_id=conversation)
+    moved = await two_sites.chat("[[recall]]", conversation_id=conversation)
+    again = await two_sites.chat("and now?", conversation_id=conversation)
 
     assert "my name is Ada" in moved.text
     assert again.status == 200
     assert second.model_calls[1].conversation_uuid == second.model_calls[0].conversation_uuid
 
 
-async def test_after_the_first_token_nothing_moves(both: RunningProxy, second: SimulatedSite) -> None:
+async def test_there_is_no_failover_after_the_first_token(two_sites: RunningProxy, second: SimulatedSite) -> None:
     body = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "[[mode:cut]]"}]}
-    async with both.http.post(f"{both.url}/v1/chat/completions", json=body) as response:
+    async with two_sites.http.post(f"{two_sites.url}/v1/chat/completions", json=body) as response:
         text = await response.text()
 
     assert '"error"' in text
@@ -138,31 +138,31 @@ async def test_after_the_first_token_nothing_moves(both: RunningProxy, second: S
     assert not second.model_calls
 
 
-async def test_what_was_said_is_not_taken_elsewhere(
-    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+async def test_a_refusal_of_the_message_does_not_move_on(
+    two_sites: RunningProxy, site: SimulatedSite, second: SimulatedSite
 ) -> None:
     site.behaviour.banned_words = ["naughty"]
-    answer = await both.chat("naughty")
+    answer = await two_sites.chat("naughty")
 
     assert (answer.status, answer.code) == (400, "content_filter")
     assert not second.model_calls
 
 
 async def test_when_all_fail_the_client_is_told_why(
-    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+    two_sites: RunningProxy, site: SimulatedSite, second: SimulatedSite
 ) -> None:
     site.behaviour.ajax_status = second.behaviour.ajax_status = 500
 
-    answer = await both.chat("hi")
+    answer = await two_sites.chat("hi")
 
     assert (answer.status, answer.code) == (502, "upstream_error")
 
 
 async def test_no_request_is_tried_more_than_three_times(
-    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+    two_sites: RunningProxy, site: SimulatedSite, second: SimulatedSite
 ) -> None:
     site.behaviour.ajax_status = second.behaviour.ajax_status = 500
-    await both.chat("hi")
+    await two_sites.chat("hi")
 
     stored = [
         request for each in (site, second) for request in each.requests if request.action == "aipkit_cache_sse_message"
@@ -179,9 +179,9 @@ async def test_a_site_that_fails_again_and_again_is_left_alone_and_taken_up_by_i
         site.behaviour.ajax_status, site.behaviour.ajax_status_action = 500, action
         for _ in range(breaker.FAILURES_TO_OPEN):
             assert (await proxy.chat("hi")).code == "upstream_error"
-        asked = len(site.requests)
+        count = len(site.requests)
         resting = await proxy.chat("hi")
-        assert len(site.requests) == asked, "an open breaker must not ask the site"
+        assert len(site.requests) == count, "an open breaker must not ask the site"
         site.behaviour.ajax_status = 0
         async with asyncio.timeout(5):
             while (recovered := await proxy.chat("hi")).status == resting.status:
@@ -200,36 +200,36 @@ async def test_what_a_model_is_told_to_refuse_opens_no_breaker(proxy: RunningPro
 
 
 async def test_nothing_is_given_up_for_a_site_that_is_left_alone(
-    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+    two_sites: RunningProxy, site: SimulatedSite, second: SimulatedSite
 ) -> None:
     second.behaviour.ajax_status = 500
     for _ in range(breaker.FAILURES_TO_OPEN):
-        assert (await both.chat("hi", model=f"{MODEL}@{host(second)}")).status == 502
+        assert (await two_sites.chat("hi", model=f"{MODEL}@{host(second)}")).status == 502
     site.behaviour.nonce_action = False
     site.rotate_nonce()
-    waiting = asyncio.create_task(both.chat("hi"))
+    waiting = asyncio.create_task(two_sites.chat("hi"))
     async with asyncio.timeout(5):
-        while await both.store.pending_ask(site.origin) is None:
+        while await two_sites.store.pending_ask(site.origin) is None:
             await asyncio.sleep(0.01)
-    await both.store.save_capture(await capture(site), base=1)
+    await two_sites.store.save_capture(await capture(site), base=1)
 
     assert (await waiting).status == 200
 
 
 async def test_a_site_that_hangs_is_given_up_in_time_for_another(
-    both: RunningProxy, site: SimulatedSite, second: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+    two_sites: RunningProxy, site: SimulatedSite, second: SimulatedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aipkit_site, "MOVE_ON_SECONDS", 0.3)
     site.behaviour.ajax_delay = 90.0
 
-    assert (await both.chat("hi")).status == 200
+    assert (await two_sites.chat("hi")).status == 200
     assert len(second.model_calls) == 1
 
 
 async def test_a_turn_goes_to_another_site_where_others_wait_for_the_first(
     site: SimulatedSite, second: SimulatedSite, tmp_path: Path
 ) -> None:
-    async with running_proxy(site, tmp_path, more=[second], max_upstream=1) as proxy:
+    async with running_proxy(site, tmp_path, more_sites=[second], max_upstream=1) as proxy:
         first = proxy.app[UPSTREAMS][0]
         site.behaviour.delta_delay = 0.1
         turns = [asyncio.create_task(proxy.chat("hi"))]

@@ -1,4 +1,4 @@
-"""A history too long to be replayed: the oldest turns go, and the client is told."""
+"""A history that is too long: the oldest turns are dropped, and the client is informed."""
 
 import json
 import logging
@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 
 from tests.proxy.running import RunningProxy, running_proxy
-from tests.proxy.upstreams.list_upstream import answered
+from tests.proxy.upstreams.list_upstream import assistant_message
 from tests.site import SimulatedSite
 
 MODEL = "gpt-4o-mini-helper"
 
 
 def history(turns: int) -> list[dict[str, str]]:
-    said = [
+    messages = [
         [{"role": "user", "content": f"question {n} {'x' * 100}"}, {"role": "assistant", "content": f"answer {n}"}]
         for n in range(turns)
     ]
-    return [{"role": "system", "content": "be kind"}, *(message for turn in said for message in turn)]
+    return [{"role": "system", "content": "be kind"}, *(message for turn in messages for message in turn)]
 
 
 async def test_the_oldest_turns_go_whole_and_a_header_says_so(
@@ -59,8 +59,8 @@ async def test_a_history_that_fits_is_sent_whole(site: SimulatedSite, tmp_path: 
 async def test_a_copy_that_lacks_the_oldest_turns_is_not_continued(site: SimulatedSite, tmp_path: Path) -> None:
     async with running_proxy(site, tmp_path, max_transcript=1500) as proxy:
         first = await proxy.chat(*history(20), "one [[say:ok]]", model="gpt-5-nano")
-        said = [{"role": "user", "content": "one [[say:ok]]"}, {"role": "assistant", "content": first.text}]
-        await proxy.chat(*history(20), *said, "two", model="gpt-5-nano")
+        messages = [{"role": "user", "content": "one [[say:ok]]"}, {"role": "assistant", "content": first.text}]
+        await proxy.chat(*history(20), *messages, "two", model="gpt-5-nano")
 
     one, two = site.model_calls
     assert two.conversation_uuid != one.conversation_uuid
@@ -75,7 +75,7 @@ async def test_a_last_turn_that_is_too_long_is_refused_and_a_long_history_is_not
     result = {"role": "tool", "tool_call_id": "call_1", "content": "y" * 600}
 
     too_long = [
-        await proxy.chat("hi", answered("hello"), "x" * 2001),
+        await proxy.chat("hi", assistant_message("hello"), "x" * 2001),
         await proxy.chat({"role": "system", "content": "x" * 2001}, "hi"),
         await proxy.chat("hi", called, result),  # results are nothing without their calls
     ]

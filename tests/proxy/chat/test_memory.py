@@ -9,7 +9,7 @@ import pytest
 
 from proxy.chat import upstream_copies
 from tests.figures import figure
-from tests.proxy.running import RunningProxy, capture, nothing_under_way, running_proxy
+from tests.proxy.running import RunningProxy, capture, running_proxy, wait_until_idle
 from tests.proxy.upstreams.aipkit.test_transcript import parse
 from tests.site import ModelCall, SimulatedSite
 
@@ -26,7 +26,7 @@ TEXTS = (
 History = list[dict[str, str]]
 
 
-def known(call: ModelCall) -> History:
+def known_texts(call: ModelCall) -> History:
     """All that the model knows, transcripts opened, without the site's own instructions."""
     found: History = []
     for message in call.context:
@@ -56,12 +56,12 @@ class Client:
         self.history.append({"role": "user", "content": text})
         messages: Any = self.history
         answer = await self._proxy.openai.chat.completions.create(model=self._model, messages=messages)
-        assert trimmed(known(self._site.model_calls[-1])) == trimmed(self.history)
+        assert trimmed(known_texts(self._site.model_calls[-1])) == trimmed(self.history)
         self.history.append({"role": "assistant", "content": answer.choices[0].message.content or ""})
 
 
 @pytest.mark.parametrize("is_stored", [False, True])
-async def test_who_leaves_while_the_turn_waits_for_a_slot_finds_the_copy_again(
+async def test_the_copy_is_kept_if_the_client_leaves_in_the_queue(
     site: SimulatedSite, tmp_path: Path, is_stored: bool
 ) -> None:
     async with running_proxy(site, tmp_path, max_upstream=1) as proxy:
@@ -76,7 +76,7 @@ async def test_who_leaves_while_the_turn_waits_for_a_slot_finds_the_copy_again(
             async with asyncio.timeout(0.2):
                 await proxy.chat(*turn, model=STATEFUL, **fields)
         await other
-        await nothing_under_way(proxy)
+        await wait_until_idle(proxy)
         await proxy.chat(*turn, model=STATEFUL, **fields)
 
     assert [message["content"] for message in site.model_calls[-1].messages if message["role"] == "user"] == ["two"]
@@ -165,7 +165,7 @@ async def test_parallel_turns_on_one_history_get_branches_of_their_own(
     calls = site.model_calls[1:]
     assert len({call.conversation_uuid for call in calls}) == 5
     for call in calls:
-        assert len([message for message in known(call) if "branch" in message["content"]]) == 1
+        assert len([message for message in known_texts(call) if "branch" in message["content"]]) == 1
 
 
 async def test_chats_that_begin_alike_do_not_share_a_conversation(proxy: RunningProxy, site: SimulatedSite) -> None:
@@ -177,11 +177,11 @@ async def test_chats_that_begin_alike_do_not_share_a_conversation(proxy: Running
     await one.say("what do I like?")
     await other.say("what do I like?")
 
-    assert "blue" not in str(known(site.model_calls[-2]))
-    assert "red" not in str(known(site.model_calls[-1]))
+    assert "blue" not in str(known_texts(site.model_calls[-2]))
+    assert "red" not in str(known_texts(site.model_calls[-1]))
 
 
-async def test_another_guest_continues_nothing(proxy: RunningProxy, site: SimulatedSite) -> None:
+async def test_another_guest_identity_continues_nothing(proxy: RunningProxy, site: SimulatedSite) -> None:
     client = Client(proxy, site, STATEFUL)
     await client.say("one")
     taken = await capture(site)
@@ -203,4 +203,4 @@ async def test_a_conversation_with_html_on_a_bot_without_state_is_replayed(
 
     await proxy.chat("next", conversation_id=conversation)
 
-    assert "if a < b && c > d" in str(known(site.model_calls[-1]))
+    assert "if a < b && c > d" in str(known_texts(site.model_calls[-1]))

@@ -1,4 +1,4 @@
-"""What takes long is not done where everybody else waits."""
+"""Slow work does not block the event loop."""
 
 import threading
 

@@ -39,9 +39,7 @@ async def test_a_short_retention_is_kept_to(site: SimulatedSite, tmp_path: Path)
         await is_dropped(proxy, await a_conversation(proxy))
 
 
-async def test_a_machine_that_does_not_know_the_time_yet_drops_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unset_clock_drops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(retention=0.02)
     async with open_store(f"sqlite:///{tmp_path}/freeaichat.db") as store:
         await store.create_conversation(conversation("kept", at=time()))
@@ -80,7 +78,7 @@ async def ready(proxy: RunningProxy) -> tuple[int, str, str]:
         return response.status, body["status"], body.get("reason", "")
 
 
-async def test_tidying_that_fails_is_told_and_goes_on_when_it_can(
+async def test_pruning_that_fails_is_reported_and_resumed(
     site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("proxy.server.background.STEADY_SECONDS", 0.5)

@@ -10,7 +10,7 @@ from shared.parsing import Site
 from tests.proxy.chat.test_catalog import OTHER, bots, offered
 
 
-def served(name: str, *models: str) -> UpstreamBots:
+def server_bots(name: str, *models: str) -> UpstreamBots:
     upstream = cast(
         Upstream,
         SimpleNamespace(has_tools=True, kind="openai_server", supported_parameters=frozenset({"seed", "max_tokens"})),
@@ -21,7 +21,9 @@ def served(name: str, *models: str) -> UpstreamBots:
 
 def test_models_of_servers_have_the_bare_name_where_no_site_has_it() -> None:
     sites = offered(OTHER, bots((5, "GPT-4o"), (6, "Helper"), (7, "Helper")))
-    catalog = Catalog([served("a", "gpt-4o", "HELPER", "tiny:latest"), sites, served("b", "tiny", "org/big@1")], {})
+    catalog = Catalog(
+        [server_bots("a", "gpt-4o", "HELPER", "tiny:latest"), sites, server_bots("b", "tiny", "org/big@1")], {}
+    )
 
     listed = {model.id: model for model in catalog.list()}
 
@@ -37,13 +39,13 @@ def test_models_of_servers_have_the_bare_name_where_no_site_has_it() -> None:
 
 
 def test_a_sites_name_is_kept_from_servers_in_any_case() -> None:
-    catalog = Catalog([offered(OTHER, bots((5, "Helper"))), served("a", "tiny")], {"Tiny": 5})
+    catalog = Catalog([offered(OTHER, bots((5, "Helper"))), server_bots("a", "tiny")], {"Tiny": 5})
 
     assert {model.id for model in catalog.list()} == {"Tiny", "helper", "a/tiny"}
 
 
 def test_a_servers_model_is_found_however_it_is_written() -> None:
-    catalog = Catalog([served("openai", "Llama3.2:latest")], {}, default_model="openai/llama3.2")
+    catalog = Catalog([server_bots("openai", "Llama3.2:latest")], {}, default_model="openai/llama3.2")
 
     for name in ("openai/Llama3.2", "OPENAI/llama3.2:latest", "llama3.2", "models/llama3.2:LATEST", "Llama3.2@openai"):
         found = catalog.resolve(name)
@@ -55,7 +57,7 @@ def test_a_servers_model_is_found_however_it_is_written() -> None:
 
 
 def test_a_servers_model_tells_what_it_takes() -> None:
-    wire = Catalog([served("a", "tiny")], {}).list()[0].to_wire(max_transcript=400_000, emulates=False)
+    wire = Catalog([server_bots("a", "tiny")], {}).list()[0].to_wire(max_transcript=400_000, emulates=False)
 
     assert (wire["bot_id"], wire["context_length"], wire["site"], wire["tools"]) == (None, None, "a", "native")
     assert wire["supported_parameters"][:4] == ["max_tokens", "max_completion_tokens", "stop", "seed"]

@@ -11,7 +11,7 @@ stops = st.lists(st.text("abc", min_size=1, max_size=4), max_size=3)
 
 
 def cut(texts: list[str], cutter: Truncator) -> str:
-    """What comes through; nothing is fed after the end."""
+    """The text that passes; nothing is fed after the end."""
     passed = ""
     for text in texts:
         passed += cutter.feed(text)
@@ -76,11 +76,11 @@ def test_nothing_passes_after_the_end() -> None:
 
 
 def test_a_limit_that_comes_before_a_stop_sequence_is_why_it_ended() -> None:
-    whole, begun = Truncator(["END"], max_tokens=2), Truncator(["END"], max_tokens=2)
+    whole, partial = Truncator(["END"], max_tokens=2), Truncator(["END"], max_tokens=2)
 
-    assert whole.feed("so be it END") == begun.feed("so be it EN") == "so be"
-    assert (whole.reason, whole.stop) == (begun.reason, begun.stop) == ("length", None)
-    assert begun.end() == ""
+    assert whole.feed("so be it END") == partial.feed("so be it EN") == "so be"
+    assert (whole.reason, whole.stop) == (partial.reason, partial.stop) == ("length", None)
+    assert partial.end() == ""
 
 
 def test_without_anything_to_cut_all_passes_at_once() -> None:

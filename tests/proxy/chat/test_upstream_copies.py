@@ -10,15 +10,15 @@ from proxy.chat import upstream_copies
 from proxy.chat.upstream_copies import UpstreamCopies
 from shared.conversations import Note
 from shared.store import StoreUnavailable, open_store
-from tests.proxy.chat.test_store_away import locked
-from tests.proxy.running import impatient
+from tests.proxy.chat.test_store_outage import locked
+from tests.proxy.running import short_store_timeout
 
 
 def copy(name: str) -> Note:
     return Note(name=name, value=name)
 
 
-async def taken(copies: UpstreamCopies, *histories: str) -> list[str | None]:
+async def take_names(copies: UpstreamCopies, *histories: str) -> list[str | None]:
     """The names of the copies that are taken one after the other."""
     found = [await copies.take(history) for history in histories]
     return [note.name if note else None for note in found]
@@ -34,9 +34,9 @@ async def test_each_copy_is_taken_once_the_newest_first(tmp_path: Path, stored: 
                 await copies.flush()
         copies.add("other", copy("three"))
 
-        assert await taken(copies, "same", "same", "same") == ["two", "one", None]
+        assert await take_names(copies, "same", "same", "same") == ["two", "one", None]
         await copies.flush()
-        assert await taken(copies, "same", "other", "other") == [None, "three", None]
+        assert await take_names(copies, "same", "other", "other") == [None, "three", None]
 
 
 async def test_what_is_just_being_stored_is_found(tmp_path: Path) -> None:
@@ -46,9 +46,9 @@ async def test_what_is_just_being_stored_is_found(tmp_path: Path) -> None:
         flushing = asyncio.create_task(copies.flush())
         await asyncio.sleep(0)  # it is under way
 
-        assert await taken(copies, "same", "same") == ["one", None]
+        assert await take_names(copies, "same", "same") == ["one", None]
         await flushing
-        assert await taken(copies, "same") == [None]
+        assert await take_names(copies, "same") == [None]
 
 
 async def test_above_a_limit_the_oldest_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,14 +58,14 @@ async def test_above_a_limit_the_oldest_are_forgotten(tmp_path: Path, monkeypatc
         for number in range(5):
             copies.add(str(number), copy(str(number)))
 
-        assert await taken(copies, *"01234") == [None, None, "2", "3", "4"]
+        assert await take_names(copies, *"01234") == [None, None, "2", "3", "4"]
         for number in range(3):  # what was taken counts no more
             copies.add(str(number), copy(str(number)))
-        assert await taken(copies, *"012") == ["0", "1", "2"]
+        assert await take_names(copies, *"012") == ["0", "1", "2"]
 
 
 async def test_what_cannot_be_stored_is_kept_and_stored_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    impatient(monkeypatch)
+    short_store_timeout(monkeypatch)
     async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
         copies = UpstreamCopies(store)
         copies.add("same", copy("one"))
@@ -75,9 +75,9 @@ async def test_what_cannot_be_stored_is_kept_and_stored_later(tmp_path: Path, mo
             copies.add("same", copy("two"))
             with pytest.raises(StoreUnavailable):
                 await flushing
-            assert await taken(copies, "unknown") == [None]
-            assert await taken(copies, "same") == ["two"]
+            assert await take_names(copies, "unknown") == [None]
+            assert await take_names(copies, "same") == ["two"]
             copies.add("other", copy("three"))
         await copies.flush()
 
-        assert await taken(UpstreamCopies(store), "same", "other", "same") == ["one", "three", None]
+        assert await take_names(UpstreamCopies(store), "same", "other", "same") == ["one", "three", None]

@@ -41,11 +41,11 @@ schemathesis.openapi.format("usage-by", st.sampled_from(["", "day", "hour,key", 
 def valid_data_is_accepted(
     ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
 ) -> None:
-    """A request that fits its schema is no bad request."""
+    """A request that matches its schema is not a bad request."""
     if case.meta is None or not case.meta.generation.mode.is_positive or response.status_code not in {400, 413, 422}:
         return
-    told: dict[str, Any] = json.loads(response.content) if response.content else {"error": {"message": "(HEAD)"}}
-    error = told["error"]
+    body: dict[str, Any] = json.loads(response.content) if response.content else {"error": {"message": "(HEAD)"}}
+    error = body["error"]
     code = error.get("code") or error.get("details", {}).get("error_code")  # of either API
     assert code in BEYOND_A_SCHEMA, f"valid data was refused: {error['message']}"
 
@@ -54,7 +54,7 @@ def valid_data_is_accepted(
 def nothing_but_the_model_fails(
     ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
 ) -> None:
-    """The proxy and the site answer everything."""
+    """Neither the proxy nor the site fails."""
     if response.status_code >= 500:
         error = json.loads(response.content)["error"]
         code = error.get("code") or error.get("details", {}).get("error_code")

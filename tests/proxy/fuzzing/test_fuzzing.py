@@ -58,10 +58,10 @@ async def test_every_answer_is_of_a_declared_status_type_and_shape(
         exit_code, printed = await fuzzed(proxy.url, report)
 
     assert exit_code == 0, printed
-    told = json.loads(report.read_bytes())
-    assert told["operations"]["tested"] == told["operations"]["total"]
+    body = json.loads(report.read_bytes())
+    assert body["operations"]["tested"] == body["operations"]["total"]
     for operation in ("POST /v1/chat/completions", "POST /v1/completions", "POST /v1/responses", "POST /v1/messages"):
-        answered = sum(phase["accepted"] for phase in told["valid_rates"][operation].values())
+        answered = sum(phase["accepted"] for phase in body["valid_rates"][operation].values())
         assert answered > 20, f"{operation} was hardly ever given what it could answer"
-    figure("fuzzed requests, all answered as the OpenAPI document says", f"{told['test_cases']['generated']:,}")
+    figure("fuzzed requests, all answered as the OpenAPI document says", f"{body['test_cases']['generated']:,}")
     figure("turns in them", f"{len(site.model_calls):,}")

@@ -1,4 +1,4 @@
-"""Every code and type that an error of the proxy may have, as its sources tell."""
+"""Find every code and type that an error of the proxy may have, from its sources."""
 
 import ast
 import re
@@ -18,15 +18,15 @@ IN_TABLES = {"invalid_request_error", "tokens"}  # where nothing says that they 
 
 
 def error_codes() -> set[str]:
-    """All of them. What servers behind the proxy call their errors is not known, and not among them."""
+    """Return all codes. Errors that servers behind the proxy name themselves are not among them."""
     sources = (path for path in PROXY.rglob("*.py") if DESCRIBING.isdisjoint(path.parts))
     trees = [ast.parse(path.read_text("utf-8")) for path in sources]
-    places = {name: place for tree in trees for name, place in _places(tree)}
-    return IN_TABLES.union(*(_told(node, places) for tree in trees for node in ast.walk(tree)))
+    positions = {name: position for tree in trees for name, position in _positions(tree)}
+    return IN_TABLES.union(*(_codes_in(node, positions) for tree in trees for node in ast.walk(tree)))
 
 
-def _places(tree: ast.Module) -> Iterator[tuple[str, Mapping[int, str]]]:
-    """Functions and classes that take a code or a type, and in which of their places."""
+def _positions(tree: ast.Module) -> Iterator[tuple[str, Mapping[int, str]]]:
+    """Functions and classes that take a code or a type, with the positions of these arguments."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             names = [argument.arg for argument in node.args.args]
@@ -35,33 +35,33 @@ def _places(tree: ast.Module) -> Iterator[tuple[str, Mapping[int, str]]]:
             names = [field.id for field in fields if isinstance(field, ast.Name)]
         else:
             continue
-        if found := {place: name for place, name in enumerate(names) if name in NAMES}:
+        if found := {position: name for position, name in enumerate(names) if name in NAMES}:
             yield node.name, found
 
 
-def _told(node: ast.AST, places: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
-    """The codes that stand in *node* itself: given by name or by place, or put into an error later."""
+def _codes_in(node: ast.AST, positions: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
+    """Codes in *node* itself: passed by keyword or position, or assigned to an error later."""
     if isinstance(node, ast.keyword) and node.arg in NAMES:
-        yield from _words(node.value)
+        yield from _possible_words(node.value)
     elif isinstance(node, ast.Assign):
         for target in node.targets:
             yield from _put(target, node.value)
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        for place in places.get(node.func.id, ()):
-            yield from _words(*node.args[place : place + 1])
+        for position in positions.get(node.func.id, ()):
+            yield from _possible_words(*node.args[position : position + 1])
 
 
 def _put(target: ast.expr, value: ast.expr) -> Iterator[str]:
-    """The codes that an assignment puts into an error."""
+    """Codes that an assignment sets on an error."""
     if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
         for each, part in zip(target.elts, value.elts, strict=True):
             yield from _put(each, part)
     elif isinstance(target, ast.Attribute) and target.attr == "code":
-        yield from _words(value)
+        yield from _possible_words(value)
 
 
-def _words(*values: ast.expr) -> Iterator[str]:
-    """The words that *values* may be. One that is put together is the words it is known to be, else its source."""
+def _possible_words(*values: ast.expr) -> Iterator[str]:
+    """Values that *values* may have. A composed one counts as its known values, or else as its source."""
     for value in values:
         if isinstance(value, ast.Constant) and isinstance(value.value, str) and WORD.fullmatch(value.value):
             yield value.value
@@ -69,4 +69,4 @@ def _words(*values: ast.expr) -> Iterator[str]:
             source = ast.unparse(value)
             yield from BUILT.get(source, {source})
         elif isinstance(value, ast.IfExp):
-            yield from _words(value.body, value.orelse)
+            yield from _possible_words(value.body, value.orelse)

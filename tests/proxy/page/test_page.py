@@ -37,9 +37,9 @@ async def test_browsers_get_the_page_and_all_others_what_this_is(proxy: RunningP
         assert (page.status, page.content_type) == (200, "text/html")
         assert "/assets/main.js" in await page.text()
     for headers in ({}, {"Accept": "application/json"}, {"Accept": "*/*"}):
-        async with proxy.http.get(proxy.url, headers=headers) as told:
-            assert (await told.json())["version"] == __version__
-            assert told.headers["Vary"] == "Accept"
+        async with proxy.http.get(proxy.url, headers=headers) as response:
+            assert (await response.json())["version"] == __version__
+            assert response.headers["Vary"] == "Accept"
 
 
 async def test_its_files_are_open_to_all_and_nothing_else_is(site: SimulatedSite, tmp_path: Path) -> None:
@@ -125,10 +125,10 @@ def test_every_error_of_the_proxy_and_every_cause_of_a_visits_failure_has_its_wo
 
 def test_no_text_is_left_over() -> None:
     scripts = "".join(path.read_text("utf-8") for path in OWN if path.suffix == ".js" and path.name not in WORDS)
-    begun = tuple(re.findall(r"`([a-z.]+\.)\$\{", scripts))  # names put together of a beginning and a value
+    prefixes = tuple(re.findall(r"`([a-z.]+\.)\$\{", scripts))  # names put together of a beginning and a value
     built = ("chart.by.", "chart.span.")  # of a choice and its values
 
-    left = {name for name in texts("en") if f'"{name}"' not in scripts and not name.startswith((*begun, *built))}
+    left = {name for name in texts("en") if f'"{name}"' not in scripts and not name.startswith((*prefixes, *built))}
     assert left == set()
 
 

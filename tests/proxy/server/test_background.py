@@ -1,4 +1,4 @@
-"""Work beside the requests: whatever happens to it, it goes on, and it is told that it failed."""
+"""Background tasks are restarted after any failure, which is reported."""
 
 import asyncio
 from itertools import pairwise
@@ -13,28 +13,28 @@ FAULTS = (StoreUnavailable("away"), KeyError("a mistake of ours"), ExceptionGrou
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses that a test can wait for."""
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the pauses."""
     monkeypatch.setattr(background, "MIN_PAUSE", 0.05)
     monkeypatch.setattr(background, "STEADY_SECONDS", 0.2)
 
 
-async def told(running: BackgroundTasks, trouble: str | None) -> None:
+async def wait_for_problem(running: BackgroundTasks, problem: str | None) -> None:
     async with asyncio.timeout(5):
-        while running.problem != trouble:
+        while running.problem != problem:
             await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_what_fails_or_ends_is_told_and_begun_again(
+async def test_a_task_that_fails_or_ends_is_reported_and_restarted(
     fault: Exception | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    begun = 0
+    runs = 0
 
     async def work() -> None:
-        nonlocal begun
-        begun += 1
-        if begun > 2:
+        nonlocal runs
+        runs += 1
+        if runs > 2:
             await asyncio.Event().wait()
         if fault is not None:
             raise fault
@@ -42,10 +42,10 @@ async def test_what_fails_or_ends_is_told_and_begun_again(
     running = BackgroundTasks()
     running.start("the work", work)
     assert running.problem is None
-    await told(running, "background work fails: the work; the log says why")
-    await told(running, None)
+    await wait_for_problem(running, "background work fails: the work; the log says why")
+    await wait_for_problem(running, None)
 
-    assert begun == 3
+    assert runs == 3
     assert caplog.text.count("beginning again") == 2
     await running.stop()
 

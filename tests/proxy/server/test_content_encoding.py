@@ -38,13 +38,13 @@ ALL = pytest.mark.parametrize(("coding", "pack"), PACKERS.values(), ids=PACKERS)
 
 
 @ALL
-def test_what_was_packed_comes_out_as_it_was(coding: str, pack: Callable[[bytes], bytes]) -> None:
+def test_compressed_bodies_are_decoded(coding: str, pack: Callable[[bytes], bytes]) -> None:
     for content in (b"", b"{}", TEXT, bytes(range(256)) * 20_000):
         assert decode(pack(content), [coding], len(content)) == content
 
 
 @ALL
-def test_what_unpacks_to_more_than_the_limit_is_not_unpacked(coding: str, pack: Callable[[bytes], bytes]) -> None:
+def test_bodies_above_the_limit_are_not_decompressed(coding: str, pack: Callable[[bytes], bytes]) -> None:
     bomb = pack(bytes(MANY))
     limit = 1024 * 1024
 
@@ -62,12 +62,12 @@ def test_what_unpacks_to_more_than_the_limit_is_not_unpacked(coding: str, pack: 
 
 
 @ALL
-def test_what_is_cut_or_goes_on_or_is_none_at_all_is_400(coding: str, pack: Callable[[bytes], bytes]) -> None:
+def test_truncated_trailing_or_invalid_data_is_400(coding: str, pack: Callable[[bytes], bytes]) -> None:
     packed = pack(TEXT)
     for broken in (packed[:-1], packed[: len(packed) // 2], packed + b"more", b'{"model": "x"}', b"\xff"):
-        with pytest.raises(ServiceError) as caught:
+        with pytest.raises(ServiceError) as exc_info:
             decode(broken, [coding], 1024 * 1024)
-        assert (caught.value.status, caught.value.code) == (400, "invalid_content_encoding")
+        assert (exc_info.value.status, exc_info.value.code) == (400, "invalid_content_encoding")
 
 
 @pytest.mark.parametrize(("coding", "pack"), [("gzip", gzip.compress), ("zstd", zstd.compress)])
@@ -98,9 +98,9 @@ def test_no_coding_is_none(header: str) -> None:
 
 
 @pytest.mark.parametrize("header", ["compress", "gzip, lzma", "*", "gzip;q=1", "gzip, gzip, gzip"])
-def test_unknown_codings_are_415_and_the_known_ones_are_told(header: str) -> None:
-    with pytest.raises(ServiceError) as caught:
+def test_unknown_codings_are_415_and_list_the_supported_ones(header: str) -> None:
+    with pytest.raises(ServiceError) as exc_info:
         read_codings(header)
 
-    assert (caught.value.status, caught.value.code) == (415, "unsupported_content_encoding")
-    assert caught.value.headers["Accept-Encoding"] == "gzip, deflate, br, zstd"
+    assert (exc_info.value.status, exc_info.value.code) == (415, "unsupported_content_encoding")
+    assert exc_info.value.headers["Accept-Encoding"] == "gzip, deflate, br, zstd"

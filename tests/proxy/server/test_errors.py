@@ -54,7 +54,7 @@ def port_of(proxy: RunningProxy) -> int:
     return urlsplit(proxy.url).port or 0
 
 
-async def test_a_client_that_asks_whether_to_go_on_is_told_to(proxy: RunningProxy) -> None:
+async def test_expect_100_continue_is_answered(proxy: RunningProxy) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port_of(proxy))
     whole = request("POST", PATH, JSON, b"Expect: 100-Continue", body=BODY)
     head, _, body = whole.partition(b"\r\n\r\n")
@@ -91,7 +91,7 @@ async def test_other_expectations_are_417_in_the_usual_shape(proxy: RunningProxy
         assert (answer.header("x-request-id") or "").startswith("req_")
 
 
-async def test_clients_of_http_1_0_are_not_told_to_go_on(proxy: RunningProxy) -> None:
+async def test_http_1_0_clients_get_no_100_continue(proxy: RunningProxy) -> None:
     old = request("POST", PATH, JSON, b"Expect: 100-continue", body=BODY).replace(b"HTTP/1.1", b"HTTP/1.0", 1)
     answer = await send(port_of(proxy), old)
 

@@ -1,4 +1,4 @@
-"""What all requests under way hold together is bounded; one alone always goes on."""
+"""The memory of all requests in progress is limited; a single one always passes."""
 
 import asyncio
 import base64
@@ -20,14 +20,14 @@ LIMIT = 50_000
 
 @pytest.fixture
 async def proxy(site: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningProxy]:
-    """One in which little may be held."""
-    async with running_proxy(site, tmp_path, max_bodies=LIMIT, allowed=public_or_here) as running:
+    """A proxy with a low limit."""
+    async with running_proxy(site, tmp_path, max_bodies=LIMIT, is_fetchable=public_or_here) as running:
         yield running
 
 
 @asynccontextmanager
 async def holding(proxy: RunningProxy, site: SimulatedSite, size: int) -> AsyncIterator[None]:
-    """A turn under way whose request has about so many bytes; it is left in the end."""
+    """A turn in progress whose request has about so many bytes; it is cancelled at the end."""
     turn = asyncio.create_task(proxy.chat(HELD, metadata=None, user="x" * size))
     while not site.open_streams:
         await asyncio.sleep(0.005)
@@ -40,12 +40,12 @@ async def holding(proxy: RunningProxy, site: SimulatedSite, size: int) -> AsyncI
 
 async def test_bodies_above_the_limit_together_are_told_to_come_back(proxy: RunningProxy, site: SimulatedSite) -> None:
     async with holding(proxy, site, 40_000):
-        refused = await proxy.chat("hi", user="x" * 20_000)
+        answer = await proxy.chat("hi", user="x" * 20_000)
         small = await proxy.chat("hi")
     again = await proxy.chat("hi", user="x" * 20_000)
 
-    assert (refused.status, refused.code, refused.headers["retry-after"]) == (503, "overloaded", "1")
-    assert "FREEAICHAT_MAX_BODIES" in refused.body["error"]["message"]
+    assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "overloaded", "1")
+    assert "FREEAICHAT_MAX_BODIES" in answer.body["error"]["message"]
     assert (small.status, again.status) == (200, 200)
 
 
@@ -60,14 +60,14 @@ async def test_fetched_pictures_count_too(proxy: RunningProxy, site: SimulatedSi
         url = {"type": "image_url", "image_url": {"url": f"{pictures.url}/large.png"}}
         message = {"role": "user", "content": [{"type": "text", "text": "look"}, url]}
         async with holding(proxy, site, 30_000):
-            refused = await proxy.chat(message)
+            answer = await proxy.chat(message)
         again = await proxy.chat(message)
 
     assert len(base64.b64encode(pictures.bodies["/large.png"])) > 20_000
-    assert (refused.status, refused.code, again.status) == (503, "overloaded", 200)
+    assert (answer.status, answer.code, again.status) == (503, "overloaded", 200)
 
 
-async def test_what_a_request_held_is_free_again_however_it_ended() -> None:
+async def test_memory_of_a_request_is_released_however_it_ended() -> None:
     under_way = InFlight(2, 10)
 
     async def use(*sizes: int) -> None:
@@ -85,7 +85,7 @@ async def test_what_a_request_held_is_free_again_however_it_ended() -> None:
     await asyncio.gather(use(3, 2), use(5))
 
 
-async def test_no_more_requests_are_under_way_than_may_be_but_for_probes() -> None:
+async def test_requests_in_progress_are_limited_except_for_probes() -> None:
     under_way, leave = InFlight(2, LIMIT), asyncio.Event()
 
     async def served(*, is_probe: bool) -> str | None:

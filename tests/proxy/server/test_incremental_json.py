@@ -53,7 +53,7 @@ def gradual(text: bytes) -> object:
 
 
 @given(values, st.booleans(), st.sampled_from([None, 1]))
-def test_what_is_json_is_read_as_ever(value: object, is_ascii: bool, indent: int | None) -> None:
+def test_valid_json_is_read_as_by_the_fast_parser(value: object, is_ascii: bool, indent: int | None) -> None:
     text = json.dumps(value, ensure_ascii=is_ascii, indent=indent).encode()
 
     assert gradual(text) == fast(text)
@@ -61,14 +61,14 @@ def test_what_is_json_is_read_as_ever(value: object, is_ascii: bool, indent: int
 
 
 @given(raw)
-def test_what_is_none_is_refused_as_ever(text: str) -> None:
+def test_invalid_json_is_refused_as_by_the_fast_parser(text: str) -> None:
     sent = incremental_json.replace_lone_surrogates(text.encode())
 
     assert gradual(sent) == fast(sent)
     assert gradual(text.encode()) == fast(sent)
 
 
-def test_halves_of_surrogate_pairs_become_replacement_characters_wherever_the_text_is_cut() -> None:
+def test_lone_surrogates_become_replacement_characters_wherever_the_text_is_cut() -> None:
     for blanks in range(40):
         assert loads(b'"%s\\ud83d\\ude00"' % (b" " * blanks)) == " " * blanks + "😀"
         assert loads(b'"%s\\ud83d"' % (b" " * blanks)) == " " * blanks + "\ufffd"

@@ -1,4 +1,4 @@
-"""Workers that share a port: whichever is asked tells the numbers of all."""
+"""Workers that share a port: each reports the metrics of all."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ import proxy.server.peers
 from proxy.server.peers import PeerWorkers
 from proxy.usage.worker_stats import SiteLoad, WorkerStats, total_load
 from tests.proxy.serving import ask, serving
-from tests.proxy.usage.test_metrics import value
+from tests.proxy.usage.test_metrics import sample_sum
 from tests.site import SimulatedSite
 
 SITE = "https://chat.example"
@@ -42,20 +42,20 @@ async def listening(stack: AsyncExitStack, port: int, *names: str) -> list[PeerW
     return found
 
 
-async def test_all_that_share_a_port_are_told_and_no_others(stack: AsyncExitStack, free_port: int) -> None:
+async def test_metrics_cover_all_workers_of_the_port_and_no_others(stack: AsyncExitStack, free_port: int) -> None:
     one, two, three = await listening(stack, free_port, "1", "2", "3")
     [other] = await listening(stack, 0, "of another port")
     alone = PeerWorkers(telling("that shares none"))
 
-    for each, own in ((one, "1"), (two, "2"), (three, "3")):
-        told = await each.all()
-        assert told[0].worker == own
-        assert sorted(numbers.worker for numbers in told) == ["1", "2", "3"]
+    for each, expected in ((one, "1"), (two, "2"), (three, "3")):
+        answer = await each.all()
+        assert answer[0].worker == expected
+        assert sorted(numbers.worker for numbers in answer) == ["1", "2", "3"]
     assert [numbers.worker for numbers in await other.all()] == ["of another port"]
     assert [numbers.worker for numbers in await alone.all()] == ["that shares none"]
 
 
-async def test_one_that_is_gone_is_told_no_more(stack: AsyncExitStack, free_port: int) -> None:
+async def test_a_worker_that_exited_is_dropped(stack: AsyncExitStack, free_port: int) -> None:
     [stays] = await listening(stack, free_port, "1")
     async with AsyncExitStack() as inner:
         await listening(inner, free_port, "2")
@@ -65,7 +65,7 @@ async def test_one_that_is_gone_is_told_no_more(stack: AsyncExitStack, free_port
 
 
 @pytest.mark.parametrize("says", [b"", b"{}", b"\xff", b'{"worker": "1", "totals": 5, "sites": []}'])
-async def test_one_that_tells_nonsense_is_left_out(stack: AsyncExitStack, free_port: int, says: bytes) -> None:
+async def test_a_worker_with_an_invalid_reply_is_skipped(stack: AsyncExitStack, free_port: int, says: bytes) -> None:
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(says)
         writer.close()
@@ -78,7 +78,7 @@ async def test_one_that_tells_nonsense_is_left_out(stack: AsyncExitStack, free_p
     assert [numbers.worker for numbers in await one.all()] == ["1"]
 
 
-async def test_one_that_says_nothing_is_not_waited_for_long(
+async def test_a_silent_worker_times_out(
     stack: AsyncExitStack, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(proxy.server.peers, "PATIENCE_SECONDS", 0.1)
@@ -91,7 +91,7 @@ async def test_one_that_says_nothing_is_not_waited_for_long(
             assert [numbers.worker for numbers in await two.all()] == ["2", "1"]
 
 
-async def test_processes_of_other_users_are_told_nothing(
+async def test_processes_of_other_users_get_nothing(
     stack: AsyncExitStack, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, _ = await listening(stack, free_port, "1", "2")
@@ -125,7 +125,7 @@ async def test_where_the_others_cannot_be_found_each_tells_of_itself(
     assert [numbers.worker for numbers in await one.all()] == ["1"]
 
 
-def test_loads_are_added_up_and_the_worst_is_told_of_what_was_learnt() -> None:
+def test_loads_are_summed_and_the_worst_learned_state_is_reported() -> None:
     first = SiteLoad(site=SITE, open=1, queued=2, breaker="half_open", cooldown=5.0)
     second = SiteLoad(site=SITE, open=3, queued=0, breaker="open", cooldown=0.0)
     other = SiteLoad(site="https://other.example", open=9, queued=9, breaker="closed", cooldown=9.0)
@@ -156,7 +156,7 @@ async def test_metrics_and_status_of_real_workers_tell_of_all(
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 10) == 0
 
-    assert value(text, "freeaichat_requests_total", outcome="ok") == 24
-    assert value(text, "freeaichat_open_streams") == 12
+    assert sample_sum(text, "freeaichat_requests_total", outcome="ok") == 24
+    assert sample_sum(text, "freeaichat_open_streams") == 12
     assert len({line for line in text.splitlines() if line.startswith("freeaichat_open_streams{")}) == 2
     assert (status["open_streams"], status["sites"][0]["open_streams"]) == (12, 12)

@@ -19,14 +19,14 @@ QUESTION = "a private question"
 async def lines_of(site: SimulatedSite, directory: Path, port: int, style: str) -> Sequence[str]:
     """What is logged of an answer, a stream, an unknown model and a wrong key."""
     settings = {"FREEAICHAT_API_KEY": KEY, "FREEAICHAT_LOG_FORMAT": style}
-    asked: list[tuple[dict[str, Any], str]] = [
+    requests: list[tuple[dict[str, Any], str]] = [
         ({"model": "gpt-4o-mini-helper"}, KEY),
         ({"model": "gpt-4o-mini-helper", "stream": True}, KEY),
         ({"model": "made-up"}, KEY),
         ({"model": "gpt-4o-mini-helper"}, "sk-wrong"),
     ]
     async with serving(site, directory, port, **settings) as process, aiohttp.ClientSession() as http:
-        for number, (fields, key) in enumerate(asked):
+        for number, (fields, key) in enumerate(requests):
             body = {**fields, "messages": [{"role": "user", "content": QUESTION}]}
             headers = {"Authorization": f"Bearer {key}", "x-request-id": f"test-{number}"}
             url = f"http://127.0.0.1:{port}/v1/chat/completions"
@@ -71,7 +71,7 @@ async def test_console_lines_are_for_people(site: SimulatedSite, tmp_path: Path,
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
-async def test_a_broken_answer_is_told_with_its_kind(
+async def test_a_broken_answer_is_reported_with_its_kind(
     site: SimulatedSite, tmp_path: Path, free_port: int, style: str
 ) -> None:
     async with (

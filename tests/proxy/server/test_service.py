@@ -78,12 +78,12 @@ async def through_nginx(proxy: RunningProxy, path: str, headers: dict[str, str])
 
 async def test_browsers_may_ask_first_on_every_route(proxy: RunningProxy) -> None:
     for path in (MODELS, "/v1/chat/completions", "/chat/completions/", "/nothing"):
-        asked = {
+        headers = {
             "Origin": "http://localhost:3000",
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": "authorization,x-stainless-lang",
         }
-        async with proxy.http.options(proxy.url + path, headers=asked) as response:
+        async with proxy.http.options(proxy.url + path, headers=headers) as response:
             assert response.status == 204
             assert response.headers["Access-Control-Allow-Headers"] == "authorization,x-stainless-lang"
             assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
@@ -113,10 +113,10 @@ async def test_refused_credentials_make_the_proxy_unready_until_new_ones_come(
     site.behaviour.nonce_action = False
     site.rotate_nonce()
     await proxy.chat("hi")
-    refused, body, _ = await get(proxy, "/readyz")
+    status, body, _ = await get(proxy, "/readyz")
     await proxy.takes(await capture(site), base=1)
 
-    assert refused == 503
+    assert status == 503
     assert "refuses" in str(body["reason"])
     assert (await get(proxy, "/readyz"))[0] == 200
 
@@ -125,11 +125,11 @@ async def test_strangers_learn_of_a_failure_that_there_is_one_and_nothing_of_the
     site: SimulatedSite, tmp_path: Path
 ) -> None:
     async with running_proxy(site, tmp_path, key="my secret key", captured=False) as proxy:
-        status, told, _ = await get(proxy, "/readyz")
+        status, body, _ = await get(proxy, "/readyz")
         detailed = (await get(proxy, "/readyz", **{"x-api-key": "my secret key"}))[1]
 
-    assert (status, told) == (503, {"status": "unavailable", "reason": "no site can answer now"})
-    assert detailed["reason"] != told["reason"]
+    assert (status, body) == (503, {"status": "unavailable", "reason": "no site can answer now"})
+    assert detailed["reason"] != body["reason"]
     assert "sites" in detailed
 
 
@@ -163,13 +163,13 @@ async def started(data_dir: Path, **settings: str) -> asyncio.subprocess.Process
     )
 
 
-async def told_url(process: asyncio.subprocess.Process) -> str:
-    """The address it says it listens on; development mode may warn of other things before."""
+async def printed_url(process: asyncio.subprocess.Process) -> str:
+    """The address that it prints; development mode may print warnings before."""
     return (await lines_until(process, "listening on "))[-1].rpartition("listening on ")[2].strip()
 
 
 async def lines_until(process: asyncio.subprocess.Process, text: str) -> list[str]:
-    """What it logs up to the first line with *text*."""
+    """Log lines up to the first one with *text*."""
     assert process.stderr is not None
     lines = [""]
     while text not in lines[-1]:
@@ -182,7 +182,7 @@ async def lines_until(process: asyncio.subprocess.Process, text: str) -> list[st
 @pytest.mark.parametrize("host", ["", "::1"])
 async def test_the_service_starts_says_where_and_ends_on_sigterm(tmp_path: Path, host: str) -> None:
     process = await started(tmp_path, FREEAICHAT_PORT="0", FREEAICHAT_HOST=host)
-    url = await told_url(process)
+    url = await printed_url(process)
     async with aiohttp.ClientSession() as http, http.get(f"{url}/healthz") as response:
         assert response.status == 200
     process.send_signal(signal.SIGTERM)
@@ -192,7 +192,7 @@ async def test_the_service_starts_says_where_and_ends_on_sigterm(tmp_path: Path,
 @pytest.mark.parametrize("port", ["0", "fixed"])
 async def test_both_loopbacks_are_served_with_the_same_rules(tmp_path: Path, free_port: int, port: str) -> None:
     process = await started(tmp_path, FREEAICHAT_PORT="0" if port == "0" else str(free_port))
-    number = (await told_url(process)).rpartition(":")[2]
+    number = (await printed_url(process)).rpartition(":")[2]
     try:
         async with aiohttp.ClientSession() as http:
             for host in ("127.0.0.1", "[::1]"):
@@ -213,7 +213,7 @@ async def test_both_loopbacks_are_served_with_the_same_rules(tmp_path: Path, fre
 
 async def test_an_address_that_is_named_is_the_only_one(tmp_path: Path) -> None:
     process = await started(tmp_path, FREEAICHAT_PORT="0", FREEAICHAT_HOST="127.0.0.1")
-    number = int((await told_url(process)).rpartition(":")[2])
+    number = int((await printed_url(process)).rpartition(":")[2])
     try:
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("::1", number)
@@ -241,10 +241,10 @@ async def test_a_machine_without_ipv6_is_served_on_what_it_has() -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", OPENED), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    printed, told = await process.communicate()
+    printed, output = await process.communicate()
 
     assert printed.decode().split() == ["['127.0.0.1']"]
-    assert "Cannot assign" in told.decode()
+    assert "Cannot assign" in output.decode()
 
 
 async def test_an_open_bind_makes_a_key_and_keeps_it_out_of_the_log(tmp_path: Path) -> None:
@@ -261,19 +261,19 @@ async def test_an_open_bind_makes_a_key_and_keeps_it_out_of_the_log(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "body"),
     [
         ({"FREEAICHAT_PORT": "banana"}, "FREEAICHAT_PORT"),
         ({"FREEAICHAT_SITES": "ftp://x"}, "FREEAICHAT_SITES"),
         ({"FREEAICHAT_STORE": "mysql://x"}, "FREEAICHAT_STORE"),
     ],
 )
-async def test_settings_that_make_no_sense_are_named(tmp_path: Path, settings: dict[str, str], told: str) -> None:
+async def test_settings_that_make_no_sense_are_named(tmp_path: Path, settings: dict[str, str], body: str) -> None:
     process = await started(tmp_path, **settings)
     _, stderr = await asyncio.wait_for(process.communicate(), 20)
 
     assert process.returncode == 2
-    assert told in stderr.decode()
+    assert body in stderr.decode()
     assert "Traceback" not in stderr.decode()
 
 

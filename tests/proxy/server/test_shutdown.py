@@ -1,4 +1,4 @@
-"""SIGTERM: what is under way may finish, the rest is told, and another worker takes over without a failed request."""
+"""SIGTERM: open requests may finish, others get an error, and another worker takes over without a failed request."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ async def streams_open(site: SimulatedSite, count: int) -> None:
 
 
 async def queued_up(http: aiohttp.ClientSession, port: int, count: int) -> None:
-    """Wait until *count* requests wait for a place at the site."""
+    """Wait until *count* requests are queued for a slot of the site."""
     async with asyncio.timeout(20):
         while True:
             async with http.get(f"http://127.0.0.1:{port}/readyz") as response:
@@ -41,7 +41,7 @@ async def queued_up(http: aiohttp.ClientSession, port: int, count: int) -> None:
 
 
 async def told_to_end(port: int) -> None:
-    """Wait until the proxy takes no more connections: it has got its SIGTERM."""
+    """Wait until the proxy accepts no more connections after its SIGTERM."""
     async with asyncio.timeout(20):
         while True:
             try:
@@ -53,7 +53,7 @@ async def told_to_end(port: int) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-async def test_a_stream_under_way_ends_whole(
+async def test_an_open_stream_completes(
     site: SimulatedSite, tmp_path: Path, free_port: int, http: aiohttp.ClientSession, number: signal.Signals
 ) -> None:
     async with serving(site, tmp_path, free_port) as process:
@@ -69,17 +69,17 @@ async def test_a_stream_under_way_ends_whole(
     assert text.endswith("data: [DONE]\n\n")
 
 
-async def test_what_does_not_end_in_time_is_told(
+async def test_requests_cut_at_the_deadline_are_reported(
     site: SimulatedSite, tmp_path: Path, free_port: int, http: aiohttp.ClientSession
 ) -> None:
     settings = {"FREEAICHAT_SHUTDOWN_TIMEOUT": "0.5", "FREEAICHAT_MAX_UPSTREAM": "1"}
     async with serving(site, tmp_path, free_port, **settings) as process:
-        begun = asyncio.create_task(ask(http, free_port, "[[tokens:2000]] [[delay:0.05]]"))
+        active = asyncio.create_task(ask(http, free_port, "[[tokens:2000]] [[delay:0.05]]"))
         await streams_open(site, 1)
         queued = [asyncio.create_task(ask(http, free_port, "hi", stream=stream)) for stream in (True, False)]
         await queued_up(http, free_port, len(queued))
         process.send_signal(signal.SIGTERM)
-        status, text = await begun
+        status, text = await active
         refused = await asyncio.gather(*queued)
 
         assert await asyncio.wait_for(process.wait(), 10) == 0
@@ -91,25 +91,25 @@ async def test_what_does_not_end_in_time_is_told(
         assert json.loads(text)["error"]["code"] == "stopping"
 
 
-async def test_what_was_queued_is_answered_where_there_is_time(
+async def test_queued_requests_are_answered_if_time_allows(
     site: SimulatedSite, tmp_path: Path, free_port: int, http: aiohttp.ClientSession
 ) -> None:
     async with serving(site, tmp_path, free_port, FREEAICHAT_MAX_UPSTREAM="1") as process:
-        begun = asyncio.create_task(ask(http, free_port, "[[tokens:10]] [[delay:0.05]]"))
+        active = asyncio.create_task(ask(http, free_port, "[[tokens:10]] [[delay:0.05]]"))
         await streams_open(site, 1)
         queued = asyncio.create_task(ask(http, free_port, "hi", stream=False))
         await queued_up(http, free_port, 1)
         process.send_signal(signal.SIGTERM)
 
-        assert (await begun)[0] == (await queued)[0] == 200
+        assert (await active)[0] == (await queued)[0] == 200
         assert await asyncio.wait_for(process.wait(), 10) == 0
 
 
-async def test_told_twice_it_ends_at_once(
+async def test_a_second_signal_ends_it_at_once(
     site: SimulatedSite, tmp_path: Path, free_port: int, http: aiohttp.ClientSession
 ) -> None:
     async with serving(site, tmp_path, free_port, FREEAICHAT_SHUTDOWN_TIMEOUT="60") as process:
-        begun = asyncio.create_task(ask(http, free_port, "[[tokens:2000]] [[delay:0.05]]"))
+        active = asyncio.create_task(ask(http, free_port, "[[tokens:2000]] [[delay:0.05]]"))
         await streams_open(site, 1)
         process.send_signal(signal.SIGTERM)
         await told_to_end(free_port)
@@ -118,7 +118,7 @@ async def test_told_twice_it_ends_at_once(
 
         assert await asyncio.wait_for(process.wait(), 10) == 0
         assert monotonic() - since < 5
-        assert "stopping" in (await begun)[1]
+        assert "stopping" in (await active)[1]
 
 
 async def test_a_site_that_refused_to_connect_does_not_spoil_the_end(

@@ -111,13 +111,13 @@ async def test_conversations_and_the_limits_of_keys_hold_across_workers(
     url = f"http://127.0.0.1:{free_port}/v1"
     async with serving(site, tmp_path, free_port, **TWO, FREEAICHAT_API_KEY="sk-master"):
         async with open_store(f"sqlite:///{tmp_path / 'freeaichat.db'}") as store:
-            own, key = await key_admin.create(store, parse_new_key("app", rpm=30), now=time())
+            app_key, key = await key_admin.create(store, parse_new_key("app", rpm=30), now=time())
         http.headers["Authorization"] = "Bearer sk-master"
         async with http.post(f"{url}/conversations") as response:
             conversation = (await response.json())["id"]
         recalled = [await turn(http, url, conversation, text) for text in ["my name is Ada", *["[[recall]]"] * 9]]
 
-        http.headers["Authorization"] = f"Bearer {own}"
+        http.headers["Authorization"] = f"Bearer {app_key}"
         async with asyncio.timeout(5):
             known = 0
             while known < 20:  # in a row, so that both workers know the key
@@ -205,7 +205,7 @@ async def test_a_proxy_whose_address_is_not_there_yet_may_be_started_again(tmp_p
 
 @pytest.mark.parametrize("second", ["1", "2"])
 @pytest.mark.parametrize("first", ["1", "2"])
-async def test_proxies_that_know_nothing_of_each_other_share_no_port(
+async def test_unrelated_proxies_share_no_port(
     site: SimulatedSite, tmp_path: Path, free_port: int, first: str, second: str
 ) -> None:
     settings = {"FREEAICHAT_PORT": str(free_port), "FREEAICHAT_WORKERS": second}
@@ -233,9 +233,7 @@ async def test_workers_on_any_free_port_agree_on_one(tmp_path: Path, site: Simul
     assert ports != {"0"}
 
 
-async def test_one_worker_is_the_very_process_that_was_started(
-    site: SimulatedSite, tmp_path: Path, free_port: int
-) -> None:
+async def test_one_worker_runs_in_the_started_process(site: SimulatedSite, tmp_path: Path, free_port: int) -> None:
     async with serving(site, tmp_path, free_port, FREEAICHAT_WORKERS="1") as process:
         assert psutil.Process(process.pid).children() == []
         assert by_worker(tmp_path, "listening") == Counter()
@@ -248,10 +246,10 @@ async def test_workers_end_when_their_supervisor_is_killed(site: SimulatedSite, 
         assert await still_running(both, seconds=20) == []
 
 
-def test_a_system_that_shares_no_port_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_without_port_sharing_fails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.settings.field_types.SHARES_PORTS", False)
 
-    with pytest.raises(ValueError, match="shares no port") as caught:
+    with pytest.raises(ValueError, match="shares no port") as exc_info:
         load(workers=2)
-    assert "FREEAICHAT_WORKERS" in str(caught.value)
+    assert "FREEAICHAT_WORKERS" in str(exc_info.value)
     assert load(workers=1).workers == 1

@@ -82,13 +82,13 @@ async def run(site: Site, data_dir: Path, workers: int) -> Run:
         def cpu() -> float:
             return sum(sum(each.cpu_times()[:2]) for each in proxies)
 
-        before, begun = cpu(), monotonic()
+        before, start = cpu(), monotonic()
         streams = [asyncio.create_task(stream(port)) for _ in range(count)]
         await asyncio.sleep(TOKENS * PACE_SECONDS / 2)
         spread = [connections(each, port) for each in proxies]
         counts = await asyncio.gather(*streams)
         assert set(counts) == {TOKENS}, counts
-        return Run(cpu() - before, monotonic() - begun, [count / sum(spread) for count in spread])
+        return Run(cpu() - before, monotonic() - start, [count / sum(spread) for count in spread])
 
 
 @pytest.mark.alone

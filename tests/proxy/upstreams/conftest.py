@@ -1,4 +1,4 @@
-"""A proxy whose site has an upstream of another kind beside it."""
+"""Proxies with a site and an upstream of another kind."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,14 +16,14 @@ def other() -> ListUpstream:
 
 
 @pytest.fixture
-async def behind(site: SimulatedSite, other: ListUpstream, tmp_path: Path) -> AsyncIterator[RunningProxy]:
+async def site_first(site: SimulatedSite, other: ListUpstream, tmp_path: Path) -> AsyncIterator[RunningProxy]:
     """A proxy with *site* before *other*."""
-    async with running_proxy(site, tmp_path, beside=lambda sites: [*sites, other]) as proxy:
+    async with running_proxy(site, tmp_path, edit_upstreams=lambda sites: [*sites, other]) as proxy:
         yield proxy
 
 
 @pytest.fixture
-async def before(site: SimulatedSite, other: ListUpstream, tmp_path: Path) -> AsyncIterator[RunningProxy]:
+async def other_first(site: SimulatedSite, other: ListUpstream, tmp_path: Path) -> AsyncIterator[RunningProxy]:
     """A proxy with *other* before *site*."""
-    async with running_proxy(site, tmp_path, beside=lambda sites: [other, *sites]) as proxy:
+    async with running_proxy(site, tmp_path, edit_upstreams=lambda sites: [other, *sites]) as proxy:
         yield proxy

@@ -1,4 +1,4 @@
-"""An upstream that answers from a list and keeps its conversations itself: the least that stands behind a chat."""
+"""An upstream that answers from a list and keeps its own copies of conversations."""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,8 +25,8 @@ BOTS = (Bot(id=1, name="GPT-4o mini Helper"), Bot(id=2, name="Listed"))
 
 
 @dataclass(frozen=True)
-class Told:
-    """One answer: its pieces, and how it ends. Of *end* the note is left to the upstream."""
+class ListedAnswer:
+    """One answer: its pieces, and how it ends. The upstream sets the note of *end*."""
 
     pieces: Sequence[str] = ("listed",)
     end: End | Refusal | ServiceError = field(default_factory=End)
@@ -35,8 +35,8 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What it was asked. *copied*: the messages of its own copy that this goes on from."""
+class ReceivedTurn:
+    """A turn as received. *copied*: the messages of the upstream's copy that it continues."""
 
     ask: Ask
     bot: Bot
@@ -44,27 +44,27 @@ class Asked:
 
     @property
     def texts(self) -> list[str]:
-        """All that the model is to know, with the question."""
+        """Texts of all messages, the question included."""
         return [message.text for message in self.ask.messages]
 
     @property
     def copied_texts(self) -> list[str] | None:
-        """Those that its copy holds."""
+        """Texts of the continued copy."""
         return None if self.copied is None else [message.text for message in self.copied]
 
 
 def refusal(about: RefusalReason, *, delivered: bool = False, has_begun: bool = False) -> Refusal:
-    """One of this upstream."""
+    """A refusal of this upstream."""
     error = ServiceError(502, f"The list refused ({about.value}).", type="server_error", code="listed")
     return Refusal(error, about, delivered=delivered, has_begun=has_begun)
 
 
 class ListUpstream:
-    """Gives the answers of `answers`, the first one first, and then always the last one of them."""
+    """Gives `answers` in order, and repeats the last one."""
 
-    def __init__(self, url: str = "http://list.example/", *answers: Told, bots: tuple[Bot, ...] = BOTS) -> None:
-        self.answers = list(answers) or [Told()]
-        self.asked: list[Asked] = []
+    def __init__(self, url: str = "http://list.example/", *answers: ListedAnswer, bots: tuple[Bot, ...] = BOTS) -> None:
+        self.answers = list(answers) or [ListedAnswer()]
+        self.received: list[ReceivedTurn] = []
         self.cut = 0  # answers of which not all was wanted
         self.given = 0  # pieces
         self.waits = 0  # for its sink
@@ -113,29 +113,31 @@ class ListUpstream:
         """As `Upstream.answer`."""
         copied = self._copied(held)
         if copied is not None and held is not None:
-            assert [_said(each) for each in copied] == [_said(each) for each in ask.messages[: held.messages]]
+            assert [_role_and_text(each) for each in copied] == [
+                _role_and_text(each) for each in ask.messages[: held.messages]
+            ]
         budget.left -= 1
-        self.asked.append(Asked(ask, bot, copied))
-        told = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if told.dropped_messages:
-            sink.dropped("messages", told.dropped_messages)
+        self.received.append(ReceivedTurn(ask, bot, copied))
+        listed = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if listed.dropped_messages:
+            sink.dropped("messages", listed.dropped_messages)
         try:
-            for piece in told.pieces:
+            for piece in listed.pieces:
                 self.given += 1
                 if not sink.text(piece):
                     await self._wait(sink)
         except StopReading:
             self.cut += 1
             raise
-        if told.hangs:
+        if listed.hangs:
             await asyncio.Event().wait()
-        if not isinstance(told.end, End):
-            raise told.end
-        answer = Message(role="assistant", text="".join(told.pieces))
-        name = held.note.name if held and copied is not None else f"copy {len(self.asked)}"
-        key = f"{self.name} {len(self.asked)}"
+        if not isinstance(listed.end, End):
+            raise listed.end
+        answer = Message(role="assistant", text="".join(listed.pieces))
+        name = held.note.name if held and copied is not None else f"copy {len(self.received)}"
+        key = f"{self.name} {len(self.received)}"
         self._copies[key] = (*ask.messages, answer)
-        end = told.end
+        end = listed.end
         return End(end.reason, end.refusal, end.sources, end.usage, Note(name=name, value=key))
 
     async def _wait(self, sink: AnswerSink) -> None:
@@ -145,14 +147,14 @@ class ListUpstream:
         self.is_waiting = False
 
     def _copied(self, held: UpstreamCopy | None) -> tuple[Message, ...] | None:
-        """The copy that is gone on from; None where it is another upstream's, or lost."""
+        """The copy to continue; None if it is another upstream's, or lost."""
         return self._copies.get(held.note.value) if held else None
 
 
-def _said(message: Message) -> tuple[str, str]:
+def _role_and_text(message: Message) -> tuple[str, str]:
     return message.role, message.text.strip()
 
 
-def answered(text: str) -> dict[str, str]:
-    """An earlier answer, as a client sends it along."""
+def assistant_message(text: str) -> dict[str, str]:
+    """An earlier answer in a client's history."""
     return {"role": "assistant", "content": text}

@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 from proxy.upstreams.breaker import FAILURES_TO_OPEN, FIRST_PAUSE, LONGEST_PAUSE, TRIAL_SECONDS, Breaker
 
 
-def opened(now: float = 0.0) -> Breaker:
+def open_breaker(now: float = 0.0) -> Breaker:
     breaker = Breaker()
     for _ in range(FAILURES_TO_OPEN):
-        assert passes(breaker, now)
+        assert allows(breaker, now)
         breaker.failed(now)
     return breaker
 
 
-def passes(breaker: Breaker, now: float) -> bool:
+def allows(breaker: Breaker, now: float) -> bool:
     """Whether a request may pass, which it then does."""
     may = breaker.admits(now)
     if may:
@@ -22,15 +22,15 @@ def passes(breaker: Breaker, now: float) -> bool:
     return may
 
 
-def test_it_opens_on_failures_one_after_the_other() -> None:
-    breaker = opened()
+def test_the_breaker_opens_on_consecutive_failures() -> None:
+    breaker = open_breaker()
 
     assert breaker.state(0.0) == "open"
     assert not breaker.admits(FIRST_PAUSE - 0.1)
     assert breaker.wait(0.5) == FIRST_PAUSE - 0.5
 
 
-def test_a_success_between_failures_keeps_it_closed() -> None:
+def test_a_success_between_failures_keeps_the_breaker_closed() -> None:
     breaker = Breaker()
     for _ in range(3 * FAILURES_TO_OPEN):
         for _ in range(FAILURES_TO_OPEN - 1):
@@ -41,8 +41,8 @@ def test_a_success_between_failures_keeps_it_closed() -> None:
     assert breaker.wait(0.0) == 0.0
 
 
-def test_after_the_pause_one_trial_passes_and_its_success_closes_it() -> None:
-    breaker = opened()
+def test_after_the_pause_one_trial_passes_and_its_success_closes_the_breaker() -> None:
+    breaker = open_breaker()
 
     assert breaker.state(FIRST_PAUSE) == "half_open"
     assert breaker.admits(FIRST_PAUSE)
@@ -55,11 +55,11 @@ def test_after_the_pause_one_trial_passes_and_its_success_closes_it() -> None:
 
 
 def test_failed_trials_make_the_pauses_longer_up_to_a_limit() -> None:
-    breaker, now, pauses = opened(), 0.0, []
+    breaker, now, pauses = open_breaker(), 0.0, []
     for _ in range(10):
         pauses.append(breaker.wait(now))
         now += breaker.wait(now)
-        assert passes(breaker, now)
+        assert allows(breaker, now)
         breaker.failed(now)
 
     assert pauses[:4] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE, 8 * FIRST_PAUSE]
@@ -67,38 +67,38 @@ def test_failed_trials_make_the_pauses_longer_up_to_a_limit() -> None:
 
 
 def test_a_trial_that_shows_nothing_makes_room_for_the_next() -> None:
-    breaker = opened()
-    assert passes(breaker, FIRST_PAUSE)
+    breaker = open_breaker()
+    assert allows(breaker, FIRST_PAUSE)
     breaker.trial_abandoned()
     assert breaker.admits(FIRST_PAUSE)
 
 
-def test_a_trial_that_nobody_hears_of_is_given_up() -> None:
-    breaker = opened()
-    assert passes(breaker, FIRST_PAUSE)
+def test_a_trial_without_an_outcome_expires() -> None:
+    breaker = open_breaker()
+    assert allows(breaker, FIRST_PAUSE)
 
     assert not breaker.admits(FIRST_PAUSE + TRIAL_SECONDS - 1)
-    assert passes(breaker, FIRST_PAUSE + TRIAL_SECONDS)
+    assert allows(breaker, FIRST_PAUSE + TRIAL_SECONDS)
     assert not breaker.admits(FIRST_PAUSE + TRIAL_SECONDS), "there is another trial now"
 
 
 def test_requests_from_before_it_opened_do_not_lengthen_the_pause() -> None:
-    breaker = opened()
+    breaker = open_breaker()
     breaker.failed(1.0)
     assert breaker.wait(1.0) == FIRST_PAUSE - 1.0
 
 
 def test_a_sign_of_life_ends_the_pause_and_forgets_how_long_it_had_grown() -> None:
-    breaker, now = opened(), 0.0
+    breaker, now = open_breaker(), 0.0
     for _ in range(5):
         now += breaker.wait(now)
-        assert passes(breaker, now)
+        assert allows(breaker, now)
         breaker.failed(now)
     assert not breaker.admits(now)
 
     breaker.revived(now)
     assert breaker.state(now) == "half_open"
-    assert passes(breaker, now)
+    assert allows(breaker, now)
     breaker.revived(now)
     assert not breaker.admits(now), "the trial that runs goes on alone"
     breaker.failed(now)
@@ -115,11 +115,11 @@ def test_a_sign_of_life_changes_nothing_while_requests_pass() -> None:
 
 
 @given(st.lists(st.sampled_from(["ask", "fail", "succeed", "leave", "revive", "wait"])))
-def test_it_always_recovers_by_itself(steps: list[str]) -> None:
+def test_the_breaker_always_recovers_by_itself(steps: list[str]) -> None:
     breaker, now = Breaker(), 0.0
     for step in steps:
         if step == "ask":
-            passes(breaker, now)
+            allows(breaker, now)
         elif step == "fail":
             breaker.failed(now)
         elif step == "succeed":

@@ -52,8 +52,8 @@ def streams(draw: st.DrawFn) -> bytes:
 
 
 def cuts(draw: st.DrawFn, body: bytes) -> list[bytes]:
-    places = sorted(draw(st.lists(st.integers(0, len(body)), max_size=12)))
-    return [body[start:end] for start, end in pairwise([0, *places, len(body)])]
+    positions = sorted(draw(st.lists(st.integers(0, len(body)), max_size=12)))
+    return [body[start:end] for start, end in pairwise([0, *positions, len(body)])]
 
 
 def decode(pieces: Sequence[bytes]) -> list[ServerEvent]:
@@ -209,7 +209,7 @@ def test_a_comment_in_one_piece_is_not_part_of_the_limit(rest: bytes) -> None:
 
 
 @pytest.mark.parametrize("size", [1024, 64])
-def test_a_long_event_in_small_pieces_is_not_read_again_and_again(size: int) -> None:
+def test_a_long_event_in_small_chunks_is_not_read_again_and_again(size: int) -> None:
     body = b'data: {"delta":"' + b"x" * 4 * MIB + b'"}\n\n'
     started = time.process_time()
 

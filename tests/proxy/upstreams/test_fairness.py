@@ -1,4 +1,4 @@
-"""Whoever asks much at once does not keep others waiting."""
+"""A client with many requests does not delay others."""
 
 import asyncio
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.site import SimulatedSite
 BODY = {"model": "gpt-4o-mini-helper", "messages": [{"role": "user", "content": "[[tokens:5]] [[delay:0.05]]"}]}
 
 
-async def test_slots_go_round_among_the_addresses_that_ask(site: SimulatedSite, tmp_path: Path) -> None:
+async def test_slots_are_shared_round_robin_by_client_address(site: SimulatedSite, tmp_path: Path) -> None:
     order: list[str] = []
     async with running_proxy(site, tmp_path, max_upstream=1) as proxy:
 
@@ -24,11 +24,11 @@ async def test_slots_go_round_among_the_addresses_that_ask(site: SimulatedSite, 
 
         elsewhere = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
         async with aiohttp.ClientSession(connector=elsewhere) as other:
-            asked = [asyncio.create_task(ask(proxy.http, "many")) for _ in range(8)]
+            tasks = [asyncio.create_task(ask(proxy.http, "many")) for _ in range(8)]
             async with asyncio.timeout(5):
-                while proxy.app[UPSTREAMS][0].health().queued < len(asked) - 1:
+                while proxy.app[UPSTREAMS][0].health().queued < len(tasks) - 1:
                     await asyncio.sleep(0.005)
-            asked.append(asyncio.create_task(ask(other, "one")))
-            await asyncio.gather(*asked)
+            tasks.append(asyncio.create_task(ask(other, "one")))
+            await asyncio.gather(*tasks)
 
     assert order.index("one") <= 3

@@ -1,4 +1,4 @@
-"""The gate of a site: what it learns from how turns end, and that no turn keeps it shut."""
+"""The gate of a site: what it learns from how turns end, and that no turn keeps it closed."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -25,9 +25,9 @@ async def turn(gate: Gate, ends: BaseException | None = None, *, caller: str = "
 
 
 async def error_of(work: Awaitable[None]) -> ServiceError:
-    with pytest.raises(ServiceError) as raised:
+    with pytest.raises(ServiceError) as exc_info:
         await work
-    return raised.value
+    return exc_info.value
 
 
 async def fails(gate: Gate, times: int) -> None:
@@ -61,7 +61,7 @@ async def test_a_site_that_fails_is_left_alone(about: RefusalReason) -> None:
     ],
     ids=["whole, without text", "broken off", "broken off by the model"],
 )
-async def test_a_site_that_answers_at_all_is_well_again(ends: Refusal | None) -> None:
+async def test_any_answer_closes_the_breaker(ends: Refusal | None) -> None:
     gate = Gate("site", 2)
     await fails(gate, FAILURES_TO_OPEN - 1)
     with suppress(Refusal):
@@ -71,7 +71,7 @@ async def test_a_site_that_answers_at_all_is_well_again(ends: Refusal | None) ->
     await turn(gate)
 
 
-async def test_the_first_text_shows_that_a_site_is_well_whenever_the_turn_ends() -> None:
+async def test_the_first_text_counts_as_a_success() -> None:
     gate = Gate("site", 2)
     await fails(gate, FAILURES_TO_OPEN - 1)
     with suppress(asyncio.CancelledError):
@@ -101,7 +101,7 @@ async def test_a_trial_that_shows_nothing_is_followed_by_another(
     assert gate.health(None, None, bots=0).problem is None
 
 
-async def test_who_queued_for_a_site_that_failed_meanwhile_is_told_and_takes_no_place() -> None:
+async def test_turns_queued_while_the_breaker_opens_fail_and_take_no_slot() -> None:
     gate = Gate("site", 1)
     await fails(gate, FAILURES_TO_OPEN - 1)
     with suppress(Refusal):
@@ -141,7 +141,7 @@ async def test_a_limit_or_a_fault_is_that_of_the_bot_alone(
     assert gate.rank(BOT) == 0
 
 
-async def test_an_answer_that_began_before_a_limit_was_reached_says_nothing_of_it() -> None:
+async def test_an_answer_from_before_a_limit_does_not_lift_it() -> None:
     gate = Gate("site", 2)
     async with gate.enter(BOT, "one"):
         with suppress(Refusal):
@@ -164,7 +164,7 @@ async def test_a_minute_that_is_full_is_full_for_all_bots() -> None:
     assert gate.cooldown_until is not None
 
 
-async def test_a_place_is_left_to_others_while_a_turn_waits_for_something_else() -> None:
+async def test_a_waiting_turn_releases_its_slot() -> None:
     gate = Gate("site", 1)
     async with gate.enter(BOT, "one") as passage:
         async with passage.outside():

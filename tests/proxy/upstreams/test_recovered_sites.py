@@ -1,4 +1,4 @@
-"""A site that failed again and again and is well again: ordinary requests find out, and pay nothing for it."""
+"""A site that recovers after repeated failures: ordinary requests detect it without delay."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,9 +31,9 @@ async def second() -> AsyncIterator[SimulatedSite]:
 
 
 @pytest.fixture
-async def both(site: SimulatedSite, second: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningProxy]:
+async def two_sites(site: SimulatedSite, second: SimulatedSite, tmp_path: Path) -> AsyncIterator[RunningProxy]:
     """A proxy with *site* before *second*."""
-    async with running_proxy(site, tmp_path, more=[second]) as proxy:
+    async with running_proxy(site, tmp_path, more_sites=[second]) as proxy:
         yield proxy
 
 
@@ -60,10 +60,10 @@ async def until(proxy: RunningProxy, state: str) -> None:
             await asyncio.sleep(0.01)
 
 
-async def break_down(proxy: RunningProxy, site: SimulatedSite, trouble: str) -> None:
-    """Have *site* fail until it is left alone; then it is well again."""
-    well = {switch: getattr(site.behaviour, switch) for switch in TROUBLES[trouble]}
-    site.behaviour.update(TROUBLES[trouble])
+async def break_down(proxy: RunningProxy, site: SimulatedSite, fault: str) -> None:
+    """Let *site* fail until its breaker is open, then recover."""
+    well = {switch: getattr(site.behaviour, switch) for switch in TROUBLES[fault]}
+    site.behaviour.update(TROUBLES[fault])
     for _ in range(breaker.FAILURES_TO_OPEN):
         await proxy.chat("hi")
     await until(proxy, "open")
@@ -71,82 +71,82 @@ async def break_down(proxy: RunningProxy, site: SimulatedSite, trouble: str) -> 
     site.requests.clear()
 
 
-@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize("fault", TROUBLES)
 @pytest.mark.usefixtures("short_pauses")
-async def test_the_preferred_site_is_used_again_when_it_is_well(
-    both: RunningProxy, site: SimulatedSite, second: SimulatedSite, trouble: str
+async def test_the_preferred_site_is_used_again_once_it_recovers(
+    two_sites: RunningProxy, site: SimulatedSite, second: SimulatedSite, fault: str
 ) -> None:
-    await break_down(both, site, trouble)
+    await break_down(two_sites, site, fault)
     elsewhere = len(second.model_calls)
     assert elsewhere == breaker.FAILURES_TO_OPEN
-    await until(both, "half_open")
+    await until(two_sites, "half_open")
 
     for _ in range(3):
-        assert (await both.chat("hi")).status == 200
+        assert (await two_sites.chat("hi")).status == 200
 
     assert (len(site.model_calls), len(second.model_calls)) == (3, elsewhere)
-    assert (await health(both))[1]["breaker"] == "closed"
+    assert (await health(two_sites))[1]["breaker"] == "closed"
 
 
 @pytest.mark.usefixtures("short_pauses")
 async def test_a_trial_that_fails_is_answered_by_the_next_site(
-    both: RunningProxy, site: SimulatedSite, second: SimulatedSite
+    two_sites: RunningProxy, site: SimulatedSite, second: SimulatedSite
 ) -> None:
-    await break_down(both, site, "fails")
+    await break_down(two_sites, site, "fails")
     site.behaviour.ajax_status = 500
-    await until(both, "half_open")
+    await until(two_sites, "half_open")
 
-    answers = await asyncio.gather(*(both.chat("hi") for _ in range(8)))
+    answers = await asyncio.gather(*(two_sites.chat("hi") for _ in range(8)))
 
     assert [answer.status for answer in answers] == [200] * 8
     assert len(site.requests) == 1, "one request is the trial, the others do not wait for it"
-    assert (await health(both))[1]["breaker"] == "open"
+    assert (await health(two_sites))[1]["breaker"] == "open"
 
 
 @pytest.mark.usefixtures("short_pauses")
 async def test_a_trial_of_a_site_that_hangs_does_not_keep_its_client_waiting(
-    both: RunningProxy, site: SimulatedSite, second: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+    two_sites: RunningProxy, site: SimulatedSite, second: SimulatedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(proxy.upstreams.aipkit.site, "TRIAL_SECONDS", 0.3)
-    await break_down(both, site, "fails")
+    await break_down(two_sites, site, "fails")
     site.behaviour.ajax_delay = 60.0
-    await until(both, "half_open")
-    begun = monotonic()
+    await until(two_sites, "half_open")
+    start = monotonic()
 
-    assert (await both.chat("hi")).status == 200
+    assert (await two_sites.chat("hi")).status == 200
 
     assert len(site.requests) == 1
-    assert monotonic() - begun < 5
-    assert (await health(both))[1]["breaker"] == "open"
+    assert monotonic() - start < 5
+    assert (await health(two_sites))[1]["breaker"] == "open"
 
 
 @pytest.mark.parametrize("sign", ["capture", "renewal"])
-@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize("fault", TROUBLES)
 @pytest.mark.usefixtures("long_pauses")
 async def test_credentials_that_are_newer_are_a_sign_of_life(
-    both: RunningProxy, site: SimulatedSite, second: SimulatedSite, trouble: str, sign: str
+    two_sites: RunningProxy, site: SimulatedSite, second: SimulatedSite, fault: str, sign: str
 ) -> None:
-    await break_down(both, site, trouble)
-    state = await both.store.site_state(site.origin)
+    await break_down(two_sites, site, fault)
+    state = await two_sites.store.site_state(site.origin)
     assert state is not None
     base = state.current.generation
     if sign == "capture":
-        await both.store.save_capture(await capture(site), base=base)
+        await two_sites.store.save_capture(await capture(site), base=base)
     else:
         site.rotate_nonce()
-        await both.store.save_nonce(site.origin, site.nonce, checked_at=state.current.nonce_checked_at, base=base)
-    await until(both, "half_open")
+        await two_sites.store.save_nonce(site.origin, site.nonce, checked_at=state.current.nonce_checked_at, base=base)
+    await until(two_sites, "half_open")
 
-    assert (await both.chat("hi")).status == 200
+    assert (await two_sites.chat("hi")).status == 200
 
     assert len(site.model_calls) == 1
-    assert (await health(both))[1]["breaker"] == "closed"
+    assert (await health(two_sites))[1]["breaker"] == "closed"
 
 
 @pytest.mark.parametrize("cut", [{"stop": ["word5"]}, {"max_tokens": 5}])
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.usefixtures("short_pauses")
-async def test_an_answer_that_was_cut_shows_that_the_site_is_well(
+async def test_a_truncated_answer_closes_the_breaker(
     proxy: RunningProxy, site: SimulatedSite, cut: dict[str, Any], stream: bool
 ) -> None:
     await break_down(proxy, site, "fails")
@@ -161,7 +161,7 @@ async def test_an_answer_that_was_cut_shows_that_the_site_is_well(
 
 
 @pytest.mark.usefixtures("short_pauses")
-async def test_an_answer_under_way_shows_it_too(proxy: RunningProxy, site: SimulatedSite) -> None:
+async def test_an_answer_in_progress_closes_the_breaker_too(proxy: RunningProxy, site: SimulatedSite) -> None:
     """Else all others would be refused for as long as the trial's answer lasts."""
     await break_down(proxy, site, "fails")
     await until(proxy, "half_open")
@@ -188,7 +188,7 @@ async def test_a_cut_answer_shows_that_refused_credentials_are_good(
 
 
 @pytest.mark.usefixtures("long_pauses")
-async def test_a_site_that_is_left_alone_is_told_as_such(proxy: RunningProxy, site: SimulatedSite) -> None:
+async def test_a_site_with_an_open_breaker_is_reported(proxy: RunningProxy, site: SimulatedSite) -> None:
     await break_down(proxy, site, "fails")
 
     assert "left alone" in (proxy.app[UPSTREAMS][0].health().problem or "")

@@ -1,4 +1,4 @@
-"""An upstream of another kind beside a site: what each remembers, by its own note."""
+"""A site and an upstream of another kind: each continues its own copy, by its own note."""
 
 from pathlib import Path
 
@@ -6,149 +6,151 @@ import pytest
 
 from proxy.chat.upstream import End, RefusalReason
 from tests.proxy.running import RunningProxy, running_proxy
-from tests.proxy.upstreams.list_upstream import ListUpstream, Told, answered, refusal
+from tests.proxy.upstreams.list_upstream import ListedAnswer, ListUpstream, assistant_message, refusal
 from tests.site import SimulatedSite
 
 MODEL = "gpt-4o-mini-helper"  # both have it
 
 
 @pytest.mark.parametrize("new", [["two"], ["!be brief", "two"], ["two", "three"], ["two", "!be brief"]])
-async def test_a_client_that_sends_all_goes_on_by_the_note_of_the_upstream(
-    new: list[str], before: RunningProxy, other: ListUpstream
+async def test_a_client_that_sends_all_continues_by_the_note_of_the_upstream(
+    new: list[str], other_first: RunningProxy, other: ListUpstream
 ) -> None:
-    await before.chat("one")
+    await other_first.chat("one")
 
     sent = [{"role": "system" if text.startswith("!") else "user", "content": text} for text in new]
-    await before.chat("one", answered("listed"), *sent)
+    await other_first.chat("one", assistant_message("listed"), *sent)
 
-    assert other.asked[1].copied_texts == ["one", "listed"]
-    assert other.asked[-1].texts == ["one", "listed", *new]
+    assert other.received[1].copied_texts == ["one", "listed"]
+    assert other.received[-1].texts == ["one", "listed", *new]
 
 
-async def test_it_does_so_over_a_restart(site: SimulatedSite, other: ListUpstream, tmp_path: Path) -> None:
-    async with running_proxy(site, tmp_path, beside=lambda sites: [other, *sites]) as proxy:
+async def test_the_copy_is_continued_after_a_restart(site: SimulatedSite, other: ListUpstream, tmp_path: Path) -> None:
+    async with running_proxy(site, tmp_path, edit_upstreams=lambda sites: [other, *sites]) as proxy:
         await proxy.chat("one")
-    async with running_proxy(site, tmp_path, beside=lambda sites: [other, *sites]) as proxy:
-        await proxy.chat("one", answered("listed"), "two")
+    async with running_proxy(site, tmp_path, edit_upstreams=lambda sites: [other, *sites]) as proxy:
+        await proxy.chat("one", assistant_message("listed"), "two")
 
-    assert other.asked[1].copied_texts == ["one", "listed"]
+    assert other.received[1].copied_texts == ["one", "listed"]
 
 
-async def test_no_two_turns_go_on_from_one_copy(before: RunningProxy, other: ListUpstream) -> None:
-    await before.chat("one")
+async def test_a_copy_is_continued_by_one_turn_alone(other_first: RunningProxy, other: ListUpstream) -> None:
+    await other_first.chat("one")
 
     for text in ("two", "three"):
-        await before.chat("one", answered("listed"), text)
+        await other_first.chat("one", assistant_message("listed"), text)
 
-    assert [asked.copied is None for asked in other.asked] == [True, False, True]
+    assert [request.copied is None for request in other.received] == [True, False, True]
 
 
 @pytest.mark.parametrize("is_first", [True, False])
 async def test_a_copy_that_a_turn_did_not_reach_is_there_for_one_more(
     is_first: bool, site: SimulatedSite, other: ListUpstream, tmp_path: Path
 ) -> None:
-    other.answers = [Told(), Told([], refusal(RefusalReason.RATE)), Told()]
+    other.answers = [ListedAnswer(), ListedAnswer([], refusal(RefusalReason.RATE)), ListedAnswer()]
     site.behaviour.ajax_status = 500
     async with running_proxy(
-        site, tmp_path, beside=lambda sites: [other, *sites] if is_first else [*sites, other]
+        site, tmp_path, edit_upstreams=lambda sites: [other, *sites] if is_first else [*sites, other]
     ) as proxy:
         await proxy.chat("one")
-        assert (await proxy.chat("one", answered("listed"), "two")).status == 502
+        assert (await proxy.chat("one", assistant_message("listed"), "two")).status == 502
         for text in ("two", "three"):
-            await proxy.chat("one", answered("listed"), text)
+            await proxy.chat("one", assistant_message("listed"), text)
 
-    assert [asked.copied_texts for asked in other.asked[2:]] == [["one", "listed"], None]
+    assert [request.copied_texts for request in other.received[2:]] == [["one", "listed"], None]
 
 
-async def test_a_stored_conversation_goes_on_from_a_copy_that_a_turn_did_not_reach(
-    before: RunningProxy, site: SimulatedSite, other: ListUpstream
+async def test_a_stored_conversation_continues_a_copy_that_a_turn_did_not_reach(
+    other_first: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
-    other.answers = [Told(), Told([], refusal(RefusalReason.RATE)), Told()]
+    other.answers = [ListedAnswer(), ListedAnswer([], refusal(RefusalReason.RATE)), ListedAnswer()]
     site.behaviour.ajax_status = 500
-    conversation = (await before.openai.conversations.create()).id
+    conversation = (await other_first.openai.conversations.create()).id
     for text, status in (("one", 200), ("two", 502), ("two", 200)):
-        assert (await before.chat(text, conversation_id=conversation)).status == status
+        assert (await other_first.chat(text, conversation_id=conversation)).status == status
 
-    assert other.asked[2].copied_texts == ["one", "listed"]
+    assert other.received[2].copied_texts == ["one", "listed"]
 
 
-async def test_a_copy_that_a_failed_turn_was_put_into_is_not_gone_on_from(
-    before: RunningProxy, site: SimulatedSite, other: ListUpstream
+async def test_a_copy_that_holds_a_failed_turn_is_not_continued(
+    other_first: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
-    other.answers = [Told(), Told([], refusal(RefusalReason.ANSWER, delivered=True)), Told()]
+    other.answers = [ListedAnswer(), ListedAnswer([], refusal(RefusalReason.ANSWER, delivered=True)), ListedAnswer()]
     site.behaviour.ajax_status = 500
-    await before.chat("one")
+    await other_first.chat("one")
 
-    assert (await before.chat("one", answered("listed"), "two")).status == 502
-    await before.chat("one", answered("listed"), "two")
+    assert (await other_first.chat("one", assistant_message("listed"), "two")).status == 502
+    await other_first.chat("one", assistant_message("listed"), "two")
 
-    assert other.asked[2].copied is None
+    assert other.received[2].copied is None
 
 
-async def test_a_stored_conversation_goes_on_by_note_and_over_a_restart(
+async def test_a_stored_conversation_continues_by_note_and_over_a_restart(
     site: SimulatedSite, other: ListUpstream, tmp_path: Path
 ) -> None:
-    async with running_proxy(site, tmp_path, beside=lambda sites: [other, *sites]) as proxy:
+    async with running_proxy(site, tmp_path, edit_upstreams=lambda sites: [other, *sites]) as proxy:
         conversation = (await proxy.openai.conversations.create()).id
         await proxy.chat("one", conversation_id=conversation)
         await proxy.chat("two", conversation_id=conversation)
         kept = await proxy.store.conversation(conversation)
-    async with running_proxy(site, tmp_path, beside=lambda sites: [other, *sites]) as proxy:
+    async with running_proxy(site, tmp_path, edit_upstreams=lambda sites: [other, *sites]) as proxy:
         await proxy.chat("three", conversation_id=conversation)
 
     assert kept is not None
     assert kept.note is not None
     assert (kept.note.name, kept.note.value) == ("copy 1", "http://list.example 2")
-    assert [len(asked.copied or ()) for asked in other.asked] == [0, 2, 4]
-    assert other.asked[-1].texts == ["one", "listed", "two", "listed", "three"]
+    assert [len(request.copied or ()) for request in other.received] == [0, 2, 4]
+    assert other.received[-1].texts == ["one", "listed", "two", "listed", "three"]
 
 
 async def test_a_stored_conversation_moves_to_the_other_and_back_with_its_text(
-    behind: RunningProxy, site: SimulatedSite, other: ListUpstream
+    site_first: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
     """Neither takes the other's note for its own."""
-    conversation = (await behind.openai.conversations.create()).id
-    first = await behind.chat("my name is Ada", conversation_id=conversation)
+    conversation = (await site_first.openai.conversations.create()).id
+    first = await site_first.chat("my name is Ada", conversation_id=conversation)
     site.behaviour.ajax_status = 500
-    moved = await behind.chat("and now?", conversation_id=conversation)
+    moved = await site_first.chat("and now?", conversation_id=conversation)
     site.behaviour.ajax_status = 0
-    back = await behind.chat("[[recall]]", conversation_id=conversation)
+    back = await site_first.chat("[[recall]]", conversation_id=conversation)
 
     assert moved.text == "listed"
-    assert other.asked[-1].texts == ["my name is Ada", first.text, "and now?"]
-    assert other.asked[0].copied is None
+    assert other.received[-1].texts == ["my name is Ada", first.text, "and now?"]
+    assert other.received[0].copied is None
     assert "my name is Ada" in back.text
     assert "listed" in str(site.model_calls[-1].context)
 
 
-async def test_one_that_lost_its_copy_is_told_all(before: RunningProxy, other: ListUpstream) -> None:
-    conversation = (await before.openai.conversations.create()).id
-    await before.chat("one", conversation_id=conversation)
+async def test_an_upstream_that_lost_its_copy_gets_the_whole_text(
+    other_first: RunningProxy, other: ListUpstream
+) -> None:
+    conversation = (await other_first.openai.conversations.create()).id
+    await other_first.chat("one", conversation_id=conversation)
     other.forget()
 
-    await before.chat("two", conversation_id=conversation)
+    await other_first.chat("two", conversation_id=conversation)
 
-    assert other.asked[1].copied is None
-    assert other.asked[-1].texts == ["one", "listed", "two"]
+    assert other.received[1].copied is None
+    assert other.received[-1].texts == ["one", "listed", "two"]
 
 
-async def test_a_response_goes_on_from_the_one_before(before: RunningProxy, other: ListUpstream) -> None:
-    first = await before.openai.responses.create(model=MODEL, input="one")
+async def test_a_response_continues_the_one_before(other_first: RunningProxy, other: ListUpstream) -> None:
+    first = await other_first.openai.responses.create(model=MODEL, input="one")
 
-    second = await before.openai.responses.create(model=MODEL, input="two", previous_response_id=first.id)
+    second = await other_first.openai.responses.create(model=MODEL, input="two", previous_response_id=first.id)
 
     assert (first.output_text, second.output_text) == ("listed", "listed")
-    assert other.asked[1].copied_texts == ["one", "listed"]
+    assert other.received[1].copied_texts == ["one", "listed"]
 
 
-async def test_a_refusal_without_a_text_is_remembered(before: RunningProxy, other: ListUpstream) -> None:
-    conversation = (await before.openai.conversations.create()).id
-    answers = [Told((), End(refusal="I cannot.")), Told()]
+async def test_a_refusal_without_a_text_is_remembered(other_first: RunningProxy, other: ListUpstream) -> None:
+    conversation = (await other_first.openai.conversations.create()).id
+    answers = [ListedAnswer((), End(refusal="I cannot.")), ListedAnswer()]
     other.answers = [*answers]
     for question in ("one", "two"):
-        await before.chat(question, conversation_id=conversation)
+        await other_first.chat(question, conversation_id=conversation)
     other.answers = [*answers]
-    response = await before.openai.responses.create(model=MODEL, input="one")
-    await before.openai.responses.create(model=MODEL, input="two", previous_response_id=response.id)
+    response = await other_first.openai.responses.create(model=MODEL, input="one")
+    await other_first.openai.responses.create(model=MODEL, input="two", previous_response_id=response.id)
 
-    assert other.asked[1].texts == other.asked[3].texts == ["one", "I cannot.", "two"]
+    assert other.received[1].texts == other.received[3].texts == ["one", "I cannot.", "two"]

@@ -1,4 +1,4 @@
-"""An upstream of another kind beside a site: which one answers, and what is told of both."""
+"""A site and an upstream of another kind: which one answers, and what is reported of both."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End, RefusalReason
 from shared.conversations import Citation
 from tests.proxy.running import RunningProxy
-from tests.proxy.upstreams.list_upstream import ListUpstream, Told, answered, refusal
+from tests.proxy.upstreams.list_upstream import ListedAnswer, ListUpstream, assistant_message, refusal
 from tests.proxy.wire import connected
 from tests.site import SimulatedSite
 
@@ -27,136 +27,136 @@ async def streamed(proxy: RunningProxy, text: str, **fields: Any) -> list[Any]:
     return [event if "[DONE]" in event else json.loads(event.removeprefix("data: ")) for event in events]
 
 
-async def test_the_first_one_answers_while_it_is_well(
-    before: RunningProxy, site: SimulatedSite, other: ListUpstream
+async def test_the_first_one_answers_while_it_is_healthy(
+    other_first: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
-    assert (await before.chat("hi")).text == "listed"
+    assert (await other_first.chat("hi")).text == "listed"
     assert not site.model_calls
-    assert other.asked[0].bot.id == 1
+    assert other.received[0].bot.id == 1
 
 
-async def test_what_the_site_cannot_answer_the_other_does_with_the_whole_text(
-    behind: RunningProxy, site: SimulatedSite, other: ListUpstream
+async def test_the_other_takes_over_from_the_site_with_the_whole_text(
+    site_first: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
-    first = await behind.chat("my name is Ada")
+    first = await site_first.chat("my name is Ada")
     site.behaviour.ajax_status = 500
 
-    answer = await behind.chat("my name is Ada", answered(first.text), "who am I?")
+    answer = await site_first.chat("my name is Ada", assistant_message(first.text), "who am I?")
 
     assert answer.text == "listed"
-    assert other.asked[-1].texts == ["my name is Ada", first.text, "who am I?"]
-    assert other.asked[0].copied is None
+    assert other.received[-1].texts == ["my name is Ada", first.text, "who am I?"]
+    assert other.received[0].copied is None
 
 
 @pytest.mark.parametrize(
     "about", [each for each in RefusalReason if each not in (RefusalReason.MESSAGE, RefusalReason.COPY)]
 )
-async def test_what_the_other_cannot_answer_the_site_does_with_the_whole_text(
-    before: RunningProxy, site: SimulatedSite, other: ListUpstream, about: RefusalReason
+async def test_the_site_takes_over_from_the_other_with_the_whole_text(
+    other_first: RunningProxy, site: SimulatedSite, other: ListUpstream, about: RefusalReason
 ) -> None:
-    other.answers = [Told(["my name is noted"]), Told([], refusal(about))]
-    await before.chat("my name is Ada")
+    other.answers = [ListedAnswer(["my name is noted"]), ListedAnswer([], refusal(about))]
+    await other_first.chat("my name is Ada")
 
-    answer = await before.chat("my name is Ada", answered("my name is noted"), "[[recall]]")
+    answer = await other_first.chat("my name is Ada", assistant_message("my name is noted"), "[[recall]]")
 
     assert "my name is Ada" in answer.text
     assert len(site.model_calls) == 1
 
 
 async def test_an_error_of_a_limit_of_its_own_moves_on_too(
-    before: RunningProxy, site: SimulatedSite, other: ListUpstream
+    other_first: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
     busy = ServiceError(429, "Too many of ours.", type="rate_limit_error", code="rate_limit_exceeded")
-    other.answers = [Told([], busy)]
+    other.answers = [ListedAnswer([], busy)]
 
-    assert (await before.chat("hi")).status == 200
+    assert (await other_first.chat("hi")).status == 200
     assert len(site.model_calls) == 1
 
 
-async def test_what_was_said_is_not_taken_elsewhere(
-    before: RunningProxy, site: SimulatedSite, other: ListUpstream
+async def test_a_refusal_of_the_message_does_not_move_on(
+    other_first: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
-    other.answers = [Told([], refusal(RefusalReason.MESSAGE))]
+    other.answers = [ListedAnswer([], refusal(RefusalReason.MESSAGE))]
 
-    answer = await before.chat("hi")
+    answer = await other_first.chat("hi")
 
     assert (answer.status, answer.code) == (502, "listed")
     assert not site.model_calls
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_after_the_first_text_nothing_moves(
-    before: RunningProxy, site: SimulatedSite, other: ListUpstream, stream: bool
+async def test_there_is_no_failover_after_the_first_text(
+    other_first: RunningProxy, site: SimulatedSite, other: ListUpstream, stream: bool
 ) -> None:
-    other.answers = [Told(["half an "], refusal(RefusalReason.ANSWER, delivered=True, has_begun=True))]
+    other.answers = [ListedAnswer(["half an "], refusal(RefusalReason.ANSWER, delivered=True, has_begun=True))]
 
     if stream:
-        *_, last = await streamed(before, "hi")
+        *_, last = await streamed(other_first, "hi")
         assert last["error"]["code"] == "listed"
     else:
-        assert (await before.chat("hi")).code == "listed"
+        assert (await other_first.chat("hi")).code == "listed"
     assert not site.model_calls
 
 
-async def test_text_that_a_stop_sequence_holds_back_counts_as_begun(
-    before: RunningProxy, site: SimulatedSite, other: ListUpstream
+async def test_text_that_a_stop_sequence_holds_back_counts_as_started(
+    other_first: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
-    other.answers = [Told(["EN"], refusal(RefusalReason.ANSWER, delivered=True))]
+    other.answers = [ListedAnswer(["EN"], refusal(RefusalReason.ANSWER, delivered=True))]
 
-    assert (await before.chat("hi", stop="END")).code == "listed"
+    assert (await other_first.chat("hi", stop="END")).code == "listed"
     assert not site.model_calls
 
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_text_that_a_stop_sequence_held_back_is_given_where_none_came(
-    before: RunningProxy, other: ListUpstream, stream: bool
+    other_first: RunningProxy, other: ListUpstream, stream: bool
 ) -> None:
-    other.answers = [Told(["this is the E", "N"])]
+    other.answers = [ListedAnswer(["this is the E", "N"])]
 
     if stream:
-        events = await streamed(before, "hi", stop="END")
+        events = await streamed(other_first, "hi", stop="END")
         assert "".join(event["choices"][0]["delta"].get("content", "") for event in events[:-1]) == "this is the EN"
     else:
-        assert (await before.chat("hi", stop="END")).text == "this is the EN"
+        assert (await other_first.chat("hi", stop="END")).text == "this is the EN"
 
 
-async def test_one_that_is_not_well_is_asked_last(
-    before: RunningProxy, site: SimulatedSite, other: ListUpstream
+async def test_an_unhealthy_upstream_is_tried_last(
+    other_first: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
     other.problem = "it rests"
 
-    assert (await before.chat("hi")).status == 200
-    assert (len(site.model_calls), other.asked) == (1, [])
+    assert (await other_first.chat("hi")).status == 200
+    assert (len(site.model_calls), other.received) == (1, [])
     site.behaviour.ajax_status = 500
-    assert (await before.chat("hi")).text == "listed"
+    assert (await other_first.chat("hi")).text == "listed"
 
 
 async def test_when_both_fail_the_last_one_says_why(
-    behind: RunningProxy, site: SimulatedSite, other: ListUpstream
+    site_first: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
     site.behaviour.ajax_status = 500
-    other.answers = [Told([], refusal(RefusalReason.UPSTREAM))]
+    other.answers = [ListedAnswer([], refusal(RefusalReason.UPSTREAM))]
 
-    answer = await behind.chat("hi")
+    answer = await site_first.chat("hi")
 
     assert (answer.status, answer.code) == (502, "listed")
 
 
-async def test_a_model_that_one_alone_has_is_asked_there_alone(
-    behind: RunningProxy, site: SimulatedSite, other: ListUpstream
+async def test_a_model_of_one_upstream_is_asked_there_alone(
+    site_first: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
-    other.answers = [Told(), Told([], refusal(RefusalReason.UPSTREAM))]
+    other.answers = [ListedAnswer(), ListedAnswer([], refusal(RefusalReason.UPSTREAM))]
 
-    assert (await behind.chat("hi", model=LISTED)).text == "listed"
-    assert (await behind.chat("hi", model=f"{MODEL}@list.example")).code == "listed"
-    assert [asked.bot.id for asked in other.asked] == [2, 1]
+    assert (await site_first.chat("hi", model=LISTED)).text == "listed"
+    assert (await site_first.chat("hi", model=f"{MODEL}@list.example")).code == "listed"
+    assert [request.bot.id for request in other.received] == [2, 1]
     assert not site.model_calls
 
 
-async def test_what_it_offers_is_waited_for(behind: RunningProxy, other: ListUpstream) -> None:
+async def test_discovery_is_awaited(site_first: RunningProxy, other: ListUpstream) -> None:
     other.is_discovered = False
 
-    assert (await behind.chat("hi", model=LISTED)).text == "listed"
+    assert (await site_first.chat("hi", model=LISTED)).text == "listed"
 
 
 # What is told ---------------------------------------------------------------------------------------------------------
@@ -164,10 +164,10 @@ async def test_what_it_offers_is_waited_for(behind: RunningProxy, other: ListUps
 WHOLE = End("length", None, [Citation("https://a.example/", "A", 0, 3)], Usage(1234, 567))
 
 
-async def test_usage_reason_and_sources_are_those_that_it_tells(before: RunningProxy, other: ListUpstream) -> None:
-    other.answers = [Told(["li", "sted"], WHOLE, dropped_messages=2)]
+async def test_usage_reason_and_sources_come_from_the_upstream(other_first: RunningProxy, other: ListUpstream) -> None:
+    other.answers = [ListedAnswer(["li", "sted"], WHOLE, dropped_messages=2)]
 
-    answer = await before.chat("hi")
+    answer = await other_first.chat("hi")
 
     choice, usage = answer.body["choices"][0], answer.body["usage"]
     assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (1234, 567, 1801)
@@ -181,10 +181,10 @@ async def test_usage_reason_and_sources_are_those_that_it_tells(before: RunningP
     assert answer.headers["x-dropped-messages"] == "2"
 
 
-async def test_the_same_is_told_at_the_end_of_a_stream(before: RunningProxy, other: ListUpstream) -> None:
-    other.answers = [Told(["li", "sted"], WHOLE)]
+async def test_the_same_is_reported_at_the_end_of_a_stream(other_first: RunningProxy, other: ListUpstream) -> None:
+    other.answers = [ListedAnswer(["li", "sted"], WHOLE)]
 
-    *chunks, usage, done = await streamed(before, "hi", stream_options={"include_usage": True})
+    *chunks, usage, done = await streamed(other_first, "hi", stream_options={"include_usage": True})
 
     assert [chunk["choices"][0]["delta"].get("content") for chunk in chunks[:3]] == ["", "li", "sted"]
     assert chunks[-1]["choices"][0]["finish_reason"] == "length"
@@ -193,10 +193,10 @@ async def test_the_same_is_told_at_the_end_of_a_stream(before: RunningProxy, oth
     assert other.waits
 
 
-async def test_responses_tell_it_too(before: RunningProxy, other: ListUpstream) -> None:
-    other.answers = [Told(["listed"], End("content_filter", "I cannot", (), Usage(1234, 567)))]
+async def test_responses_tell_it_too(other_first: RunningProxy, other: ListUpstream) -> None:
+    other.answers = [ListedAnswer(["listed"], End("content_filter", "I cannot", (), Usage(1234, 567)))]
 
-    response = await before.openai.responses.create(model=MODEL, input="hi")
+    response = await other_first.openai.responses.create(model=MODEL, input="hi")
 
     assert response.status == "incomplete"
     assert response.usage is not None
@@ -204,63 +204,63 @@ async def test_responses_tell_it_too(before: RunningProxy, other: ListUpstream) 
     assert "I cannot" in response.model_dump_json()
 
 
-async def test_a_refusal_is_told_while_a_response_streams_as_in_the_whole(
-    before: RunningProxy, other: ListUpstream
+async def test_a_refusal_is_reported_while_a_response_streams_as_in_the_whole(
+    other_first: RunningProxy, other: ListUpstream
 ) -> None:
-    other.answers = [Told(["No."], End("content_filter", "I cannot"))]
+    other.answers = [ListedAnswer(["No."], End("content_filter", "I cannot"))]
 
-    stream = await before.openai.responses.create(model=MODEL, input="hi", stream=True)
+    stream = await other_first.openai.responses.create(model=MODEL, input="hi", stream=True)
     events = [event async for event in stream]
 
-    told = [event.delta for event in events if event.type == "response.refusal.delta"]
+    deltas = [event.delta for event in events if event.type == "response.refusal.delta"]
     last = events[-1]
-    assert told == ["I cannot"]
+    assert deltas == ["I cannot"]
     assert last.type == "response.incomplete"
     assert last.response.output[0].to_dict()["content"][-1] == {"type": "refusal", "refusal": "I cannot"}  # type: ignore[index]
 
 
-async def test_where_it_tells_no_usage_it_is_estimated(before: RunningProxy) -> None:
-    usage = (await before.chat("hello there")).body["usage"]
+async def test_usage_is_estimated_if_the_upstream_reports_none(other_first: RunningProxy) -> None:
+    usage = (await other_first.chat("hello there")).body["usage"]
 
     assert 0 < usage["prompt_tokens"] < 10
     assert 0 < usage["completion_tokens"] < 10
 
 
 async def test_an_answer_is_cut_where_the_client_wants_and_the_upstream_is_let_go(
-    before: RunningProxy, other: ListUpstream
+    other_first: RunningProxy, other: ListUpstream
 ) -> None:
-    other.answers = [Told(["one two ", "END three"], End(usage=Usage(1, 9)))]
+    other.answers = [ListedAnswer(["one two ", "END three"], End(usage=Usage(1, 9)))]
 
-    answer = await before.chat("hi", stop="END")
+    answer = await other_first.chat("hi", stop="END")
 
     assert answer.text == "one two "
     assert answer.body["choices"][0]["finish_reason"] == "stop"
     assert other.cut == 1
 
 
-async def test_a_cut_answer_is_not_gone_on_from(before: RunningProxy, other: ListUpstream) -> None:
+async def test_a_cut_answer_is_not_continued(other_first: RunningProxy, other: ListUpstream) -> None:
     """Its copy holds another answer."""
-    other.answers = [Told(["one END three"])]
-    cut = await before.chat("hi", stop="END")
+    other.answers = [ListedAnswer(["one END three"])]
+    cut = await other_first.chat("hi", stop="END")
 
-    await before.chat("hi", answered(cut.text), "and?")
+    await other_first.chat("hi", assistant_message(cut.text), "and?")
 
-    assert other.asked[1].copied is None
+    assert other.received[1].copied is None
 
 
-async def test_it_is_told_what_the_client_asked_for(before: RunningProxy, other: ListUpstream) -> None:
-    await before.chat("hi", temperature=0.5, seed=7, web_search=True, stop=["END"], max_tokens=100)
+async def test_the_upstream_gets_the_clients_parameters(other_first: RunningProxy, other: ListUpstream) -> None:
+    await other_first.chat("hi", temperature=0.5, seed=7, web_search=True, stop=["END"], max_tokens=100)
 
-    ask = other.asked[0].ask
+    ask = other.received[0].ask
     assert ask.parameters == {"temperature": 0.5, "seed": 7}
     assert (ask.web_search, ask.stops, ask.max_tokens) == (True, ("END",), 100)
 
 
-async def test_a_client_that_reads_nothing_is_waited_for(before: RunningProxy, other: ListUpstream) -> None:
+async def test_a_client_that_reads_nothing_is_waited_for(other_first: RunningProxy, other: ListUpstream) -> None:
     pieces = ["\x01" * 64 * 1024] * 60  # six times as long in JSON: more than all sockets hold
-    other.answers = [Told(pieces)]
+    other.answers = [ListedAnswer(pieces)]
     body = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], "stream": True}
-    async with connected(before.url, "POST", "/v1/chat/completions", body) as connection:
+    async with connected(other_first.url, "POST", "/v1/chat/completions", body) as connection:
         transport: Any = connection.writer.transport  # of the loop's own kind
         transport.pause_reading()
         await stalled(other)
@@ -284,13 +284,13 @@ async def stalled(other: ListUpstream) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_both_are_told_of_with_their_models_and_their_health(
-    behind: RunningProxy, site: SimulatedSite, other: ListUpstream
+async def test_both_are_listed_with_their_models_and_health(
+    site_first: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
     other.problem = "it rests"
-    async with behind.http.get(f"{behind.url}/readyz") as response:
+    async with site_first.http.get(f"{site_first.url}/readyz") as response:
         ready = await response.json()
-    async with behind.http.get(f"{behind.url}/v1/models") as response:
+    async with site_first.http.get(f"{site_first.url}/v1/models") as response:
         models = {model["id"]: model for model in (await response.json())["data"]}
 
     assert (ready["status"], ready["reason"]) == ("degraded", "it rests")

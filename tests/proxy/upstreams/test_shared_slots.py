@@ -1,4 +1,4 @@
-"""Slots on a site that several proxies share: never too many at once, all served, and what a store's absence does."""
+"""Slots on a site that several proxies share: the limit holds, all are served, and outages of the store."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -39,7 +39,7 @@ async def most_open(site: SimulatedSite, seen: list[int]) -> None:
 
 
 @pytest.mark.parametrize("backend", ["sqlite", "redis"])
-async def test_two_proxies_of_one_store_never_open_more_streams_than_may_be_and_all_are_served(
+async def test_two_proxies_of_one_store_keep_the_limit_and_serve_all(
     site: SimulatedSite, tmp_path: Path, http: aiohttp.ClientSession, backend: str, request: pytest.FixtureRequest
 ) -> None:
     settings = {"FREEAICHAT_MAX_UPSTREAM": str(MOST)}
@@ -54,7 +54,7 @@ async def test_two_proxies_of_one_store_never_open_more_streams_than_may_be_and_
             await stack.enter_async_context(serving(site, tmp_path, port, **settings))
         seen = [0]
         watching = asyncio.create_task(most_open(site, seen))
-        begun = monotonic()
+        start = monotonic()
         for split in (CLIENTS // 2, CLIENTS):  # both as busy, then all at one
             turns = [
                 ask(http, ports[number >= split], "[[tokens:20]] [[delay:0.01]]", stream=number % 2 == 0)
@@ -62,7 +62,7 @@ async def test_two_proxies_of_one_store_never_open_more_streams_than_may_be_and_
             ]
             answers = await asyncio.gather(*turns)
             assert {status for status, _ in answers} == {200}, answers
-        seconds = monotonic() - begun
+        seconds = monotonic() - start
         watching.cancel()
 
     figure(f"{2 * CLIENTS} turns of two proxies over {MOST} slots, {backend}", f"{seconds:.1f} s, {seen[0]} open")
@@ -79,9 +79,9 @@ async def test_a_burst_at_one_proxy_does_not_keep_the_other_from_its_part(site: 
         async with asyncio.timeout(10):
             while site.open_streams < MOST:  # one has all the slots
                 await asyncio.sleep(0.01)
-        begun = monotonic()
+        start = monotonic()
         assert (await other.chat("hi")).status == 200
-        waited = monotonic() - begun
+        waited = monotonic() - start
         assert sum(each.done() for each in many) < len(many) - MOST
         assert {answer.status for answer in await asyncio.gather(*many)} == {200}
 
@@ -89,8 +89,8 @@ async def test_a_burst_at_one_proxy_does_not_keep_the_other_from_its_part(site: 
     assert waited < 1.5
 
 
-class AwayStore:
-    """The store's slots, which may be away."""
+class FlakyStore:
+    """Slots of a store that may be unavailable."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -107,18 +107,18 @@ class AwayStore:
 
 
 @pytest.fixture
-async def away(tmp_path: Path) -> AsyncIterator[AwayStore]:
+async def flaky_store(tmp_path: Path) -> AsyncIterator[FlakyStore]:
     async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
-        yield AwayStore(store)
+        yield FlakyStore(store)
 
 
-def shared(store: AwayStore) -> tuple[Slots, SharedSlots]:
+def shared(store: FlakyStore) -> tuple[Slots, SharedSlots]:
     slots = Slots(MOST)
     return slots, SharedSlots(store, SITE, slots)  # type: ignore[arg-type]  # only its slots are used
 
 
-async def test_a_store_that_goes_away_leaves_what_was_held(away: AwayStore) -> None:
-    (slots, one), (other_slots, other), (none, late) = shared(away), shared(away), shared(away)
+async def test_held_slots_survive_an_outage_of_the_store(flaky_store: FlakyStore) -> None:
+    (slots, one), (other_slots, other), (none, late) = shared(flaky_store), shared(flaky_store), shared(flaky_store)
     for _ in range(3):
         await one.claim()
         await other.claim()
@@ -127,7 +127,7 @@ async def test_a_store_that_goes_away_leaves_what_was_held(away: AwayStore) -> N
         await one.claim()
     await late.claim()
     assert (slots.allowed, other_slots.allowed, none.allowed) == (3, 1, 0)
-    away.is_away = True
+    flaky_store.is_away = True
     for _ in range(3):
         await one.claim()
         await other.claim()
@@ -135,7 +135,7 @@ async def test_a_store_that_goes_away_leaves_what_was_held(away: AwayStore) -> N
 
     assert (slots.allowed, other_slots.allowed, none.allowed) == (3, 1, 1)
     assert one.store_trouble == "gone fishing"
-    away.is_away = False
+    flaky_store.is_away = False
     for _ in range(3):
         await one.claim()
         await other.claim()
@@ -144,42 +144,42 @@ async def test_a_store_that_goes_away_leaves_what_was_held(away: AwayStore) -> N
 
 
 @pytest.mark.parametrize(("taken", "allowed"), [(0, 0), (MOST, MOST // 2)])
-async def test_only_what_is_free_goes_back_and_nobody_takes_it_meanwhile(
-    away: AwayStore, taken: int, allowed: int
+async def test_only_free_slots_are_returned_and_none_is_taken_meanwhile(
+    flaky_store: FlakyStore, taken: int, allowed: int
 ) -> None:
-    (slots, one), (other_slots, other) = shared(away), shared(away)
+    (slots, one), (other_slots, other) = shared(flaky_store), shared(flaky_store)
     await one.claim()
     for _ in range(taken):
         await slots.take("a")
     waiting = [asyncio.create_task(other_slots.take("b")) for _ in range(MOST // 2)]
     await asyncio.sleep(0)
-    asked: list[tuple[int, int]] = []
-    away.asked = lambda claim: asked.append((slots.allowed, claim.kept))
+    claims: list[tuple[int, int]] = []
+    flaky_store.asked = lambda claim: claims.append((slots.allowed, claim.kept))
     for _ in range(2):
         await other.claim()
         await one.claim()
     for each in waiting:
         each.cancel()
 
-    assert asked[-1] == (allowed, taken)
+    assert claims[-1] == (allowed, taken)
 
 
-async def test_a_proxy_that_never_reached_the_store_serves_as_if_it_were_alone(away: AwayStore) -> None:
-    away.is_away = True
-    slots, one = shared(away)
+async def test_a_proxy_that_never_reached_the_store_serves_as_if_it_were_alone(flaky_store: FlakyStore) -> None:
+    flaky_store.is_away = True
+    slots, one = shared(flaky_store)
     await one.claim()
     await one.claim()
 
     assert slots.allowed == MOST
 
 
-async def test_who_comes_back_after_its_lease_opens_nothing_that_others_hold_now(
-    away: AwayStore, monkeypatch: pytest.MonkeyPatch
+async def test_a_proxy_whose_lease_expired_takes_no_slot_held_by_others(
+    flaky_store: FlakyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slots, one = shared(away)
+    slots, one = shared(flaky_store)
     await one.claim()
     monkeypatch.setattr("proxy.upstreams.shared_slots.time", lambda: time() + LEASE_SECONDS + 1)
-    other_slots, other = shared(away)
+    other_slots, other = shared(flaky_store)
     await other.claim()
     assert (slots.allowed, other_slots.allowed) == (MOST, MOST)
 
@@ -189,11 +189,11 @@ async def test_who_comes_back_after_its_lease_opens_nothing_that_others_hold_now
     assert slots.allowed + other_slots.allowed <= MOST
 
 
-async def test_alone_no_turn_asks_the_store_for_a_slot(away: AwayStore) -> None:
-    slots, one = shared(away)
+async def test_a_single_proxy_takes_no_slots_from_the_store(flaky_store: FlakyStore) -> None:
+    slots, one = shared(flaky_store)
     await one.claim()
     keeping = asyncio.create_task(one.keep())
-    before = away.claims
+    before = flaky_store.claims
     for _ in range(100):
         for caller in "abab":
             await slots.take(caller)
@@ -202,4 +202,4 @@ async def test_alone_no_turn_asks_the_store_for_a_slot(away: AwayStore) -> None:
             slots.leave()
     keeping.cancel()
 
-    assert away.claims == before
+    assert flaky_store.claims == before

@@ -30,8 +30,8 @@ async def slot(slots: Slots, caller: str) -> AsyncIterator[None]:
         slots.leave()
 
 
-async def use(slots: Slots, caller: str, order: list[str] | None = None, *, ticks: int = 1) -> None:
-    """Hold a slot for some turns of the loop; note in *order* who got it."""
+async def hold_slot(slots: Slots, caller: str, order: list[str] | None = None, *, ticks: int = 1) -> None:
+    """Hold a slot for some turns of the loop; append the caller to *order*."""
     async with slot(slots, caller):
         if order is not None:
             order.append(caller)
@@ -41,7 +41,7 @@ async def use(slots: Slots, caller: str, order: list[str] | None = None, *, tick
 
 async def free_slots(slots: Slots) -> int:
     """How many can be held at once without waiting."""
-    held = [asyncio.create_task(use(slots, "anyone", ticks=10)) for _ in range(SLOTS * 3)]
+    held = [asyncio.create_task(hold_slot(slots, "anyone", ticks=10)) for _ in range(SLOTS * 3)]
     await asyncio.sleep(0)
     found = slots.open
     await asyncio.gather(*held)
@@ -49,18 +49,18 @@ async def free_slots(slots: Slots) -> int:
 
 
 async def refusal(work: Awaitable[None]) -> ServiceError:
-    with pytest.raises(ServiceError) as caught:
+    with pytest.raises(ServiceError) as exc_info:
         await work
-    return caught.value
+    return exc_info.value
 
 
 @pytest.mark.parametrize("seed", range(40))
-async def test_no_slot_is_lost_or_doubled_whatever_comes_and_goes(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_slot_is_lost_or_doubled(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy.upstreams.slots, "WAIT_SECONDS", 0.004)
     monkeypatch.setattr(proxy.upstreams.slots, "MAX_WAITING", 20)
     chance = random.Random(seed)
     slots = Slots(SLOTS)
-    most = Most()
+    most = PeakCounter()
     tasks = []
     for _ in range(300):
         tasks.append(asyncio.create_task(visit(slots, chance, most)))
@@ -84,14 +84,14 @@ def keep_busy(seconds: float) -> None:
     time.sleep(seconds)
 
 
-class Most:
-    """How many hold a slot now, and the most that ever did."""
+class PeakCounter:
+    """Counts the slots in use and their peak."""
 
     def __init__(self) -> None:
         self.now = self.seen = 0
 
 
-async def visit(slots: Slots, chance: random.Random, most: Most) -> None:
+async def visit(slots: Slots, chance: random.Random, most: PeakCounter) -> None:
     with suppress(ServiceError):
         async with slot(slots, f"caller {chance.randrange(5)}"):
             most.now += 1
@@ -109,14 +109,14 @@ async def test_a_slot_that_comes_in_the_moment_of_the_deadline_is_not_lost(monke
     monkeypatch.setattr(proxy.upstreams.slots, "WAIT_SECONDS", 0.05)
     slots = Slots(1)
     async with slot(slots, "first"):
-        waiting = asyncio.create_task(use(slots, "second"))
+        waiting = asyncio.create_task(hold_slot(slots, "second"))
         # The loop is busy when the slot is given back, and goes on when the deadline has passed too.
         asyncio.get_running_loop().call_later(0.03, keep_busy, 0.04)
         await asyncio.sleep(0.03)
     with suppress(ServiceError):
         await waiting
 
-    await use(slots, "third")
+    await hold_slot(slots, "third")
     assert (slots.open, slots.queued) == (0, 0)
 
 
@@ -124,9 +124,9 @@ async def test_a_caller_with_a_hundred_waiting_does_not_delay_one_with_one() -> 
     slots = Slots(1)
     order: list[str] = []
     async with slot(slots, "many"):
-        tasks = [asyncio.create_task(use(slots, "many", order)) for _ in range(100)]
+        tasks = [asyncio.create_task(hold_slot(slots, "many", order)) for _ in range(100)]
         await asyncio.sleep(0)
-        tasks.append(asyncio.create_task(use(slots, "one", order)))
+        tasks.append(asyncio.create_task(hold_slot(slots, "one", order)))
         await asyncio.sleep(0)
     await asyncio.gather(*tasks)
 
@@ -138,7 +138,7 @@ async def test_callers_take_turns_and_each_is_served_in_its_own_order() -> None:
     slots = Slots(1)
     order: list[str] = []
     async with slot(slots, "x"):
-        tasks = [asyncio.create_task(use(slots, caller, order)) for caller in "aaabbc"]
+        tasks = [asyncio.create_task(hold_slot(slots, caller, order)) for caller in "aaabbc"]
         await asyncio.sleep(0)
     await asyncio.gather(*tasks)
 
@@ -149,16 +149,16 @@ async def test_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy.upstreams.slots, "MAX_WAITING", 3)
     slots = Slots(1)
     async with slot(slots, "x"):
-        tasks = [asyncio.create_task(use(slots, "x")) for _ in range(3)]
+        tasks = [asyncio.create_task(hold_slot(slots, "x")) for _ in range(3)]
         await asyncio.sleep(0)
-        error = await refusal(use(slots, "y"))
+        error = await refusal(hold_slot(slots, "y"))
         assert slots.queued == 3
     await asyncio.gather(*tasks)
 
     assert (error.status, error.code) == (429, "rate_limit_exceeded")
 
 
-async def test_who_waits_too_long_is_told_when_to_come_back(
+async def test_a_wait_that_times_out_gives_retry_after(
     site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(proxy.upstreams.slots, "WAIT_SECONDS", 0.3)
@@ -174,7 +174,7 @@ async def test_who_waits_too_long_is_told_when_to_come_back(
         assert (await running.chat("hi")).status == 200
 
 
-async def test_more_requests_than_may_be_are_refused_and_probes_still_answered(
+async def test_requests_above_the_limit_are_refused_and_probes_still_answered(
     site: SimulatedSite, tmp_path: Path
 ) -> None:
     async with running_proxy(site, tmp_path, max_requests=2) as running:

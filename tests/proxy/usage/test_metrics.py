@@ -19,16 +19,16 @@ MASTER = "sk-the-master-key"
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-async def scraped(proxy: RunningProxy, **headers: str) -> str:
-    """The text, which must be there."""
+async def scrape(proxy: RunningProxy, **headers: str) -> str:
+    """Return the metrics' text."""
     async with proxy.http.get(f"{proxy.url}/metrics", headers=headers) as response:
         assert response.status == 200
         assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         return await response.text()
 
 
-async def asked(proxy: RunningProxy, text: str, *, stream: bool) -> None:
-    """A question that is answered whole."""
+async def send(proxy: RunningProxy, text: str, *, stream: bool) -> None:
+    """Send a turn and read the whole answer."""
     body = {"model": "gpt-4o-mini-helper", "stream": stream, "messages": [{"role": "user", "content": text}]}
     async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=body) as response:
         assert response.status == 200
@@ -41,97 +41,97 @@ def samples(text: str) -> Samples:
     return {(each.name, frozenset(each.labels.items())): each.value for family in families for each in family.samples}
 
 
-def value(text: str, name: str, **labels: str) -> float:
+def sample_sum(text: str, name: str, **labels: str) -> float:
     """The sum of all samples of that name with these labels."""
-    found = [each for (own, by), each in samples(text).items() if own == name and labels.items() <= set(by)]
+    found = [each for (sample, by), each in samples(text).items() if sample == name and labels.items() <= set(by)]
     assert found, f"{name}{labels} is not there"
     return sum(found)
 
 
 async def test_answers_and_their_times_are_counted(proxy: RunningProxy, site: SimulatedSite) -> None:
     for stream in (True, False):
-        await asked(proxy, "a private text [[tokens:20]] [[delay:0.01]]", stream=stream)
-    text = await scraped(proxy)
+        await send(proxy, "a private text [[tokens:20]] [[delay:0.01]]", stream=stream)
+    text = await scrape(proxy)
 
     by = {"model": "gpt-4o-mini-helper", "site": site.origin}
-    assert value(text, "freeaichat_requests_total", outcome="ok", **by) == 2
-    assert value(text, "freeaichat_requests_total", outcome="error") == 0
-    assert value(text, "freeaichat_tokens_total", type="input", **by) > 0
-    assert value(text, "freeaichat_tokens_total", type="output", **by) > 20
+    assert sample_sum(text, "freeaichat_requests_total", outcome="ok", **by) == 2
+    assert sample_sum(text, "freeaichat_requests_total", outcome="error") == 0
+    assert sample_sum(text, "freeaichat_tokens_total", type="input", **by) > 0
+    assert sample_sum(text, "freeaichat_tokens_total", type="output", **by) > 20
     for name in ("request_duration", "time_to_first_token", "time_per_output_token"):
         series = f"gen_ai_server_{name}_seconds"
-        assert value(text, f"{series}_count", **by) == 2
-        assert value(text, f"{series}_bucket", le="+Inf", **by) == 2
-        assert 0 < value(text, f"{series}_sum", **by) < 20
-    assert value(text, "gen_ai_server_request_duration_seconds_sum") >= 0.4
-    assert value(text, "freeaichat_store_up") == 1
-    assert value(text, "freeaichat_build_info") == 1
+        assert sample_sum(text, f"{series}_count", **by) == 2
+        assert sample_sum(text, f"{series}_bucket", le="+Inf", **by) == 2
+        assert 0 < sample_sum(text, f"{series}_sum", **by) < 20
+    assert sample_sum(text, "gen_ai_server_request_duration_seconds_sum") >= 0.4
+    assert sample_sum(text, "freeaichat_store_up") == 1
+    assert sample_sum(text, "freeaichat_build_info") == 1
     for secret in ("private text", SESSION_ID, site.nonce):
         assert secret not in text
 
 
 async def test_failures_are_counted_by_kind_and_an_open_breaker_shows(proxy: RunningProxy, site: SimulatedSite) -> None:
-    before = await scraped(proxy)
+    before = await scrape(proxy)
     site.behaviour.ajax_status = 500
     for _ in range(FAILURES_TO_OPEN):
         assert (await proxy.chat("hi")).code == "upstream_error"
     assert (await proxy.chat("hi")).code == "site_unavailable"
-    after = await scraped(proxy)
+    after = await scrape(proxy)
 
-    assert value(before, "freeaichat_breaker_state", state="closed") == 1
-    assert value(after, "freeaichat_breaker_state", state="closed") == 0
-    assert value(after, "freeaichat_breaker_state", state="open", site=site.origin) == 1
-    assert value(after, "freeaichat_errors_total", kind="upstream_error") == FAILURES_TO_OPEN
-    assert value(after, "freeaichat_errors_total", kind="site_unavailable") == 1
-    assert value(after, "freeaichat_requests_total", outcome="error") == FAILURES_TO_OPEN + 1
+    assert sample_sum(before, "freeaichat_breaker_state", state="closed") == 1
+    assert sample_sum(after, "freeaichat_breaker_state", state="closed") == 0
+    assert sample_sum(after, "freeaichat_breaker_state", state="open", site=site.origin) == 1
+    assert sample_sum(after, "freeaichat_errors_total", kind="upstream_error") == FAILURES_TO_OPEN
+    assert sample_sum(after, "freeaichat_errors_total", kind="site_unavailable") == 1
+    assert sample_sum(after, "freeaichat_requests_total", outcome="error") == FAILURES_TO_OPEN + 1
 
 
 async def test_a_used_up_quota_shows_as_cooldown(proxy: RunningProxy) -> None:
-    assert value(await scraped(proxy), "freeaichat_cooldown_seconds") == 0
+    assert sample_sum(await scrape(proxy), "freeaichat_cooldown_seconds") == 0
 
     answers = [(await proxy.chat("hi", model="quota-bot")).status for _ in range(5)]
     assert answers[-1] == 429
 
-    assert 500 < value(await scraped(proxy), "freeaichat_cooldown_seconds") <= 600
+    assert 500 < sample_sum(await scrape(proxy), "freeaichat_cooldown_seconds") <= 600
 
 
 async def test_open_streams_show_while_they_are_open(proxy: RunningProxy, site: SimulatedSite) -> None:
-    stream = asyncio.create_task(asked(proxy, "[[tokens:20]] [[delay:0.03]]", stream=True))
+    stream = asyncio.create_task(send(proxy, "[[tokens:20]] [[delay:0.03]]", stream=True))
     while not site.open_streams:
         await asyncio.sleep(0.005)
-    during = await scraped(proxy)
+    during = await scrape(proxy)
     await stream
 
-    assert value(during, "freeaichat_open_streams") == 1
-    assert value(await scraped(proxy), "freeaichat_open_streams") == 0
+    assert sample_sum(during, "freeaichat_open_streams") == 1
+    assert sample_sum(await scrape(proxy), "freeaichat_open_streams") == 0
 
 
 async def test_counters_never_go_backwards_and_no_name_is_made_up_by_clients(proxy: RunningProxy) -> None:
-    texts = [await scraped(proxy)]
+    texts = [await scrape(proxy)]
     for say, model in (("hi", "gpt-4o-mini-helper"), ("hi", "made-up"), ("[[mode:err500]]", "gpt-4o-mini-helper")):
         await proxy.chat(say, model=model)
-        texts.append(await scraped(proxy))
+        texts.append(await scrape(proxy))
 
     for earlier, later in pairwise(texts):
         now = samples(later)
         assert all(now[key] >= count for key, count in counters(earlier))
     assert "made-up" not in texts[-1]
-    assert value(texts[-1], "freeaichat_errors_total", model="none", kind="model_not_found") == 1
+    assert sample_sum(texts[-1], "freeaichat_errors_total", model="none", kind="model_not_found") == 1
 
 
-async def test_clients_mistakes_are_told_apart_from_failures(site: SimulatedSite, tmp_path: Path) -> None:
+async def test_client_errors_are_counted_apart_from_failures(site: SimulatedSite, tmp_path: Path) -> None:
     async with running_proxy(site, tmp_path, max_body=1000) as proxy:
         assert (await proxy.chat("hi", model="made-up")).status == 404
         assert (await proxy.chat("x" * 1000)).code == "request_too_large"  # by a limit of ours: no request served
         site.behaviour.ajax_status = 500
         assert (await proxy.chat("hi")).code == "upstream_error"
-        text = await scraped(proxy)
+        text = await scrape(proxy)
 
-    assert value(text, "freeaichat_requests_total", outcome="rejected", site="none") == 1
-    assert value(text, "freeaichat_requests_total", outcome="refused", site="none") == 1
-    assert value(text, "freeaichat_requests_total", outcome="error", site="none") == 0
-    assert value(text, "freeaichat_requests_total", outcome="error", site=site.origin) == 1
-    assert value(text, "freeaichat_requests_total", outcome="rejected", site=site.origin) == 0
+    assert sample_sum(text, "freeaichat_requests_total", outcome="rejected", site="none") == 1
+    assert sample_sum(text, "freeaichat_requests_total", outcome="refused", site="none") == 1
+    assert sample_sum(text, "freeaichat_requests_total", outcome="error", site="none") == 0
+    assert sample_sum(text, "freeaichat_requests_total", outcome="error", site=site.origin) == 1
+    assert sample_sum(text, "freeaichat_requests_total", outcome="rejected", site=site.origin) == 0
 
 
 def counters(text: str) -> Iterator[tuple[tuple[str, frozenset[tuple[str, str]]], float]]:
@@ -143,37 +143,37 @@ def counters(text: str) -> Iterator[tuple[tuple[str, frozenset[tuple[str, str]]]
 async def test_visits_credentials_and_the_harvesters_sign_of_life_show(
     proxy: RunningProxy, site: SimulatedSite
 ) -> None:
-    begun = time() - 60
+    start = time() - 60
     for number, outcome in enumerate((Outcome.CAPTURED, Outcome.CHALLENGE, Outcome.CHALLENGE)):
-        visit = Visit(id=str(number), site=site.origin, started_at=begun + number, seconds=2.5, outcome=outcome)
-        assert await proxy.store.begin_visit(site.origin, "harvester", at=begun + number, ttl=60)
+        visit = Visit(id=str(number), site=site.origin, started_at=start + number, seconds=2.5, outcome=outcome)
+        assert await proxy.store.begin_visit(site.origin, "harvester", at=start + number, ttl=60)
         await proxy.store.end_visit(visit, "harvester")
     await heartbeat.beat(proxy.store, time() - 5)
-    text = await scraped(proxy)
+    text = await scrape(proxy)
 
-    assert value(text, "freeaichat_latest_visits", outcome="challenge", site=site.origin) == 2
-    assert value(text, "freeaichat_failed_visits_in_a_row") == 2
-    assert value(text, "freeaichat_last_visit_duration_seconds") == 2.5
-    assert value(text, "freeaichat_last_visit_timestamp_seconds") == pytest.approx(begun + 2, abs=1)
-    assert 4 <= value(text, "freeaichat_harvester_heartbeat_age_seconds") < 15
-    assert value(text, "freeaichat_credentials_age_seconds") >= 0
-    assert value(text, "freeaichat_nonce_age_seconds") >= 0
+    assert sample_sum(text, "freeaichat_latest_visits", outcome="challenge", site=site.origin) == 2
+    assert sample_sum(text, "freeaichat_failed_visits_in_a_row") == 2
+    assert sample_sum(text, "freeaichat_last_visit_duration_seconds") == 2.5
+    assert sample_sum(text, "freeaichat_last_visit_timestamp_seconds") == pytest.approx(start + 2, abs=1)
+    assert 4 <= sample_sum(text, "freeaichat_harvester_heartbeat_age_seconds") < 15
+    assert sample_sum(text, "freeaichat_credentials_age_seconds") >= 0
+    assert sample_sum(text, "freeaichat_nonce_age_seconds") >= 0
 
 
 def replace_store(path: Path) -> None:
-    """Put something in its place that is no database."""
+    """Replace the file with one that is not a database."""
     for file in path.parent.glob(f"{path.name}*"):
         file.unlink()
     path.mkdir()
 
 
-async def test_while_the_store_is_away_everything_else_is_told(proxy: RunningProxy, tmp_path: Path) -> None:
+async def test_while_the_store_is_unavailable_everything_else_is_reported(proxy: RunningProxy, tmp_path: Path) -> None:
     assert (await proxy.chat("hi")).status == 200
     replace_store(tmp_path / "freeaichat.db")
-    text = await scraped(proxy)
+    text = await scrape(proxy)
 
-    assert value(text, "freeaichat_store_up") == 0
-    assert value(text, "freeaichat_requests_total", outcome="ok") == 1
+    assert sample_sum(text, "freeaichat_store_up") == 0
+    assert sample_sum(text, "freeaichat_requests_total", outcome="ok") == 1
 
 
 async def test_the_administrators_key_is_asked_for(site: SimulatedSite, tmp_path: Path) -> None:
@@ -182,12 +182,12 @@ async def test_the_administrators_key_is_asked_for(site: SimulatedSite, tmp_path
         async with proxy.http.get(f"{proxy.url}/metrics") as refused:
             assert refused.status == 401
             assert (await refused.json())["error"]["code"] == "invalid_api_key"
-        async with proxy.http.post(f"{proxy.url}/admin/keys", json={"name": "guest"}, headers=master) as made:
-            own = (await made.json())["key"]
-        async with proxy.http.get(f"{proxy.url}/metrics", headers={"Authorization": f"Bearer {own}"}) as refused:
+        async with proxy.http.post(f"{proxy.url}/admin/keys", json={"name": "guest"}, headers=master) as created:
+            key = (await created.json())["key"]
+        async with proxy.http.get(f"{proxy.url}/metrics", headers={"Authorization": f"Bearer {key}"}) as refused:
             assert refused.status == 403
             assert (await refused.json())["error"]["code"] == "admin_required"
-        text = await scraped(proxy, **master)
+        text = await scrape(proxy, **master)
 
     assert MASTER not in text
-    assert own not in text
+    assert key not in text

@@ -1,4 +1,4 @@
-"""How answers with calls and JSON came out is counted by model, and nothing else of them is told."""
+"""Outcomes of answers with calls and JSON are counted by model, and nothing else of them is reported."""
 
 import re
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.proxy.running import RunningProxy
-from tests.proxy.usage.test_metrics import scraped, value
-from tests.proxy.usage.test_usage import settled
+from tests.proxy.usage.test_metrics import sample_sum, scrape
+from tests.proxy.usage.test_usage import flushed_counters
 from tests.site import SimulatedSite
 from tests.site.agent.writing import BEYOND_REPAIR
 
@@ -38,14 +38,16 @@ async def play_all(proxy: RunningProxy, site: SimulatedSite) -> None:
 async def test_outcomes_are_told_to_prometheus_by_model_and_never_by_name(
     proxy: RunningProxy, site: SimulatedSite
 ) -> None:
-    assert "freeaichat_tool_answers_total{" not in await scraped(proxy)
+    assert "freeaichat_tool_answers_total{" not in await scrape(proxy)
     await play_all(proxy, site)
-    text = await scraped(proxy)
+    text = await scrape(proxy)
 
-    found = {each: value(text, "freeaichat_tool_answers_total", model=MODEL, outcome=each) for each in OUTCOMES}
+    found = {each: sample_sum(text, "freeaichat_tool_answers_total", model=MODEL, outcome=each) for each in OUTCOMES}
     assert found == {"valid": 2, "mended": 1, "retried": 1, "failed": 1}
-    assert value(text, "freeaichat_errors_total", kind="invalid_tool_call") == 1
-    assert value(text, "gen_ai_server_time_to_first_token_seconds_count", model=MODEL) == 5  # a call is the first too
+    assert sample_sum(text, "freeaichat_errors_total", kind="invalid_tool_call") == 1
+    assert (
+        sample_sum(text, "gen_ai_server_time_to_first_token_seconds_count", model=MODEL) == 5
+    )  # a call is the first too
     assert not re.search("secret_tool|place_asked|Atlantis", text)
 
 
@@ -53,7 +55,7 @@ async def test_outcomes_stand_in_the_store_and_are_told_to_the_administrator(
     proxy: RunningProxy, site: SimulatedSite
 ) -> None:
     await play_all(proxy, site)
-    counters = (await settled(proxy))["open", MODEL, site.origin]
+    counters = (await flushed_counters(proxy))["open", MODEL, site.origin]
     async with proxy.http.get(f"{proxy.url}/admin/usage?by=model") as response:
         (row,) = (await response.json())["data"]
 
@@ -74,4 +76,4 @@ async def test_each_of_several_answers_counts(stream: bool, proxy: RunningProxy,
         assert response.status == 200
         await response.read()
 
-    assert (await settled(proxy))["open", MODEL, site.origin]["tools:valid"] == 2
+    assert (await flushed_counters(proxy))["open", MODEL, site.origin]["tools:valid"] == 2

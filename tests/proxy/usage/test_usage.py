@@ -1,4 +1,4 @@
-"""What is counted of requests, and that it is neither lost nor counted twice."""
+"""Usage of requests is counted, neither lost nor doubled."""
 
 import asyncio
 import signal
@@ -15,15 +15,15 @@ from proxy.chat.tokens import Usage
 from proxy.usage.recorder import RequestRecord, UsageRecorder
 from shared.admin.usage import Counters, UsageBatch, UsageGroup, add
 from shared.store import Store, StoreUnavailable, open_store
-from tests.proxy.running import RunningProxy, nothing_under_way, running_proxy
+from tests.proxy.running import RunningProxy, running_proxy, wait_until_idle
 from tests.proxy.serving import ask, serving
 from tests.site import SimulatedSite
 
 MODEL = "gpt-4o-mini-helper"
 
 
-async def counted(store_url: str) -> dict[tuple[str, str, str], Counters]:
-    """All that stands in the store, by key, model and site."""
+async def stored_counters(store_url: str) -> dict[tuple[str, str, str], Counters]:
+    """All counters of the store, by key, model and site."""
     found: dict[tuple[str, str, str], Counters] = {}
     async with open_store(store_url) as store:
         for group, counters in await store.usage(since=0.0, until=time() + 3600):
@@ -31,14 +31,14 @@ async def counted(store_url: str) -> dict[tuple[str, str, str], Counters]:
     return found
 
 
-async def settled(proxy: RunningProxy) -> dict[tuple[str, str, str], Counters]:
-    """What stands in the store when all that happened was written."""
+async def flushed_counters(proxy: RunningProxy) -> dict[tuple[str, str, str], Counters]:
+    """Flush, then return all counters of the store."""
     await proxy.write_usage()
-    return await counted(proxy.settings.store_url)
+    return await stored_counters(proxy.settings.store_url)
 
 
 def plain(counters: Counters) -> Counters:
-    """Without the buckets of times."""
+    """Counters without the time buckets."""
     return {name: count for name, count in counters.items() if ":" not in name or name.startswith("error:")}
 
 
@@ -52,7 +52,7 @@ async def test_requests_whole_and_streamed_are_counted_with_their_tokens(
     ) as streamed:
         await streamed.read()
 
-    found = (await settled(proxy))["open", MODEL, site.origin]
+    found = (await flushed_counters(proxy))["open", MODEL, site.origin]
     used = answers[0].body["usage"]
     assert plain(found) == {
         "requests": 3,
@@ -66,7 +66,7 @@ async def test_requests_whole_and_streamed_are_counted_with_their_tokens(
 async def test_errors_are_counted_by_kind_before_and_after_the_first_text(
     proxy: RunningProxy, site: SimulatedSite
 ) -> None:
-    refused = await proxy.chat("[[mode:err429]]")
+    answer = await proxy.chat("[[mode:err429]]")
     await proxy.chat("hi", model="no-such-model")
     async with proxy.http.post(
         f"{proxy.url}/v1/chat/completions",
@@ -74,10 +74,10 @@ async def test_errors_are_counted_by_kind_before_and_after_the_first_text(
     ) as streamed:
         await streamed.read()
 
-    found = await settled(proxy)
+    found = await flushed_counters(proxy)
     assert plain(found["open", "", ""]) == {"requests": 1, "error:model_not_found": 1}
     counters = found["open", MODEL, site.origin]
-    assert refused.code == "rate_limit_exceeded"
+    assert answer.code == "rate_limit_exceeded"
     assert (counters["requests"], counters["error:rate_limit_exceeded"], counters["error:upstream_error"]) == (2, 1, 1)
     assert "refused" not in counters  # it was the site that refused, not a limit of our own
 
@@ -86,7 +86,7 @@ async def test_what_is_no_request_to_a_model_is_not_counted(proxy: RunningProxy)
     async with proxy.http.get(f"{proxy.url}/v1/models") as response:
         assert response.status == 200
 
-    assert await settled(proxy) == {}
+    assert await flushed_counters(proxy) == {}
 
 
 async def test_a_client_that_leaves_is_counted_with_what_it_got(proxy: RunningProxy, site: SimulatedSite) -> None:
@@ -94,9 +94,9 @@ async def test_a_client_that_leaves_is_counted_with_what_it_got(proxy: RunningPr
     async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=body) as response:
         await response.content.readany()
         response.close()
-    await nothing_under_way(proxy)
+    await wait_until_idle(proxy)
 
-    found = plain((await settled(proxy))["open", MODEL, site.origin])
+    found = plain((await flushed_counters(proxy))["open", MODEL, site.origin])
     assert found["requests"] == 1
     assert found["tokens_out"] > 0
     assert set(found) == {"requests", "tokens_in", "tokens_out"}
@@ -112,7 +112,7 @@ async def test_a_killed_proxy_loses_at_most_the_last_second_of_usage(
         process.kill()
         await process.wait()
 
-    assert (await counted(f"sqlite:///{tmp_path}/freeaichat.db"))["open", MODEL, site.origin]["requests"] == 5
+    assert (await stored_counters(f"sqlite:///{tmp_path}/freeaichat.db"))["open", MODEL, site.origin]["requests"] == 5
 
 
 async def test_a_proxy_that_is_stopped_loses_none(site: SimulatedSite, tmp_path: Path, free_port: int) -> None:
@@ -122,10 +122,10 @@ async def test_a_proxy_that_is_stopped_loses_none(site: SimulatedSite, tmp_path:
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
 
-    assert (await counted(f"sqlite:///{tmp_path}/freeaichat.db"))["open", MODEL, site.origin]["requests"] == 5
+    assert (await stored_counters(f"sqlite:///{tmp_path}/freeaichat.db"))["open", MODEL, site.origin]["requests"] == 5
 
 
-async def test_while_the_store_is_away_usage_waits(
+async def test_while_the_store_is_unavailable_usage_waits(
     site: SimulatedSite, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "freeaichat.db"
@@ -140,16 +140,16 @@ async def test_while_the_store_is_away_usage_waits(
         path.rmdir()
         (tmp_path / "away.db").rename(path)
         async with asyncio.timeout(10):
-            while not (found := await counted(running.settings.store_url)):
+            while not (found := await stored_counters(running.settings.store_url)):
                 await asyncio.sleep(0.05)
         await running.write_usage()
-        found = await counted(running.settings.store_url)
+        found = await stored_counters(running.settings.store_url)
 
     assert found["open", MODEL, site.origin]["requests"] == 2
 
 
-class DoubtfulStore:
-    """A store that keeps what it is told and then says that it could not be reached."""
+class UnconfirmedStore:
+    """A store that writes and then reports that it could not be reached."""
 
     def __init__(self) -> None:
         self.batches: list[UsageBatch] = []
@@ -163,7 +163,7 @@ class DoubtfulStore:
 
 async def test_a_batch_of_doubtful_fate_is_sent_again_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy.usage.recorder, "LAST_SECONDS", 0.3)
-    store = DoubtfulStore()
+    store = UnconfirmedStore()
     recorder = UsageRecorder(cast(Store, store))
     recorder.record(RequestRecord(OPEN))
     await recorder.close()
@@ -177,9 +177,9 @@ async def test_a_batch_of_doubtful_fate_is_sent_again_as_it_was(monkeypatch: pyt
     assert store.batches[-1] != store.batches[0]
 
 
-async def test_what_waits_for_the_store_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_usage_buffer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy.usage.recorder, "MAX_GROUPS", 2)
-    store = DoubtfulStore()
+    store = UnconfirmedStore()
     store.is_doubtful = False
     recorder = UsageRecorder(cast(Store, store))
     for name in ("a", "b", "c", "a"):

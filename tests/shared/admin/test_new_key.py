@@ -1,4 +1,4 @@
-"""What is told of a key that cannot be as it is wished for."""
+"""Errors for invalid requests for new keys."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from shared.admin.keys import parse_new_key
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"),
+    ("fields", "message"),
     [
         ({"name": "v1."}, "last no blank or dot"),
         ({"name": "-v1"}, "first a letter or digit"),
@@ -16,6 +16,6 @@ from shared.admin.keys import parse_new_key
         ({"name": "a", "expires_in": "1000000000000d"}, "at most"),
     ],
 )
-def test_a_wish_that_cannot_be_met_is_told_why(wanted: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
-        parse_new_key(**wanted)
+def test_an_invalid_key_request_raises_with_the_reason(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_new_key(**fields)

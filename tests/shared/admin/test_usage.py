@@ -1,4 +1,4 @@
-"""Counting what is used, adding it up, and percentiles."""
+"""Usage counters, sums and percentiles."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""What is asked about usage, in words."""
+"""Parsing usage queries."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Pages of bot checks that came without a browser."""
+"""Recognizing the pages of bot checks without a browser."""
 
 import pytest
 
@@ -21,5 +21,5 @@ PLATFORM = "<title>Ein Moment</title><script src='/cdn-cgi/challenge-platform"
         (403, "<title>Sucuri WebSite Firewall - Access Denied</title>", False),
     ],
 )
-def test_a_check_is_told_from_what_stands_in_ordinary_pages(status: int, html: str, is_check: bool) -> None:
+def test_a_bot_check_is_distinguished_from_ordinary_pages(status: int, html: str, is_check: bool) -> None:
     assert by_page(status, html.encode()) is is_check

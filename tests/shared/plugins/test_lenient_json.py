@@ -6,7 +6,7 @@ from shared.plugins.aipkit.nonce import lacks_action
 from shared.plugins.lenient_json import read_json, read_object
 
 
-def test_a_byte_order_mark_is_passed_over() -> None:
+def test_a_byte_order_mark_is_skipped() -> None:
     assert read_object(b'\xef\xbb\xbf{"success":true}') == {"success": True}
     assert read_object('\ufeff{"success":true}') == {"success": True}
     assert read_json(b"\xef\xbb\xbf") is None

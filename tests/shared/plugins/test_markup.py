@@ -1,4 +1,4 @@
-"""Finding a plugin's attributes in HTML as it is in the wild."""
+"""Finding a plugin's attributes in malformed HTML."""
 
 import pytest
 
@@ -7,11 +7,11 @@ from shared.plugins.markup import elements_in
 
 
 @pytest.mark.parametrize(
-    "odd",
+    "markup",
     ["<![endif]-->", "<![if !IE]>", "<![CDATA[ x ]]>", "<![fi]>", "<![ if IE ]>", "<![>", "<!>", "<?php ?>"],
 )
-def test_odd_markup_before_a_chat_hides_it_as_little_as_in_a_browser(odd: str) -> None:
-    html = f"<p>{odd}<div class='chat' data-config='{{&quot;botId&quot;:5}}'></div>"
+def test_odd_markup_before_a_chat_hides_it_as_little_as_in_a_browser(markup: str) -> None:
+    html = f"<p>{markup}<div class='chat' data-config='{{&quot;botId&quot;:5}}'></div>"
 
     assert elements_in(html, ("data-config",)) == [{"class": "chat", "data-config": '{"botId":5}'}]
     assert configs_in(html) == ['{"botId":5}']

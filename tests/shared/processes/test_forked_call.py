@@ -1,4 +1,4 @@
-"""Values that are worked out in a process of their own."""
+"""Values that are computed in a forked process."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from shared.processes.forked_call import call_in_fork
 from shared.settings import Settings, SettingsError, load, load_in_fork
 
 
-def test_what_is_imported_for_a_value_stays_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_imports_of_a_forked_call_stay_out_of_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "heavy_reader.py").write_text("value = 7\n")
     monkeypatch.syspath_prepend(tmp_path)
 
@@ -47,7 +47,7 @@ class TwoWords(Exception):
         super().__init__(f"{first} {second}")
 
 
-def test_an_error_that_cannot_be_unpacked_is_told_all_the_same() -> None:
+def test_an_error_that_cannot_be_unpacked_is_reported_all_the_same() -> None:
     def fail() -> None:
         raise TwoWords("nobody", "foresaw this")
 
@@ -55,7 +55,7 @@ def test_an_error_that_cannot_be_unpacked_is_told_all_the_same() -> None:
         call_in_fork(fail)()
 
 
-def test_an_end_without_a_word_is_an_error() -> None:
+def test_a_child_that_ends_without_a_result_is_an_error() -> None:
     def end() -> None:
         os._exit(0)
 
@@ -63,13 +63,13 @@ def test_an_end_without_a_word_is_an_error() -> None:
         call_in_fork(end)()
 
 
-def test_where_a_process_makes_no_copies_the_value_comes_from_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_fork_the_value_is_computed_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "fork")
 
     assert call_in_fork(os.getpid)() == os.getpid()
 
 
-def test_settings_read_apart_are_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_settings_loaded_in_a_fork_are_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FREEAICHAT_HOST", "::1")
     monkeypatch.setenv("FREEAICHAT_SERVER_KEYS", "mine=sk-1")

@@ -1,4 +1,4 @@
-"""The harvester's sign of life."""
+"""The harvester's heartbeat."""
 
 import pytest
 
@@ -33,7 +33,7 @@ async def test_the_last_heartbeat_is_the_one_that_counts(store: Store) -> None:
     assert await last_beat(store) is None
 
 
-async def test_whoever_stops_takes_only_its_own_sign_back(store: Store) -> None:
+async def test_stopping_removes_only_its_own_heartbeat(store: Store) -> None:
     await beat(store, NOW)
     await beat(store, NOW + 30)
 

@@ -1,4 +1,4 @@
-"""Children end when their parent does, however it ended."""
+"""Children exit when their parent does, however it ended."""
 
 import asyncio
 import os
@@ -49,7 +49,7 @@ async def test_children_end_within_a_second_of_their_parent(tmp_path: Path, endi
     assert [(tmp_path / f"child{number}").read_text() for number in range(2)] == ["ended", "ended"]
 
 
-async def _looked() -> None:
+async def _poll_once() -> None:
     """Wait until the loop has looked at its descriptors: what there was to see on any of them has been told."""
     seen, loop = asyncio.Event(), asyncio.get_running_loop()
     read_end, write_end = os.pipe()
@@ -66,12 +66,12 @@ async def test_cutting_the_lifeline_ends_the_child(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv(ENVIRONMENT_NAME, lifeline.environment[ENVIRONMENT_NAME])
     calls: list[str] = []
     on_parent_exit(lambda: calls.append("gone"))
-    await _looked()
+    await _poll_once()
     assert calls == []
 
     lifeline.stop()
-    await _looked()
-    await _looked()
+    await _poll_once()
+    await _poll_once()
 
     assert calls == ["gone"]
     lifeline.close_child_end()
@@ -81,5 +81,5 @@ async def test_without_a_lifeline_nothing_happens(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv(ENVIRONMENT_NAME, raising=False)
     calls: list[str] = []
     on_parent_exit(lambda: calls.append("gone"))
-    await _looked()
+    await _poll_once()
     assert calls == []

@@ -1,4 +1,4 @@
-"""A body that is passed to a plain call, piece by piece."""
+"""Consuming a body chunk by chunk with a callback."""
 
 import asyncio
 from collections.abc import Callable
@@ -37,57 +37,57 @@ async def waiting(body: Body, take: Callable[[bytes], bool]) -> asyncio.Task[boo
     return reading
 
 
-async def test_what_came_before_is_passed_first_and_the_rest_in_the_call_it_comes_with() -> None:
-    body, taken = Socket().body, list[bytes]()
+async def test_buffered_bytes_are_passed_first_and_the_rest_as_they_arrive() -> None:
+    body, received = Socket().body, list[bytes]()
     body.feed(b"a")
     body.feed(b"b")
 
-    reading = await waiting(body, taking(taken))
-    assert taken == [b"ab"]
+    reading = await waiting(body, taking(received))
+    assert received == [b"ab"]
     body.feed(b"c")
     body.feed(b"d")
-    assert taken == [b"ab", b"c", b"d"]
+    assert received == [b"ab", b"c", b"d"]
 
     body.end()
     assert await reading is False
 
 
 @pytest.mark.parametrize("is_waiting", [False, True])
-async def test_false_pauses_and_nothing_of_what_comes_meanwhile_is_lost(is_waiting: bool) -> None:
-    body, taken = Socket().body, list[bytes]()
+async def test_returning_false_pauses_and_loses_no_bytes(is_waiting: bool) -> None:
+    body, received = Socket().body, list[bytes]()
     if is_waiting:
-        reading = await waiting(body, taking(taken, until=b"a"))
+        reading = await waiting(body, taking(received, until=b"a"))
         body.feed(b"a")
     else:
         body.feed(b"a")
-        reading = asyncio.create_task(body.consume(taking(taken, until=b"a")))
+        reading = asyncio.create_task(body.consume(taking(received, until=b"a")))
         assert await reading is True
     body.feed(b"b")  # while the reader has not yet run, too
     body.feed(b"c")
 
     assert await reading is True
-    assert taken == [b"a"]
+    assert received == [b"a"]
     body.end()
-    assert await body.consume(taking(taken)) is False
-    assert taken == [b"a", b"bc"]
+    assert await body.consume(taking(received)) is False
+    assert received == [b"a", b"bc"]
 
 
-async def test_an_end_that_comes_with_the_last_piece_is_told_after_the_pause() -> None:
-    body, taken = Socket().body, list[bytes]()
-    reading = await waiting(body, taking(taken, until=b"a"))
+async def test_an_end_that_comes_with_the_last_chunk_is_reported_after_the_pause() -> None:
+    body, received = Socket().body, list[bytes]()
+    reading = await waiting(body, taking(received, until=b"a"))
     body.feed(b"a")
     body.end()
 
     assert await reading is True
-    assert await body.consume(taking(taken)) is False
-    assert taken == [b"a"]
+    assert await body.consume(taking(received)) is False
+    assert received == [b"a"]
 
 
 def refusing(piece: bytes) -> bool:
     raise ValueError(piece)
 
 
-async def test_what_take_raises_is_raised_where_the_reader_waits_and_not_at_the_socket() -> None:
+async def test_an_error_of_the_consumer_is_raised_in_the_waiting_reader_and_not_in_the_socket() -> None:
     body = Socket().body
     reading = await waiting(body, refusing)
     body.feed(b"a")
@@ -96,7 +96,7 @@ async def test_what_take_raises_is_raised_where_the_reader_waits_and_not_at_the_
         await reading
 
 
-async def test_what_take_raises_of_an_unread_piece_is_raised_at_once() -> None:
+async def test_an_error_of_the_consumer_on_a_buffered_chunk_is_raised_at_once() -> None:
     body = Socket().body
     body.feed(b"a")
     with pytest.raises(ValueError, match="a"):
@@ -104,9 +104,9 @@ async def test_what_take_raises_of_an_unread_piece_is_raised_at_once() -> None:
 
 
 @pytest.mark.parametrize("is_waiting", [False, True])
-async def test_a_break_off_is_raised_after_all_that_came(is_waiting: bool) -> None:
-    body, taken = Socket().body, list[bytes]()
-    reading = asyncio.create_task(body.consume(taking(taken)))
+async def test_a_lost_connection_is_raised_after_all_received_bytes(is_waiting: bool) -> None:
+    body, received = Socket().body, list[bytes]()
+    reading = asyncio.create_task(body.consume(taking(received)))
     if is_waiting:
         await asyncio.sleep(0)
     body.feed(b"a")
@@ -114,12 +114,12 @@ async def test_a_break_off_is_raised_after_all_that_came(is_waiting: bool) -> No
 
     with pytest.raises(SiteUnreachable, match="broke off"):
         await reading
-    assert taken == [b"a"]
+    assert received == [b"a"]
 
 
-async def test_a_reader_that_pauses_holds_the_socket_back() -> None:
-    socket, taken = Socket(), list[bytes]()
-    reading = await waiting(socket.body, taking(taken, until=b"a"))
+async def test_a_paused_reader_pauses_the_socket() -> None:
+    socket, received = Socket(), list[bytes]()
+    reading = await waiting(socket.body, taking(received, until=b"a"))
     socket.body.feed(b"a")
     assert await reading is True
 
@@ -127,30 +127,30 @@ async def test_a_reader_that_pauses_holds_the_socket_back() -> None:
     assert socket.asked == []
     socket.body.feed(b"z")
     assert socket.asked == ["pause"]
-    again = await waiting(socket.body, taking(taken))
+    resumed = await waiting(socket.body, taking(received))
     assert socket.asked == ["pause", "resume"]
-    assert len(taken[1]) == MAX_BUFFER_BYTES + 1
+    assert len(received[1]) == MAX_BUFFER_BYTES + 1
     socket.body.end()
-    assert await again is False
+    assert await resumed is False
 
 
-async def test_a_reader_that_was_cancelled_takes_nothing_more() -> None:
-    body, taken = Socket().body, list[bytes]()
-    reading = await waiting(body, taking(taken))
+async def test_a_cancelled_reader_consumes_nothing_more() -> None:
+    body, received = Socket().body, list[bytes]()
+    reading = await waiting(body, taking(received))
     reading.cancel()
     await asyncio.wait([reading])
 
     body.feed(b"a")
-    assert taken == []
+    assert received == []
     assert await anext(body) == b"a"
 
 
-async def test_a_sites_answer_is_passed_on_to_its_end() -> None:
-    taken = list[bytes]()
+async def test_a_response_body_is_consumed_to_its_end() -> None:
+    received = list[bytes]()
     async with (
         await answering(HEAD, CHUNK, CHUNK, END, pause=0.02) as server,
         SiteClient() as client,
         client.stream(address(server), {}, idle_timeout=5.0) as reply,
     ):
-        assert await reply.body.consume(taking(taken)) is False
-    assert b"".join(taken) == b"hello" * 2
+        assert await reply.body.consume(taking(received)) is False
+    assert b"".join(received) == b"hello" * 2

@@ -1,4 +1,4 @@
-"""Bodies that a server compressed unasked."""
+"""Compressed bodies."""
 
 import asyncio
 import gzip
@@ -26,13 +26,13 @@ def unpacked(name: str, *pieces: bytes) -> bytes:
 
 @pytest.mark.parametrize("name", PACKED)
 @pytest.mark.parametrize("size", [1, 7, 10**6])
-def test_however_it_is_cut_the_body_is_the_same(name: str, size: int) -> None:
+def test_a_body_is_decoded_the_same_however_it_is_split(name: str, size: int) -> None:
     packed = PACKED[name]
 
     assert unpacked(name, *(packed[start : start + size] for start in range(0, len(packed), size))) == TEXT
 
 
-def test_what_is_flushed_is_there_at_once_and_several_members_are_one_body() -> None:
+def test_flushed_data_is_decoded_at_once_and_several_members_are_one_body() -> None:
     packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
     first = packer.compress(b"one") + packer.flush(zlib.Z_SYNC_FLUSH)
 
@@ -41,7 +41,7 @@ def test_what_is_flushed_is_there_at_once_and_several_members_are_one_body() -> 
 
 
 @pytest.mark.parametrize("name", ["gzip", "br"])
-def test_what_is_broken_or_unpacks_to_too_much_is_refused(name: str) -> None:
+def test_broken_data_and_decompression_bombs_are_refused(name: str) -> None:
     pack = {"gzip": gzip.compress, "br": brotli.compress}[name]
 
     with pytest.raises(BadResponse, match="no valid"):
@@ -52,7 +52,7 @@ def test_what_is_broken_or_unpacks_to_too_much_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"content-encoding": "none"}, {"content-encoding": "gzip, br"}])
-def test_what_names_no_coding_that_is_known_stays_as_it_is(headers: dict[str, str]) -> None:
+def test_an_unknown_coding_is_left_as_it_is(headers: dict[str, str]) -> None:
     head = Head(200, headers, True)
 
     assert select_coding(head) == (head, None)
@@ -74,7 +74,7 @@ async def test_answers_are_unpacked_on_one_kept_connection(name: str, packed: by
         assert (await client.get(url, {}, timeout=5.0)).body == b"plain"
 
 
-async def test_a_body_that_is_no_such_thing_breaks_off() -> None:
+async def test_a_body_that_is_not_compressed_is_an_error() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nplain")

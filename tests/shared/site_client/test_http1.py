@@ -1,4 +1,4 @@
-"""Messages of HTTP as plain values: which heads are taken, and what a request may hold."""
+"""HTTP/1.1 messages: accepted response heads and request values."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_some_answers_never_have_a_body_whatever_they_say(status: str, field: st
     assert parse_head(head(f"HTTP/1.1 {status}", field)).framing().finished
 
 
-def test_a_coding_is_the_same_in_other_letters() -> None:
+def test_codings_are_compared_case_insensitively() -> None:
     assert isinstance(parse_head(head(OK, "transfer-encoding: Chunked")).framing(), Chunked)
 
 
@@ -47,7 +47,7 @@ def test_a_coding_is_the_same_in_other_letters() -> None:
         ("Transfer-Encoding: gzip, chunked",),
     ],
 )
-def test_a_body_whose_end_can_be_read_in_two_ways_is_refused(fields: tuple[str, ...]) -> None:
+def test_a_body_with_ambiguous_length_is_refused(fields: tuple[str, ...]) -> None:
     with pytest.raises(BadResponse):
         parse_head(head(OK, *fields)).framing()
 
@@ -61,7 +61,7 @@ def test_a_chunk_has_as_many_bytes_as_it_says(chunks: bytes, size: int) -> None:
         _ = [body.feed(whole[at : at + size]) for at in range(0, len(whole), size)]
 
 
-def test_trailers_without_end_are_given_up() -> None:
+def test_endless_trailers_are_refused() -> None:
     body = Chunked()
     body.feed(b"0\r\n")
 
@@ -70,9 +70,9 @@ def test_trailers_without_end_are_given_up() -> None:
 
 
 @pytest.mark.parametrize("mark", ["\r", "\n", "\r\n", "\0"])
-def test_no_value_breaks_out_of_its_line(mark: str) -> None:
-    odd = f"a{mark}X: y"
+def test_no_value_can_inject_a_header(mark: str) -> None:
+    injected = f"a{mark}X: y"
 
-    for path, host, headers in ((odd, "site", {}), ("/", odd, {}), ("/", "site", {"Cookie": odd})):
+    for path, host, headers in ((injected, "site", {}), ("/", injected, {}), ("/", "site", {"Cookie": injected})):
         with pytest.raises(ValueError, match="line break"):
             request_bytes("GET", path, host, headers)

@@ -1,4 +1,4 @@
-"""Connections that are made late, never, or lost at once, on the event loops that the services run on."""
+"""Connections that are slow, refused or lost, on the event loops that the services use."""
 
 import asyncio
 import socket
@@ -43,12 +43,12 @@ async def answering(answer: Answer) -> AsyncIterator[int]:
         await asyncio.gather(*(task for task in tasks if task))
 
 
-async def fail(url: str, told: str) -> None:
-    """Ask *url* in both ways, in vain, and end in good order."""
+async def fail(url: str, message: str) -> None:
+    """Check that a POST to *url* and a stream from it fail with *message*."""
     async with SiteClient() as client:
-        with pytest.raises(SiteUnreachable, match=told):
+        with pytest.raises(SiteUnreachable, match=message):
             await client.post(url, b"", {}, timeout=5.0)
-        with pytest.raises(SiteUnreachable, match=told):
+        with pytest.raises(SiteUnreachable, match=message):
             async with client.stream(url, {}, idle_timeout=5.0):
                 pytest.fail("it was answered")
 
@@ -76,25 +76,25 @@ def test_an_address_that_cannot_be_one_is_unreachable(url: str, loop_factory: Lo
     run(fail(url, "cannot"), loop_factory)
 
 
-async def test_an_address_of_other_letters_is_asked_for_as_browsers_ask_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard = asyncio.Queue[bytes]()
+async def test_an_international_host_name_is_requested_as_browsers_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = asyncio.Queue[bytes]()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard.put_nowait(await reader.readuntil(b"\r\n\r\n"))
+        requests.put_nowait(await reader.readuntil(b"\r\n\r\n"))
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
     async with answering(answer) as port:
         loop, named = asyncio.get_running_loop(), []
 
-        async def here(host: str, *_: object, **__: object) -> list[Any]:
+        async def resolve(host: str, *_: object, **__: object) -> list[Any]:
             named.append(host)
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
-        monkeypatch.setattr(loop, "getaddrinfo", here, raising=False)
+        monkeypatch.setattr(loop, "getaddrinfo", resolve, raising=False)
         async with SiteClient() as client:
             await client.get(f"http://müller.example:{port}/чат?a=1&b=ü", {}, timeout=5.0)
 
-    lines = (await heard.get()).split(b"\r\n")
+    lines = (await requests.get()).split(b"\r\n")
     assert lines[:2] == [b"GET /%D1%87%D0%B0%D1%82?a=1&b=%C3%BC HTTP/1.1", b"Host: xn--mller-kva.example:%d" % port]
     assert named == ["xn--mller-kva.example"]
 
@@ -123,7 +123,7 @@ def test_a_connection_that_is_lost_before_it_is_used_is_unreachable(loop_factory
     run(lose(), loop_factory)
 
 
-async def test_an_address_that_swallows_packets_costs_a_fraction_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_address_that_drops_packets_costs_a_fraction_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whose queue of connections is full: the system then answers no packet that asks for another."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -138,12 +138,12 @@ async def test_an_address_that_swallows_packets_costs_a_fraction_of_a_second(mon
                 one.connect_ex(silent.getsockname())
             known = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.2", "127.0.0.1")]
             monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: known)
-            begun = monotonic()
+            started = monotonic()
             async with SiteClient() as client:
                 reply = await client.post(f"http://two.example:{port}/", b"", {}, timeout=30.0)
 
     assert reply.body == b"ok"
-    assert monotonic() - begun < 5.0  # a busy machine; without the second address it is 15 s
+    assert monotonic() - started < 5.0  # a busy machine; without the second address it is 15 s
 
 
 @LOOPS
@@ -154,8 +154,8 @@ def test_a_large_body_arrives_whole_and_its_connection_is_kept(loop_factory: Loo
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.readuntil(b"\r\n\r\n"):
             peers.add(writer.get_extra_info("peername"))
-            came = await reader.readexactly(len(body)) == body
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % came)
+            is_whole = await reader.readexactly(len(body)) == body
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % is_whole)
 
     async def send() -> None:
         async with answering(answer) as port, SiteClient() as client:
@@ -168,7 +168,7 @@ def test_a_large_body_arrives_whole_and_its_connection_is_kept(loop_factory: Loo
 
 
 @LOOPS
-def test_a_site_that_answers_before_the_end_of_a_body_is_heard(loop_factory: LoopFactory) -> None:
+def test_an_answer_before_the_end_of_the_request_body_is_read(loop_factory: LoopFactory) -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig")

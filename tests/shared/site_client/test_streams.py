@@ -1,4 +1,4 @@
-"""Reading a site's answer: slowly, late, or not at all."""
+"""Reading responses that are slow, late or silent."""
 
 import asyncio
 from contextlib import nullcontext
@@ -38,7 +38,7 @@ def address(server: asyncio.Server) -> str:
     return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
 
-async def test_an_answer_that_came_whole_may_be_read_late(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_complete_response_can_be_read_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared.site_client.pool, "IDLE_SECONDS", 0.1)  # then its connection is closed
     ended = asyncio.Semaphore(0)
     async with (
@@ -50,14 +50,14 @@ async def test_an_answer_that_came_whole_may_be_read_late(monkeypatch: pytest.Mo
         assert b"".join([piece async for piece in reply.body]) == b"hello" * 3
 
 
-async def test_a_silence_in_an_answer_is_bounded() -> None:
+async def test_a_silent_response_times_out() -> None:
     async with await answering(HEAD + CHUNK) as server, SiteClient() as client:
         with pytest.raises(SiteTimeout, match="nothing came"):
             async with client.stream(address(server), {}, idle_timeout=0.2) as reply:
                 _ = [piece async for piece in reply.body]
 
 
-async def test_a_slow_answer_without_silence_goes_on_but_a_whole_one_has_its_time(
+async def test_a_slow_stream_goes_on_but_a_whole_body_has_a_total_timeout(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     parts = (HEAD, *[CHUNK] * 8, END)
@@ -103,7 +103,7 @@ SURPLUS = {"none": b"", "a line": b"\r\n", "an end": END, "an answer": HEAD + CH
 
 @pytest.mark.parametrize("surplus", SURPLUS)
 @pytest.mark.parametrize("framing", WHOLE)
-async def test_bytes_behind_an_answer_take_nothing_from_it_and_end_its_connection(framing: str, surplus: str) -> None:
+async def test_bytes_after_a_response_do_not_change_it_and_close_the_connection(framing: str, surplus: str) -> None:
     connections = 0
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -127,17 +127,17 @@ async def test_bytes_behind_an_answer_take_nothing_from_it_and_end_its_connectio
 
 
 @pytest.mark.parametrize(("late", "repeats"), [(0.0, True), (0.2, False)])
-async def test_only_what_a_kept_connection_cannot_have_heard_is_asked_again(
+async def test_only_requests_that_a_kept_connection_cannot_have_received_are_repeated(
     monkeypatch: pytest.MonkeyPatch, late: float, repeats: bool
 ) -> None:
     monkeypatch.setattr(shared.site_client.pool, "STALE_SECONDS", 0.1)
-    asked: list[bytes] = []
+    requests: list[bytes] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
-                asked.append(await reader.readuntil(b"\r\n\r\n"))
-                if len(asked) == 2:  # as of a site that goes down in the middle of it
+                requests.append(await reader.readuntil(b"\r\n\r\n"))
+                if len(requests) == 2:  # as of a site that goes down in the middle of it
                     await asyncio.sleep(late)
                     return
                 writer.write(HEAD + CHUNK + END)
@@ -151,10 +151,10 @@ async def test_only_what_a_kept_connection_cannot_have_heard_is_asked_again(
         with nullcontext() if repeats else pytest.raises(SiteUnreachable):
             await client.post(address(server), b"", {}, timeout=5.0)
 
-    assert len(asked) == (3 if repeats else 2)
+    assert len(requests) == (3 if repeats else 2)
 
 
-async def test_bytes_that_come_while_nobody_asks_end_their_connection() -> None:
+async def test_bytes_on_an_idle_connection_close_it() -> None:
     ended = asyncio.Semaphore(0)
     site = await answering(HEAD + CHUNK + END, b"late", pause=0.1, ended=ended)
     async with site as server, SiteClient() as client:

@@ -60,15 +60,15 @@ async def leave_a_note(store: Store, name: str, _: float) -> None:
     print(name, flush=True)
 
 
-async def take_turns_to_visit(store: Store, place: str, seconds: float) -> None:
-    """Visit over and over, each visit alone at *place*; prints the number of each."""
+async def take_turns_to_visit(store: Store, directory: str, seconds: float) -> None:
+    """Visit over and over, each visit alone at *directory*; prints the number of each."""
     holder, end = f"process {os.getpid()}", monotonic() + seconds
     number = 0
     while monotonic() < end:
         if not await store.begin_visit(SITE, holder, at=time(), ttl=10.0):
             await asyncio.sleep(0.001)
             continue
-        with _alone_at(Path(place)):
+        with _alone_at(Path(directory)):
             await asyncio.sleep(0.002)
         await store.end_visit(replace(visit(number), id=f"{holder} {number}"), holder)
         print(number, flush=True)
@@ -76,11 +76,11 @@ async def take_turns_to_visit(store: Store, place: str, seconds: float) -> None:
 
 
 @contextmanager
-def _alone_at(place: Path) -> Iterator[None]:
+def _alone_at(directory: Path) -> Iterator[None]:
     """Raises FileExistsError where another process is there."""
-    place.mkdir()
+    directory.mkdir()
     yield
-    place.rmdir()
+    directory.rmdir()
 
 
 async def visit_slowly(store: Store, nonce: str, seconds: float) -> None:

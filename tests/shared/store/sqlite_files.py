@@ -1,4 +1,4 @@
-"""What the tests of the SQLite store do to its file behind its back."""
+"""Create, delete and damage the files of the SQLite store."""
 
 import hashlib
 import sqlite3

@@ -23,9 +23,9 @@ async def test_a_copy_is_handed_out_once_the_newest_first(store: Store) -> None:
 async def test_no_two_turns_get_the_same_copy(store: Store) -> None:
     await store.add_branches([("a", note(f"copy-{number}"), float(number)) for number in range(10)])
 
-    taken = await asyncio.gather(*(store.pop_branch("a") for _ in range(20)))
+    popped = await asyncio.gather(*(store.pop_branch("a") for _ in range(20)))
 
-    names = [copy.name for copy in taken if copy]
+    names = [copy.name for copy in popped if copy]
     assert len(names) == len(set(names)) == 10
 
 
@@ -38,7 +38,7 @@ async def test_copies_that_nobody_continued_for_long_are_dropped(store: Store) -
     assert await store.pop_branch("new") == note("two")
 
 
-async def test_nothing_to_keep_is_no_fault(store: Store) -> None:
+async def test_adding_no_branches_is_no_error(store: Store) -> None:
     await store.add_branches([])
     assert await store.pop_branch("a") is None
 

@@ -34,7 +34,7 @@ async def test_what_was_used_before_the_clock_was_set_back_is_kept_as_long_as_wh
     assert await store.pop_branch("ahead") is None
 
 
-async def test_of_many_from_before_the_clock_was_set_back_none_is_passed_over(
+async def test_of_many_from_before_the_clock_was_set_back_none_is_skipped(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.store.sqlite.pruning.REDATED_AT_ONCE", 2)

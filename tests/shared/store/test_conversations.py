@@ -15,7 +15,7 @@ from shared.conversations import (
     ToolResult,
 )
 from shared.store import Store, StoreError, open_store
-from tests.shared.samples import conversation, note, said, texts_of, turn
+from tests.shared.samples import conversation, messages_of, note, texts_of, turn
 
 EMPTY = CONVERSATION_BYTES + len("{}")  # bytes that a conversation without messages and metadata counts
 
@@ -69,12 +69,12 @@ async def test_a_committed_turn_is_appended_and_points_to_the_sites_copy(store: 
     await store.create_conversation(conversation("conv-1", "one", "two"))
 
     assert await store.begin_turn("conv-1", "t1", at=150.0)
-    begun = await store.conversation("conv-1")
+    pending = await store.conversation("conv-1")
     assert await store.commit_turn("conv-1", turn("t1", "three", "four"))
 
     found = await store.conversation("conv-1")
-    assert begun is not None
-    assert begun.pending_turn == "t1"
+    assert pending is not None
+    assert pending.pending_turn == "t1"
     assert texts_of(found) == ["one", "two", "three", "four"]
     assert found is not None
     assert (found.note, found.pending_turn) == (note(), None)
@@ -84,7 +84,7 @@ async def test_a_committed_turn_is_appended_and_points_to_the_sites_copy(store: 
 async def test_the_clients_history_replaces_what_was_held(store: Store) -> None:
     await store.create_conversation(conversation("conv-1", "one", "two"))
     await store.begin_turn("conv-1", "t1", at=150.0)
-    await store.commit_turn("conv-1", turn("t1", "new", "answer", history=said("other", "words")))
+    await store.commit_turn("conv-1", turn("t1", "new", "answer", history=messages_of("other", "words")))
     assert texts_of(await store.conversation("conv-1")) == ["other", "words", "new", "answer"]
 
     await store.begin_turn("conv-1", "t2", at=250.0)
@@ -156,13 +156,13 @@ async def test_a_turn_that_another_overtook_does_not_clear_its_mark_or_replace_h
     await store.begin_turn("conv-1", "t1", at=110.0)
     await store.begin_turn("conv-1", "t2", at=120.0)
 
-    await store.commit_turn("conv-1", turn("t1", "a", history=said("mine")))
+    await store.commit_turn("conv-1", turn("t1", "a", history=messages_of("mine")))
 
     found = await store.conversation("conv-1")
     assert texts_of(found) == ["start", "a"]
     assert found is not None
     assert found.pending_turn == "t2"
-    await store.commit_turn("conv-1", turn("t2", "b", history=said("start")))
+    await store.commit_turn("conv-1", turn("t2", "b", history=messages_of("start")))
     assert texts_of(await store.conversation("conv-1")) == ["start", "a", "b"]
 
 
@@ -227,8 +227,8 @@ async def test_pruning_by_age_spares_what_was_used_since(store: Store) -> None:
 
     assert await store.prune(before=110.0, max_bytes=10**9) == 109
 
-    kept = [number for number in range(120) if await store.conversation(f"conv-{number}") is not None]
-    assert kept == [3, *range(110, 120)]
+    remaining = [number for number in range(120) if await store.conversation(f"conv-{number}") is not None]
+    assert remaining == [3, *range(110, 120)]
     assert await store.prune(before=110.0, max_bytes=10**9) == 0
 
 
@@ -251,7 +251,7 @@ async def test_the_size_counted_for_pruning_follows_every_change(store: Store) -
     await store.commit_turn("conv-1", turn("t1", "12345", "12345", at=1.0))
     assert await store.prune(before=0.0, max_bytes=EMPTY + 3 * MESSAGE_BYTES + 15) == 0
     await store.begin_turn("conv-1", "t2", at=1.0)
-    await store.commit_turn("conv-1", turn("t2", "123", history=said("1234"), at=1.0))
+    await store.commit_turn("conv-1", turn("t2", "123", history=messages_of("1234"), at=1.0))
     left = EMPTY + 2 * MESSAGE_BYTES + 7
     assert await store.prune(before=0.0, max_bytes=left) == 0
     await store.create_conversation(conversation("conv-2", "123", at=2.0))

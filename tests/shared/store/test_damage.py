@@ -1,4 +1,4 @@
-"""What was lost or damaged in a store: raw errors never leave it, and what can be read is."""
+"""Lost or damaged values in a store: raw errors never leave it, and the rest can be read."""
 
 import sqlite3
 from contextlib import closing
@@ -19,7 +19,7 @@ GROUP, LATER = UsageGroup(0, "key", "m", "s"), UsageGroup(HOUR, "key", "m", "s")
 
 
 async def fill(store: Store) -> None:
-    """Something of everything that a store keeps."""
+    """Store a value of every kind."""
     await released.fill(store)
     await store.begin_visit(SITE, "other", at=3.0, ttl=60)
     for number, name in enumerate(("one", "two")):
@@ -30,8 +30,8 @@ async def fill(store: Store) -> None:
     await store.acquire_slots(SITE, Claim("me", 1, 1, 1), limit=4, at=1.0)
 
 
-async def tidy_and_visit(store: Store) -> None:
-    """What goes on for ever beside the requests, and must not end."""
+async def run_background_calls(store: Store) -> None:
+    """Make the calls of background tasks, which must not fail."""
     await store.prune(before=0.0, now=500.0, max_bytes=10**9)
     await store.prune(before=400.0, now=500.0, max_bytes=0)
     await store.prune_usage(before=float(HOUR))
@@ -43,7 +43,7 @@ async def tidy_and_visit(store: Store) -> None:
     await store.acquire_slots(SITE, Claim("me", 1, 1, 1), limit=4, at=1.0)
 
 
-async def use(store: Store) -> None:
+async def run_request_calls(store: Store) -> None:
     """What requests do; the store may say that it is damaged."""
     calls = (
         lambda: store.begin_turn("conv-1", "t", at=400.0),
@@ -71,7 +71,7 @@ async def use(store: Store) -> None:
             continue
 
 
-async def keys_of_a_filled(redis_server: RedisServer) -> list[bytes]:
+async def filled_store_keys(redis_server: RedisServer) -> list[bytes]:
     redis_server.command("FLUSHALL")
     async with open_store(redis_server.url) as store:
         await fill(store)
@@ -80,36 +80,36 @@ async def keys_of_a_filled(redis_server: RedisServer) -> list[bytes]:
     return sorted(found)
 
 
-async def test_no_key_that_redis_loses_ends_what_goes_on_for_ever(redis_server: RedisServer) -> None:
-    names = await keys_of_a_filled(redis_server)
+async def test_no_key_lost_by_redis_stops_the_background_work(redis_server: RedisServer) -> None:
+    names = await filled_store_keys(redis_server)
     assert len(names) > 20
     for name in names:
-        await keys_of_a_filled(redis_server)
+        await filled_store_keys(redis_server)
         redis_server.command("DEL", name)
         async with open_store(redis_server.url) as store:
-            await tidy_and_visit(store)
-            await use(store)
-            await tidy_and_visit(store)
+            await run_background_calls(store)
+            await run_request_calls(store)
+            await run_background_calls(store)
 
 
 @pytest.mark.parametrize("command", [("SET", "nonsense"), ("HSET", "nonsense", "nonsense"), ("RPUSH", "nonsense")])
-async def test_a_key_that_holds_something_else_is_told_as_damage(
+async def test_a_key_that_holds_something_else_is_reported_as_damage(
     redis_server: RedisServer, command: tuple[str, ...]
 ) -> None:
     verb, *values = command
-    for name in await keys_of_a_filled(redis_server):
-        await keys_of_a_filled(redis_server)
+    for name in await filled_store_keys(redis_server):
+        await filled_store_keys(redis_server)
         redis_server.command("DEL", name)
         redis_server.command(verb, name, *values)
         try:
             async with open_store(redis_server.url) as store:
-                await use(store)
-                await tidy_and_visit(store)
+                await run_request_calls(store)
+                await run_background_calls(store)
         except StoreError:
             continue
 
 
-async def test_what_conversations_take_is_counted_anew_where_the_count_was_lost(redis_server: RedisServer) -> None:
+async def test_what_conversations_take_is_recounted_where_the_count_was_lost(redis_server: RedisServer) -> None:
     async with open_store(redis_server.url) as store:
         for number in range(4):
             await store.create_conversation(conversation(f"conv-{number}", "x" * 1000, at=float(number)))
@@ -135,7 +135,7 @@ async def test_a_conversation_whose_time_of_use_was_lost_gets_one_with_its_next_
         assert await store.prune(before=201.0, max_bytes=10**9) == 1
 
 
-async def test_a_copy_that_cannot_be_read_is_passed_over_in_redis_too(redis_server: RedisServer) -> None:
+async def test_a_copy_that_cannot_be_read_is_skipped_in_redis_too(redis_server: RedisServer) -> None:
     async with open_store(redis_server.url) as store:
         redis_server.command("ZADD", "{freeaichat}:branch:digest", 1, "100.0 {}")
         assert await store.pop_branch("digest") is None
@@ -146,7 +146,7 @@ async def test_nonsense_in_redis_ends_neither_pruning_nor_what_follows_the_keys(
         await fill(store)
         redis_server.command("ZADD", "{freeaichat}:branches", 0, "nonsense")
         redis_server.command("SET", "{freeaichat}:api-keys-version", b"\xff")
-        await tidy_and_visit(store)
+        await run_background_calls(store)
         assert redis_server.command("ZSCORE", "{freeaichat}:branches", "nonsense") is None
         redis_server.command("HSET", "{freeaichat}:notes", "a", b"\xff")
         redis_server.command("HSET", f"{{freeaichat}}:site:{SITE}", "identity", b"\xff")
@@ -174,7 +174,7 @@ async def filled(tmp_path: Path, *statements: str) -> str:
     return f"sqlite:///{path}"
 
 
-async def test_rows_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
+async def test_rows_that_cannot_be_read_are_skipped(tmp_path: Path) -> None:
     async with open_store(await filled(tmp_path, *NONSENSE)) as store:
         await store.end_visit(visit(5), "other")
         assert [each.id for each in await store.visits()] == ["visit-5"]
@@ -185,11 +185,11 @@ async def test_rows_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
         assert await store.pop_branch("digest") is None
         with pytest.raises(StoreCorrupt, match="one Conversation"):
             await store.conversation("conv-1")
-        await use(store)
-        await tidy_and_visit(store)
+        await run_request_calls(store)
+        await run_background_calls(store)
 
 
-async def test_what_is_passed_over_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_skipped_damage_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     documents.log_skipped.cache_clear()
     async with open_store(await filled(tmp_path, NONSENSE[0])) as store:
         for _ in range(3):
@@ -198,14 +198,14 @@ async def test_what_is_passed_over_is_told_once(tmp_path: Path, caplog: pytest.L
     assert caplog.messages == ["the store is damaged: one Visit in it cannot be read; it is passed over"]
 
 
-async def test_where_no_key_can_be_read_that_is_not_taken_for_none(tmp_path: Path) -> None:
+async def test_unreadable_keys_are_not_taken_for_no_keys(tmp_path: Path) -> None:
     """As long as there is no key, none is asked for."""
     async with open_store(await filled(tmp_path, "UPDATE api_keys SET record = '{}'")) as store:
         with pytest.raises(StoreCorrupt, match="ApiKey"):
             await store.keys()
 
 
-async def test_a_table_that_is_gone_is_told_as_damage(tmp_path: Path) -> None:
+async def test_a_table_that_is_gone_is_reported_as_damage(tmp_path: Path) -> None:
     async with open_store(await filled(tmp_path, "ALTER TABLE usage RENAME TO lost")) as store:
         with pytest.raises(StoreCorrupt, match="usage"):
             await store.prune_usage(before=1.0)

@@ -1,4 +1,4 @@
-"""Whoever writes late, in whatever order: credentials only ever grow newer."""
+"""Concurrent writers in any order never replace newer credentials."""
 
 import asyncio
 from dataclasses import dataclass

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from shared.conversations import CONVERSATION_BYTES, MESSAGE_BYTES, Conversation, Message, ToolCall, stored_bytes
 from shared.store import Store
-from tests.shared.samples import conversation, note, said, texts_of, turn
+from tests.shared.samples import conversation, messages_of, note, texts_of, turn
 
 
 def message(name: str, text: str = "text") -> Message:
@@ -12,8 +12,8 @@ def message(name: str, text: str = "text") -> Message:
 
 
 async def test_added_messages_come_last_and_no_copy_of_the_sites_holds_them(store: Store) -> None:
-    held = replace(conversation("conv-1", "one", "two"), note=note())
-    await store.create_conversation(held)
+    stored = replace(conversation("conv-1", "one", "two"), note=note())
+    await store.create_conversation(stored)
 
     assert await store.add_messages("conv-1", (message("msg_a", "three"), message("msg_b", "four")), at=500.0)
 
@@ -40,8 +40,8 @@ async def test_one_message_is_taken_out(store: Store) -> None:
 
 async def test_a_message_of_any_characters_can_be_taken_out(store: Store) -> None:
     await store.create_conversation(conversation("conv-1", at=1.0))
-    odd = message("msg_a", 'lone \udc00 surrogate, 视, 😀, "\\\0\r\n')
-    await store.add_messages("conv-1", [odd, message("msg_b", "x")], at=2.0)
+    unusual = message("msg_a", 'lone \udc00 surrogate, 视, 😀, "\\\0\r\n')
+    await store.add_messages("conv-1", [unusual, message("msg_b", "x")], at=2.0)
 
     assert await store.delete_message("conv-1", "msg_a", at=3.0)
 
@@ -52,7 +52,7 @@ async def test_a_message_of_any_characters_can_be_taken_out(store: Store) -> Non
 
 
 async def test_a_conversation_that_is_gone_takes_no_messages(store: Store) -> None:
-    assert not await store.add_messages("gone", said("one"), at=1.0)
+    assert not await store.add_messages("gone", messages_of("one"), at=1.0)
     assert await store.conversation("gone") is None
 
 

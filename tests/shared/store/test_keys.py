@@ -12,7 +12,7 @@ from shared.admin.keys import ApiKey, NewKey, digest, new_key
 from shared.admin.usage import UsageBatch, UsageGroup
 from shared.serialization import to_json
 from shared.store import Store, open_store
-from tests.shared.rounds import Rounds
+from tests.shared.poll_counter import PollCounter
 
 DAY = 1_795_392_000.0  # 00:00 UTC
 NOON = DAY + 12 * 3600
@@ -71,7 +71,7 @@ async def test_the_version_differs_after_every_change_of_keys_and_of_nothing_els
     assert await store.keys_version() == versions[-1]
 
 
-async def test_a_change_of_keys_is_told_to_those_who_watch(store: Store) -> None:
+async def test_a_change_of_keys_wakes_the_watchers(store: Store) -> None:
     changes = store.watch()
     await anext(changes)
     await store.add_key(key())
@@ -174,13 +174,13 @@ async def test_old_usage_is_forgotten(store: Store) -> None:
     assert [group for group, _ in await store.usage(since=0.0, until=NOON * 2)] == [new]
 
 
-async def test_counting_is_no_news(store: Store, rounds: Rounds) -> None:
+async def test_counting_usage_wakes_no_watcher(store: Store, polls: PollCounter) -> None:
     changes = store.watch()
     await anext(changes)
     news = asyncio.create_task(anext(changes))
     await store.add_usage(UsageBatch("1", {UsageGroup(0, "", "", ""): {"requests": 1}}))
     await store.admit_requests("key_a", at=time(), rpm=3, tpd=None)
-    await rounds.two()
+    await polls.wait_for_two()
     assert not news.done()
     await store.set_note("a", "b")
     async with asyncio.timeout(2):
@@ -189,16 +189,16 @@ async def test_counting_is_no_news(store: Store, rounds: Rounds) -> None:
 
 
 async def test_making_rotating_and_revoking_by_name(store: Store) -> None:
-    own, made = await key_admin.create(store, NewKey("app", lifetime=60.0), now=100.0)
+    key, record = await key_admin.create(store, NewKey("app", lifetime=60.0), now=100.0)
     with pytest.raises(key_admin.KeyUnavailable, match="exists"):
         await key_admin.create(store, NewKey("app"), now=100.0)
     renewed, rotated = await key_admin.rotate(store, "app", now=101.0)
-    revoked = await key_admin.revoke(store, made.id, now=102.0)
+    revoked = await key_admin.revoke(store, record.id, now=102.0)
 
-    assert own.startswith("sk-fac-")
-    assert made.expires_at == 160.0
-    assert rotated.id == made.id
-    assert rotated.digest == digest(await store.key_secret(), renewed) != made.digest
+    assert key.startswith("sk-fac-")
+    assert record.expires_at == 160.0
+    assert rotated.id == record.id
+    assert rotated.digest == digest(await store.key_secret(), renewed) != record.digest
     assert revoked.revoked_at == 102.0
     assert await key_admin.revoke(store, "app", now=103.0) == revoked
     with pytest.raises(key_admin.KeyUnavailable, match="revoked"):
@@ -208,7 +208,7 @@ async def test_making_rotating_and_revoking_by_name(store: Store) -> None:
 
 
 async def test_no_secret_is_in_what_is_stored(store: Store) -> None:
-    own, made = await key_admin.create(store, NewKey("app"), now=100.0)
+    key, record = await key_admin.create(store, NewKey("app"), now=100.0)
 
-    assert own not in to_json(made)
-    assert made.digest not in repr(made)
+    assert key not in to_json(record)
+    assert record.digest not in repr(record)

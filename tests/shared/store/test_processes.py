@@ -1,4 +1,4 @@
-"""One store, several processes: nothing is lost, nobody is locked out, everybody sees what is new."""
+"""One store in several processes: nothing is lost, none is locked out, all see changes."""
 
 import asyncio
 import os
@@ -62,8 +62,8 @@ async def test_two_processes_that_write_at_once_lose_no_turn(store_url: str) -> 
     assert len(acknowledged) > 100
     assert sorted(stored) == sorted(acknowledged)
     for name in ("a", "b"):
-        own = [int(text.partition("-")[2]) for text in stored if text.startswith(name)]
-        assert own == sorted(own)
+        numbers = [int(text.partition("-")[2]) for text in stored if text.startswith(name)]
+        assert numbers == sorted(numbers)
     assert _is_sound(store_url)
 
 
@@ -126,8 +126,8 @@ async def test_a_reader_in_another_process_sees_new_credentials_within_a_second(
 
 async def test_processes_that_compete_for_a_site_visit_it_one_at_a_time(store_url: str, tmp_path: Path) -> None:
     async with open_store(store_url):
-        place = str(tmp_path / "visiting")
-        visitors = [await _start("take_turns_to_visit", store_url, place, HAMMER_SECONDS / 2) for _ in range(3)]
+        directory = str(tmp_path / "visiting")
+        visitors = [await _start("take_turns_to_visit", store_url, directory, HAMMER_SECONDS / 2) for _ in range(3)]
         visits = [await _finish(visitor) for visitor in visitors]
 
     assert sum(map(len, visits)) > 20
@@ -178,17 +178,17 @@ async def test_new_credentials_reach_another_process_within_a_tenth_of_a_second_
         reader = await _start("print_nonces", redis_server.url, "", 60.0)
         assert reader.stdout is not None
         assert await reader.stdout.readline() == b"nonce-0\n"
-        took = []
+        delays = []
         for number in range(1, ROUNDS + 1):
             await asyncio.sleep(0.06 + 0.001 * number)  # not in step with anything
-            begun = monotonic()
+            started = monotonic()
             current = await store.save_nonce(SITE, f"nonce-{number}", checked_at=1.0, base=current.generation)
             assert await reader.stdout.readline() == b"nonce-%d\n" % number
-            took.append(monotonic() - begun)
+            delays.append(monotonic() - started)
         reader.kill()
         await reader.communicate()
 
-    took.sort()
-    figure("new credentials to another process through Redis, median", f"{took[ROUNDS // 2] * 1000:.1f} ms")
-    figure(f"new credentials to another process through Redis, worst of {ROUNDS}", f"{took[-1] * 1000:.1f} ms")
-    assert took[-1] < 0.1
+    delays.sort()
+    figure("new credentials to another process through Redis, median", f"{delays[ROUNDS // 2] * 1000:.1f} ms")
+    figure(f"new credentials to another process through Redis, worst of {ROUNDS}", f"{delays[-1] * 1000:.1f} ms")
+    assert delays[-1] < 0.1

@@ -1,4 +1,4 @@
-"""The store in Redis: how it is reached, what is not ours, and what is said when it cannot be used."""
+"""The store in Redis: connecting, foreign data, and errors."""
 
 import asyncio
 import subprocess
@@ -12,7 +12,7 @@ from shared.store import Store, StoreCorrupt, StoreTooNew, StoreUnavailable, ope
 from shared.store.redis.schema import VERSION
 from tests.ports import a_free_port
 from tests.redis_server import RedisServer, running_redis
-from tests.shared.rounds import Rounds
+from tests.shared.poll_counter import PollCounter
 from tests.shared.samples import SITE, capture, conversation, note, texts_of, turn, visit
 
 SCHEMA = "{freeaichat}:schema"
@@ -55,14 +55,16 @@ async def test_deleted_and_pruned_conversations_and_taken_copies_leave_no_key(re
     ]
 
 
-async def test_databases_are_kept_apart_and_so_are_their_watchers(redis_server: RedisServer, rounds: Rounds) -> None:
+async def test_databases_are_kept_apart_and_so_are_their_watchers(
+    redis_server: RedisServer, polls: PollCounter
+) -> None:
     async with open_store(redis_server.url + "1") as one, open_store(f"{redis_server.url}?db=2") as two:
         changes = two.watch()
         await anext(changes)
         waiting = asyncio.create_task(anext(changes))
         await one.set_note("a", "1")
         assert await two.get_note("a") is None
-        await rounds.two()
+        await polls.wait_for_two()
         assert not waiting.done()
         await two.set_note("a", "2")
         await asyncio.wait_for(waiting, 1.0)
@@ -119,7 +121,7 @@ async def test_options_in_the_url_cannot_break_what_is_read(redis_server: RedisS
         await changes.aclose()
 
 
-async def test_scripts_that_redis_forgot_are_told_again(redis_server: RedisServer) -> None:
+async def test_scripts_that_redis_forgot_are_loaded_again(redis_server: RedisServer) -> None:
     async with open_store(redis_server.url) as store:
         await store.set_note("a", "1")
         redis_server.command("SCRIPT", "FLUSH")
@@ -177,7 +179,7 @@ async def test_a_user_who_may_not_write_is_told_what_to_allow(redis_server: Redi
     redis_server.command("ACL", "DELUSER", "gateway")
 
 
-async def test_a_password_that_is_asked_for_later_is_told_whatever_is_called(own_redis: RedisServer) -> None:
+async def test_a_password_that_is_asked_for_later_is_reported_whatever_is_called(own_redis: RedisServer) -> None:
     async with open_store(own_redis.url) as store:
         with redis.Redis(port=own_redis.port) as administrator:
             administrator.config_set("requirepass", "sesame")
@@ -232,8 +234,8 @@ def test_redis_is_imported_only_where_it_is_used() -> None:
         "import shared.cli.doctor.store, shared.cli.status, shared.store.sqlite.store\n"
         "print([name for name in sys.modules if name.partition('.')[0] == 'redis'])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is told of a Redis that is not set up for a store."""
+"""Checking the configuration of a Redis server."""
 
 import asyncio
 from pathlib import Path
@@ -21,16 +21,16 @@ async def test_a_redis_that_keeps_everything_is_fine(own_redis: RedisServer) -> 
     assert await check_redis_config(own_redis.url) == []
 
 
-async def test_one_that_forgets_is_told_of_with_the_mend(tmp_path: Path, free_port: int) -> None:
+async def test_a_redis_that_forgets_is_reported_with_the_fix(tmp_path: Path, free_port: int) -> None:
     options = ("--maxmemory-policy", "allkeys-lru", "--appendonly", "no")
     with running_redis(tmp_path / "redis", free_port, *options) as server:
-        mends = " ".join(mend for _, mend in await check_redis_config(server.url))
+        remedies = " ".join(remedy for _, remedy in await check_redis_config(server.url))
 
-    assert "noeviction" in mends
-    assert "appendonly yes" in mends
+    assert "noeviction" in remedies
+    assert "appendonly yes" in remedies
 
 
-async def test_one_that_is_away_is_an_error(free_port: int) -> None:
+async def test_an_unreachable_redis_is_an_error(free_port: int) -> None:
     async with asyncio.timeout(30):
         with pytest.raises(StoreUnavailable):
             await check_redis_config(f"redis://127.0.0.1:{free_port}/")

@@ -1,4 +1,4 @@
-"""Another Redis takes over: the one that was asked until now stands, and takes no writes any more."""
+"""Failover: another Redis becomes the primary, and the old one stays up as a replica."""
 
 import asyncio
 from contextlib import aclosing

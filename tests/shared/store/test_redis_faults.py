@@ -15,7 +15,7 @@ from shared.store.redis.client import CALL_SECONDS
 from shared.store.redis.schema import VERSION
 from tests.redis_server import RedisServer
 from tests.relay import relay
-from tests.shared.rounds import Rounds
+from tests.shared.poll_counter import PollCounter
 from tests.shared.samples import SITE, capture, conversation, note, texts_of, turn, visit
 
 BACK_SECONDS = 1.0  # after the server is there again
@@ -27,12 +27,12 @@ async def _change(changes: AsyncGenerator[None, None], seconds: float) -> None:
         await anext(changes)
 
 
-async def _refused(call: Awaitable[object]) -> float:
+async def seconds_until_unavailable(call: Awaitable[object]) -> float:
     """The seconds until *call* says that the store cannot be used."""
-    begun = monotonic()
+    started = monotonic()
     with pytest.raises(StoreUnavailable):
         await call
-    return monotonic() - begun
+    return monotonic() - started
 
 
 async def test_what_was_acknowledged_is_there_after_a_crash_and_the_first_call_finds_it(
@@ -42,8 +42,8 @@ async def test_what_was_acknowledged_is_there_after_a_crash_and_the_first_call_f
         await store.create_conversation(conversation("conv-1", "one"))
         await asyncio.gather(*(store.set_note(f"n{number}", "kept") for number in range(10)))
         own_redis.kill()
-        assert await _refused(store.commit_turn("conv-1", turn("t1", "two"))) < 1.0
-        assert await _refused(store.get_note("n9")) < 1.0
+        assert await seconds_until_unavailable(store.commit_turn("conv-1", turn("t1", "two"))) < 1.0
+        assert await seconds_until_unavailable(store.get_note("n9")) < 1.0
         own_redis.start()
         assert await store.get_note("n9") == "kept"
         assert await store.commit_turn("conv-1", turn("t1", "two"))
@@ -81,7 +81,7 @@ async def test_while_the_server_hangs_every_call_ends_in_bounded_time_and_the_lo
         own_redis.pause()
         refusals = asyncio.gather(
             *(
-                _refused(call)
+                seconds_until_unavailable(call)
                 for _ in range(40)
                 for call in (
                     store.site_state(SITE),
@@ -99,18 +99,18 @@ async def test_while_the_server_hangs_every_call_ends_in_bounded_time_and_the_lo
         assert max(refusals.result()) < CALL_SECONDS + BUSY_SECONDS
         assert turns > 100
         own_redis.resume()
-        begun = monotonic()
+        started = monotonic()
         assert texts_of(await store.conversation("conv-1")) == ["one"]
-        assert monotonic() - begun < BACK_SECONDS
+        assert monotonic() - started < BACK_SECONDS
 
 
 async def test_a_hanging_server_keeps_nobody_from_opening_or_closing(own_redis: RedisServer) -> None:
-    begun = monotonic()
+    started = monotonic()
     async with open_store(own_redis.url) as store:
         await store.set_note("a", "1")
         own_redis.pause()
-        await _refused(_open(own_redis.url))
-    assert monotonic() - begun < CALL_SECONDS + BUSY_SECONDS
+        await seconds_until_unavailable(_open(own_redis.url))
+    assert monotonic() - started < CALL_SECONDS + BUSY_SECONDS
     own_redis.resume()
 
 
@@ -124,7 +124,7 @@ async def test_a_turn_that_was_refused_by_a_hanging_server_may_be_committed_agai
         await store.create_conversation(conversation("conv-1", "one"))
         await store.begin_turn("conv-1", "t1", at=1.0)
         own_redis.pause()
-        await _refused(store.commit_turn("conv-1", turn("t1", "two")))
+        await seconds_until_unavailable(store.commit_turn("conv-1", turn("t1", "two")))
         own_redis.resume()
         await store.begin_turn("conv-1", "t2", at=1.0)
         assert await store.commit_turn("conv-1", turn("t2", "three"))
@@ -147,7 +147,7 @@ async def test_a_lost_answer_does_not_make_anything_happen_twice(redis_server: R
     async with relay(redis_server.port) as network, open_store(f"redis://127.0.0.1:{network.port}") as store:
         await store.ask_visit(SITE, "refused", at=1.0)
         network.cut_answers(1)
-        await _refused(store.ask_visit(SITE, "refused", at=1.0))
+        await seconds_until_unavailable(store.ask_visit(SITE, "refused", at=1.0))
         ask = await store.pending_ask(SITE)
         assert ask is not None
         assert ask.count == 2
@@ -168,7 +168,7 @@ async def test_a_lost_answer_does_not_make_anything_happen_twice(redis_server: R
         assert len(await store.visits()) == 1
 
 
-async def test_who_repeats_a_call_that_got_no_answer_does_nothing_twice(redis_server: RedisServer) -> None:
+async def test_repeating_a_call_without_an_answer_does_nothing_twice(redis_server: RedisServer) -> None:
     """As the proxy does while the store is away."""
     whole = replace(conversation("conv-1", "one"), metadata={"a": "1"})
     added = [Message(role="user", text="added", id="msg_1"), Message(role="user", text="more", id="msg_2")]
@@ -207,7 +207,7 @@ async def test_a_watcher_is_woken_when_the_server_goes_and_comes_back_and_hears_
         await _change(changes, 1.0)
 
 
-async def test_a_change_made_while_the_server_was_out_of_reach_is_heard_of(own_redis: RedisServer) -> None:
+async def test_a_change_made_while_the_server_was_out_of_reach_is_noticed(own_redis: RedisServer) -> None:
     """A watcher whose connection broke hears of what others did meanwhile as soon as it is connected again."""
     async with (
         relay(own_redis.port) as network,
@@ -244,7 +244,7 @@ async def test_watching_begins_while_the_server_is_away(own_redis: RedisServer) 
             assert await store.get_note("a") is None
 
 
-async def test_many_changes_wake_a_watcher_few_times(redis_server: RedisServer, rounds: Rounds) -> None:
+async def test_many_changes_wake_a_watcher_few_times(redis_server: RedisServer, polls: PollCounter) -> None:
     async with open_store(redis_server.url) as store, aclosing(store.watch()) as changes:
         await anext(changes)
         woken = 0
@@ -255,11 +255,11 @@ async def test_many_changes_wake_a_watcher_few_times(redis_server: RedisServer, 
                 woken += 1
 
         counting = asyncio.create_task(count())
-        begun = monotonic()
+        started = monotonic()
         for number in range(500):
             await store.set_note("a", str(number))
-        seconds = monotonic() - begun
-        await rounds.two()  # nothing is left to be told
+        seconds = monotonic() - started
+        await polls.wait_for_two()  # nothing is left to be told
         counting.cancel()
         await asyncio.wait({counting})
     assert 1 <= woken <= 2 + seconds / 0.05

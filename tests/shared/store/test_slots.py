@@ -24,9 +24,9 @@ TABLE = (  # where all can be divided equally: a claim, what the others hold and
 
 
 async def take(
-    store: Store, holder: str, kept: int = 0, demand: int = 0, *, limit: int = MOST, spare: int = 1
+    store: Store, holder: str, kept: int = 0, demand: int = 0, *, limit: int = MOST, prefetch: int = 1
 ) -> Share:
-    return await store.acquire_slots(SITE, Claim(holder, kept, demand, spare), limit=limit, at=time())
+    return await store.acquire_slots(SITE, Claim(holder, kept, demand, prefetch), limit=limit, at=time())
 
 
 async def hold(store: Store, site: str, others: tuple[PeerDemand, ...]) -> None:
@@ -35,7 +35,7 @@ async def hold(store: Store, site: str, others: tuple[PeerDemand, ...]) -> None:
 
 
 @pytest.mark.parametrize(("claim", "others", "limit", "expected"), TABLE)
-async def test_the_rule_and_every_store_share_out_alike(
+async def test_compute_share_and_every_store_agree(
     store: Store, claim: Claim, others: tuple[PeerDemand, ...], limit: int, expected: Share
 ) -> None:
     assert compute_share(claim, others, limit=limit, now=time()) == expected
@@ -54,18 +54,18 @@ async def test_every_store_follows_the_rule_where_slots_cannot_be_divided_equall
         limit = chance.randrange(1, 12)
         await hold(store, f"{SITE}/{number}", others)
 
-        begun = time()
-        found = await store.acquire_slots(f"{SITE}/{number}", claim, limit=limit, at=begun)
+        started = time()
+        found = await store.acquire_slots(f"{SITE}/{number}", claim, limit=limit, at=started)
 
         # The next slice of time may have begun meanwhile.
-        assert found in [compute_share(claim, others, limit=limit, now=now) for now in (begun, time())], (
+        assert found in [compute_share(claim, others, limit=limit, now=now) for now in (started, time())], (
             claim,
             others,
             limit,
         )
 
 
-async def test_who_is_alone_holds_all_slots(store: Store) -> None:
+async def test_a_lone_holder_gets_all_slots(store: Store) -> None:
     assert await take(store, "one") == Share(MOST, MOST, 0, 0)
     assert await take(store, "one", MOST, 3) == Share(MOST, MOST, 0, 0)
     assert await store.acquire_slots("https://other.example", Claim("two", 0, 0, 1), limit=3, at=time()) == Share(
@@ -73,7 +73,7 @@ async def test_who_is_alone_holds_all_slots(store: Store) -> None:
     )
 
 
-async def test_beside_others_one_gets_what_is_free_with_one_to_spare(store: Store) -> None:
+async def test_with_peers_a_holder_gets_free_slots_and_one_prefetched(store: Store) -> None:
     await take(store, "one")
     assert (await take(store, "two", 0, 2)).slots == 0
     assert (await take(store, "one", 3, 2)).shortage == 2
@@ -83,7 +83,7 @@ async def test_beside_others_one_gets_what_is_free_with_one_to_spare(store: Stor
     assert await take(store, "one", 3, 3) == Share(3, 4, 1, 0)
 
 
-async def test_where_some_wait_in_vain_each_is_entitled_to_an_equal_part(store: Store) -> None:
+async def test_with_waiting_peers_each_is_entitled_to_an_equal_share(store: Store) -> None:
     await take(store, "one", 0, 20)
     assert (await take(store, "two", 0, 20)).slots == 0
 
@@ -93,7 +93,7 @@ async def test_where_some_wait_in_vain_each_is_entitled_to_an_equal_part(store: 
     assert (await take(store, "two", 0, 20)).slots == 4
 
 
-async def test_what_the_others_do_not_need_is_not_kept_for_them(store: Store) -> None:
+async def test_slots_that_peers_do_not_need_are_not_reserved_for_them(store: Store) -> None:
     await take(store, "one", 0, 20)
     await take(store, "two", 0, 1)
 
@@ -109,12 +109,12 @@ async def test_a_single_slot_goes_round_among_those_who_wait(store: Store) -> No
     async with asyncio.timeout(10 * SLICE_SECONDS):
         while turns != set(holders):
             for holder in holders:
-                given = await take(store, holder, 0, 5, limit=1)
-                turns |= {holder} if given.slots else set()
+                share = await take(store, holder, 0, 5, limit=1)
+                turns |= {holder} if share.slots else set()
             await asyncio.sleep(0.05)
 
 
-async def test_what_is_left_is_free_at_once(store: Store) -> None:
+async def test_released_slots_are_free_at_once(store: Store) -> None:
     await take(store, "one")
     await store.release_slots(SITE, "one")
     await store.release_slots(SITE, "nobody")
@@ -122,7 +122,7 @@ async def test_what_is_left_is_free_at_once(store: Store) -> None:
     assert await take(store, "two") == Share(MOST, MOST, 0, 0)
 
 
-async def test_the_slots_of_one_that_says_nothing_any_more_are_free_after_its_lease(
+async def test_the_slots_of_a_silent_holder_are_free_after_its_lease(
     store: Store, store_url: str, request: pytest.FixtureRequest
 ) -> None:
     await take(store, "one")
@@ -152,7 +152,7 @@ async def test_a_lease_from_before_the_clock_was_set_back_holds_nothing(
     assert await take(store, "two", 0, 2) == Share(MOST, MOST, 0, 0)
 
 
-async def test_what_is_kept_from_before_a_lease_ended_counts_and_nothing_comes_on_top(store: Store) -> None:
+async def test_slots_kept_after_a_lease_ended_count_and_no_more_are_given(store: Store) -> None:
     await take(store, "two", 0, MOST)
     await store.acquire_slots(SITE, Claim("one", 5, 5, 1), limit=MOST, at=time())
 
@@ -162,9 +162,7 @@ async def test_what_is_kept_from_before_a_lease_ended_counts_and_nothing_comes_o
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_whatever_proxies_ask_for_all_slots_together_are_never_too_many(
-    store: Store, store_url: str, seed: int
-) -> None:
+async def test_all_slots_together_never_exceed_the_limit(store: Store, store_url: str, seed: int) -> None:
     chance = random.Random(seed)
     limit = chance.choice((1, 3, 8))
     held = dict.fromkeys("abcd", 0)
@@ -173,18 +171,18 @@ async def test_whatever_proxies_ask_for_all_slots_together_are_never_too_many(
             holder = chance.choice("abcd")
             held[holder] = chance.randint(0, held[holder])
             kept = held[holder]
-            given = await take(chance.choice((store, other)), holder, kept, kept + chance.randrange(5), limit=limit)
-            held[holder] = given.slots
+            share = await take(chance.choice((store, other)), holder, kept, kept + chance.randrange(5), limit=limit)
+            held[holder] = share.slots
 
             assert sum(held.values()) <= limit, held
-            assert given.slots >= kept
+            assert share.slots >= kept
             if chance.random() < 0.1:
                 await store.release_slots(SITE, holder)
                 held[holder] = 0
 
 
-async def test_claims_at_once_of_several_openers_never_give_too_much(store: Store, store_url: str) -> None:
+async def test_concurrent_claims_never_exceed_the_limit(store: Store, store_url: str) -> None:
     async with open_store(store_url) as other:
-        given = await asyncio.gather(*(take((store, other)[n % 2], f"holder-{n}", 0, 2) for n in range(12)))
+        shares = await asyncio.gather(*(take((store, other)[n % 2], f"holder-{n}", 0, 2) for n in range(12)))
 
-    assert sum(each.slots for each in given) == MOST  # the first one holds all
+    assert sum(each.slots for each in shares) == MOST  # the first one holds all

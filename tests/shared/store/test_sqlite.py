@@ -1,4 +1,4 @@
-"""What is particular to the store in a SQLite file: the file itself and its versions."""
+"""The SQLite store's file and schema versions."""
 
 import asyncio
 import os
@@ -88,7 +88,7 @@ def _leave_half_a_store(path: Path) -> None:
     path.touch()
 
 
-async def test_what_an_interrupted_creation_left_does_not_stand_in_the_way(path: Path) -> None:
+async def test_what_an_interrupted_creation_left_is_no_obstacle(path: Path) -> None:
     _leave_half_a_store(path)
     await make(path)
     assert list(modes(path.parent)) == ["store.db"]
@@ -103,7 +103,7 @@ async def test_marking_good_again_writes_nothing(path: Path) -> None:
                 await store.mark_good(SITE, 1)
 
 
-async def test_a_claim_from_before_the_clock_was_set_back_stands_in_nobodys_way(path: Path) -> None:
+async def test_a_claim_from_before_the_clock_was_set_back_blocks_nobody(path: Path) -> None:
     async with open_sqlite(path) as store:
         assert await store.begin_visit(SITE, "one", at=86_400.0, ttl=60.0)
         assert await store.begin_visit(SITE, "two", at=100.0, ttl=60.0)

@@ -13,7 +13,7 @@ from shared.store import StoreCorrupt, StoreError, StoreTooNew, StoreUnavailable
 from shared.store.sqlite import schema
 from shared.store.sqlite.backup import TargetExists, back_up, restore
 from shared.store.sqlite.store import open_sqlite
-from tests.shared.samples import SITE, capture, conversation, said, texts_of
+from tests.shared.samples import SITE, capture, conversation, messages_of, texts_of
 from tests.shared.store.sqlite_files import change, hashes, is_sound, mode, modes
 
 
@@ -43,7 +43,7 @@ async def test_a_backup_taken_while_a_service_writes_is_whole(path: Path, tmp_pa
 async def _write_for_ever(path: Path) -> None:
     async with open_sqlite(path) as store:
         while True:
-            await store.add_messages("conv-1", said("more " * 500), at=200.0)
+            await store.add_messages("conv-1", messages_of("more " * 500), at=200.0)
 
 
 @pytest.mark.parametrize("is_writable", [True, False])
@@ -116,7 +116,7 @@ async def test_services_go_on_with_what_was_restored(path: Path, tmp_path: Path)
         await store.save_capture(capture(), base=0)
         await store.create_conversation(conversation("conv-1", "then"))
         back_up(path, copy, replace=False)
-        await store.add_messages("conv-1", said("later"), at=200.0)
+        await store.add_messages("conv-1", messages_of("later"), at=200.0)
         await store.create_conversation(conversation("conv-2", "later"))
         changes = store.watch()
         await anext(changes)
@@ -127,7 +127,7 @@ async def test_services_go_on_with_what_was_restored(path: Path, tmp_path: Path)
         await changes.aclose()
         assert texts_of(await store.conversation("conv-1")) == ["then"]
         assert await store.conversation("conv-2") is None
-        assert await store.add_messages("conv-1", said("and on"), at=300.0)
+        assert await store.add_messages("conv-1", messages_of("and on"), at=300.0)
         assert await store.site_state(SITE) is not None
     async with open_sqlite(path) as store:
         assert texts_of(await store.conversation("conv-1")) == ["then", "and on"]

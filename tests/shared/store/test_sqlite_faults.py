@@ -112,12 +112,12 @@ async def test_calls_that_queue_behind_a_lock_wait_for_it_together(path: Path) -
     async with open_sqlite(path, busy_timeout=0.4) as store:
         await store.create_conversation(conversation("conv-1", "one"))
         with locked_by_another_process(path):
-            begun = monotonic()
+            started = monotonic()
             write_transaction = [store.set_note(f"note {number}", "1") for number in range(8)]
             *ended, found = await asyncio.gather(
                 *write_transaction, store.conversation("conv-1"), return_exceptions=True
             )
-            seconds = monotonic() - begun
+            seconds = monotonic() - started
         await store.set_note("a", "1")
 
     assert {type(each) for each in ended} == {StoreUnavailable}
@@ -137,7 +137,7 @@ async def test_the_event_loop_goes_on_while_a_call_waits_for_a_lock(path: Path) 
     assert turns > 20
 
 
-async def test_a_full_disk_is_reported_nothing_half_written_stays_and_space_mends_it(path: Path) -> None:
+async def test_a_full_disk_is_reported_nothing_half_written_stays_and_space_fixes_it(path: Path) -> None:
     async with open_sqlite(path, max_pages=40) as store:
         await store.create_conversation(conversation("conv-1", "one"))
         await store.create_conversation(conversation("conv-2", "x" * 40_000))
@@ -150,7 +150,7 @@ async def test_a_full_disk_is_reported_nothing_half_written_stays_and_space_mend
         assert await store.commit_turn("conv-1", turn("t1", "small", "y" * 20_000))
 
 
-async def test_a_disk_that_is_too_full_to_open_the_store_is_told_as_such(path: Path) -> None:
+async def test_a_disk_that_is_too_full_to_open_the_store_is_reported_as_such(path: Path) -> None:
     async with open_sqlite(path):
         pass
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -179,7 +179,7 @@ async def test_a_transaction_that_fails_half_way_changes_nothing(path: Path) -> 
     assert announced == []
 
 
-async def test_a_deleted_file_is_made_anew_and_both_openers_meet_again(path: Path) -> None:
+async def test_a_deleted_file_is_recreated_and_both_openers_meet_again(path: Path) -> None:
     async with open_sqlite(path) as one, open_sqlite(path) as two:
         await one.set_note("a", "old")
         delete(path)  # its -wal and -shm files stay, as they do when only the database is deleted
@@ -193,7 +193,7 @@ async def test_a_deleted_file_is_made_anew_and_both_openers_meet_again(path: Pat
     await _expect_sound(path, a="new", b="from two")
 
 
-async def test_a_deleted_directory_is_made_anew(path: Path) -> None:
+async def test_a_deleted_directory_is_recreated(path: Path) -> None:
     async with open_sqlite(path) as store:
         await store.set_note("a", "old")
         for file in path.parent.iterdir():

@@ -100,7 +100,7 @@ async def test_visits_are_listed_by_site_and_up_to_the_limit(store: Store) -> No
     assert await store.visits("https://nowhere.example") == []
 
 
-async def test_a_visit_that_is_recorded_again_is_one_and_stands_as_told_last(store: Store) -> None:
+async def test_a_visit_that_is_recorded_again_is_one_and_keeps_the_last_record(store: Store) -> None:
     await store.end_visit(visit(1), "one", screenshot=b"png")
     await store.end_visit(visit(2), "one")
     await store.end_visit(visit(1), "one")
@@ -109,7 +109,7 @@ async def test_a_visit_that_is_recorded_again_is_one_and_stands_as_told_last(sto
     assert await store.screenshot("visit-1") is None
 
 
-async def test_a_visit_that_goes_takes_no_place_from_the_pictures_of_those_that_stay(store: Store) -> None:
+async def test_a_dropped_visit_takes_no_place_from_the_screenshots_of_the_kept_ones(store: Store) -> None:
     rare = "https://rare.example"
     await store.end_visit(visit(0, site=rare), "h", screenshot=b"rare")
     await store.end_visit(visit(1), "h", screenshot=b"goes")

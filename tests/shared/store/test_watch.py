@@ -8,7 +8,7 @@ import pytest
 
 from shared.store import Store, open_store
 from shared.store.changes import MIN_PAUSE, Changes, PolledChanges
-from tests.shared.rounds import Rounds
+from tests.shared.poll_counter import PollCounter
 from tests.shared.samples import SITE, capture, conversation, turn, visit
 
 
@@ -18,7 +18,7 @@ async def _change(changes: AsyncGenerator[None, None], seconds: float) -> None:
         await anext(changes)
 
 
-async def test_the_first_look_comes_at_once_and_then_nothing_without_a_change(store: Store, rounds: Rounds) -> None:
+async def test_the_first_look_comes_at_once_and_then_nothing_without_a_change(store: Store, polls: PollCounter) -> None:
     await store.set_note("a", "1")
     async with aclosing(store.watch()) as changes:
         await _change(changes, 1.0)
@@ -26,7 +26,7 @@ async def test_the_first_look_comes_at_once_and_then_nothing_without_a_change(st
         await store.get_note("a")
         await store.set_note("a", "1")
         await store.mark_good(SITE, 1)
-        await rounds.two()
+        await polls.wait_for_two()
         assert not waiting.done()
         await store.set_note("a", "2")
         async with asyncio.timeout(1.0):
@@ -67,7 +67,7 @@ async def test_a_change_of_another_opener_is_seen_within_a_second(store: Store, 
 
 
 async def test_a_change_made_while_the_watcher_is_busy_is_not_missed(
-    store: Store, store_url: str, rounds: Rounds
+    store: Store, store_url: str, polls: PollCounter
 ) -> None:
     async with open_store(store_url) as other, aclosing(store.watch()) as changes:
         await anext(changes)
@@ -77,7 +77,7 @@ async def test_a_change_made_while_the_watcher_is_busy_is_not_missed(
         await store.set_note("a", "3")
         await _change(changes, 1.0)
         await other.set_note("a", "4")
-        await rounds.two()
+        await polls.wait_for_two()
         await _change(changes, 1.0)
 
 
@@ -86,7 +86,7 @@ async def test_every_watcher_sees_every_change(store: Store, store_url: str) -> 
         async for _ in changes:
             seen.append(int(await store.get_note("n") or 0))
 
-    async def all_saw(value: int) -> None:
+    async def expect_all(value: int) -> None:
         async with asyncio.timeout(5):
             while not all(value in log for log in logs):
                 await asyncio.sleep(0.01)
@@ -94,11 +94,11 @@ async def test_every_watcher_sees_every_change(store: Store, store_url: str) -> 
     logs: list[list[int]] = [[] for _ in range(5)]
     async with open_store(store_url) as other:
         tasks = [asyncio.create_task(count(store.watch(), log)) for log in logs]
-        await all_saw(0)
+        await expect_all(0)
         await store.set_note("n", "1")
-        await all_saw(1)
+        await expect_all(1)
         await other.set_note("n", "2")
-        await all_saw(2)
+        await expect_all(2)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -156,7 +156,7 @@ async def test_watching_again_after_the_last_watcher_left_works(store: Store, st
                 await _change(changes, 1.0)
 
 
-async def test_a_fault_in_following_others_is_told_and_they_are_followed_again(
+async def test_a_fault_in_following_others_is_reported_and_they_are_followed_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     faults: list[Exception] = [ZeroDivisionError("a fault")]
@@ -196,7 +196,7 @@ class _SlowChanges(Changes):
             await asyncio.sleep(0.05)
 
 
-async def test_who_begins_while_the_last_watcher_leaves_hides_no_change_from_later_ones() -> None:
+async def test_a_watcher_that_starts_while_the_last_one_leaves_hides_no_change_from_later_ones() -> None:
     changes = _SlowChanges(begins_after=0.0)
     first, second, third = changes.watch(), changes.watch(), changes.watch()
     await anext(first)
@@ -210,7 +210,7 @@ async def test_who_begins_while_the_last_watcher_leaves_hides_no_change_from_lat
         assert [change async for change in watcher] == []
 
 
-async def test_who_waits_for_watching_to_begin_is_let_go_when_the_store_closes() -> None:
+async def test_closing_the_store_releases_those_who_wait_for_watching_to_begin() -> None:
     changes = _SlowChanges(begins_after=60.0)
     watcher = changes.watch()
 

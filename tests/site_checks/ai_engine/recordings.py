@@ -75,15 +75,15 @@ async def replay(site: SimulatedAiEngine, made: Recording, *, nonce: str, events
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
         writer.write(head + b"\r\n\r\n" + made.request_body)
-        answered = await reader.readuntil(b"\r\n\r\n")
+        raw_head = await reader.readuntil(b"\r\n\r\n")
         framed = b""
         while (piece := await reader.read(65536)) and (not events or framed.count(b"data:") < events):
             framed += piece
     finally:
         writer.close()
         await writer.wait_closed()
-    is_chunked = b"Transfer-Encoding: chunked" in answered
-    return answered.removesuffix(b"\r\n\r\n"), _unframed(framed) if is_chunked else framed
+    is_chunked = b"Transfer-Encoding: chunked" in raw_head
+    return raw_head.removesuffix(b"\r\n\r\n"), _unframed(framed) if is_chunked else framed
 
 
 def comparable(text: bytes) -> str:

@@ -81,11 +81,11 @@ async def test_versions_hand_out_nonces_and_cookies_each_in_its_way(
 
 async def test_an_unknown_bot_is_the_default_one_except_in_old_versions() -> None:
     async with SimulatedAiEngine() as site:
-        answered = await submit(site, "who", botId="gone")
+        answer = await submit(site, "who", botId="gone")
         site.behaviour.version = "2.8.4"
         refused = await submit(site, "who", botId="gone", stream=True)
 
-    assert "[gpt-5-mini]" in answered.text
+    assert "[gpt-5-mini]" in answer.text
     assert refused.text == 'data: {"type":"error","data":"Sorry, your query has been rejected."}\n\n'
     assert b"Content-Type: application/json" in refused.head
 

@@ -59,10 +59,10 @@ async def test_the_script_takes_the_configuration_away_and_asks_nothing_before_t
 
         await page.locator(".mwai-chatbot input").first.press("a")
         async with asyncio.timeout(10):
-            while not site.asked(START):
+            while not site.requests_to(START):
                 await asyncio.sleep(0.01)
 
-    (started,) = site.asked(START)
+    (started,) = site.requests_to(START)
     assert started.headers["Content-Type"] == "application/json"
     assert "X-WP-Nonce" not in started.headers
 
@@ -77,11 +77,11 @@ async def test_what_the_page_sends_has_the_recorded_fields(page: Page) -> None:
     recorded = [
         json.loads(recording(f"10{name}.http").request_body) for name in ("b-browser-submit-1", "c-browser-submit-2")
     ]
-    sent = [seen.body for seen in site.asked(SUBMIT)]
+    sent = [seen.body for seen in site.requests_to(SUBMIT)]
     assert [list(body) for body in sent] == [list(body) for body in recorded]
     assert [len(body["messages"]) for body in sent] == [1, 3]
     assert first.startswith("[gpt-4o-mini] You said: Hello 世界 😀 <b>x</b>  \n你好")
-    assert {"X-WP-Nonce", "Accept", "Cookie"} <= set(site.asked(SUBMIT)[0].headers)
+    assert {"X-WP-Nonce", "Accept", "Cookie"} <= set(site.requests_to(SUBMIT)[0].headers)
 
 
 async def test_the_page_goes_on_with_the_token_that_it_is_given(page: Page) -> None:
@@ -93,7 +93,7 @@ async def test_the_page_goes_on_with_the_token_that_it_is_given(page: Page) -> N
         await say(page, "two")
         await say(page, "three")
 
-    assert [seen.headers["X-WP-Nonce"] for seen in site.asked(SUBMIT)] == [old, old, site.nonce]
+    assert [seen.headers["X-WP-Nonce"] for seen in site.requests_to(SUBMIT)] == [old, old, site.nonce]
 
 
 async def test_a_consent_box_locks_the_input_until_its_button_sets_the_cookie(page: Page) -> None:
@@ -123,4 +123,4 @@ async def test_plain_answers_and_plain_permalinks_work_alike(page: Page) -> None
         await page.goto(f"{site.url}chat/")
 
         assert "You said: hi" in await say(page, "hi")
-    assert "rest_route=" in site.asked(SUBMIT)[0].path
+    assert "rest_route=" in site.requests_to(SUBMIT)[0].path

@@ -36,12 +36,10 @@ def visits_of(visits: Visits, engine: SimulatedAiEngine) -> Visits:
     return visits.changed(site=cast(SimulatedSite, engine))
 
 
-async def test_a_visit_brings_home_what_the_page_and_its_session_tell(
-    visits: Visits, engine: SimulatedAiEngine
-) -> None:
+async def test_a_visit_captures_what_the_page_and_its_session_give(visits: Visits, engine: SimulatedAiEngine) -> None:
     found = await visits.capture()
 
-    (started,) = engine.asked(START)
+    (started,) = engine.requests_to(START)
     assert found.plugin == AI_ENGINE
     assert found.ajax_url == engine.rest_url
     assert found.nonce == engine.nonce
@@ -80,7 +78,7 @@ async def test_a_list_of_earlier_conversations_is_taken_for_no_chat(
     assert (bot.name, bot.images, bot.max_message) == ("Vision 视觉", True, 100_000)
 
 
-async def test_a_chats_own_settings_are_shown_anew_where_a_cache_has_kept_its_page(
+async def test_a_chats_own_settings_are_shown_again_where_a_cache_has_kept_its_page(
     visits: Visits,
 ) -> None:
     bots = [EngineBot("default"), EngineBot("default", "Over:", custom_id="my-bot", instructions="CUSTOM")]
@@ -107,10 +105,10 @@ async def test_consent_is_the_guests_own_and_is_known_by_its_cookie(visits: Visi
     found = await by_hand.capture()
     engine.more_markup = ""
     engine.behaviour.kept_for = "guest"  # the cache's page has the box, whoever asks
-    again = await visits.capture()
+    recaptured = await visits.capture()
 
     assert "mwai_gdpr_accepted=1" in found.cookie
-    assert again.cookie == found.cookie
+    assert recaptured.cookie == found.cookie
     assert not any(bot.consent_required for bot in (await visits.state()).bots)
 
 
@@ -134,11 +132,15 @@ async def test_a_renewal_brings_the_nonce_without_sending_the_dead_one(
     current = (await visits.state()).current
     assert current.nonce == engine.nonce != found.nonce
     assert (current.plugin, current.cookie) == (AI_ENGINE, found.cookie)
-    renewal = engine.asked(START)[-1]
+    renewal = engine.requests_to(START)[-1]
     assert "X-WP-Nonce" not in renewal.headers
     assert renewal.headers["Cookie"] == found.cookie
-    again = await visits.capture()  # the guest stays the same
-    assert (again.cookie, again.session_id, again.nonce) == (found.cookie, found.session_id, engine.nonce)
+    recaptured = await visits.capture()  # the guest stays the same
+    assert (recaptured.cookie, recaptured.session_id, recaptured.nonce) == (
+        found.cookie,
+        found.session_id,
+        engine.nonce,
+    )
 
 
 async def test_of_a_page_kept_since_somebody_was_logged_in_nothing_of_him_is_taken(
@@ -169,7 +171,7 @@ async def test_an_old_plugins_nonce_is_the_one_in_its_page(
     found = await visits.capture()
 
     assert (found.nonce, found.session_id, found.cookie) == (engine.nonce, "", "")
-    assert [seen.body["newMessage"] for seen in engine.asked(SUBMIT)] == [""]
+    assert [seen.body["newMessage"] for seen in engine.requests_to(SUBMIT)] == [""]
     assert await renew_nonce(store, found)  # it is good while the site takes it: no visit is needed
     engine.rotate_nonce()
     assert not await renew_nonce(store, found)
@@ -178,7 +180,7 @@ async def test_an_old_plugins_nonce_is_the_one_in_its_page(
 
 
 @pytest.mark.parametrize("kept_address", [True, False])
-async def test_an_old_plugins_page_out_of_a_cache_is_read_anew_past_it(
+async def test_an_old_plugins_page_out_of_a_cache_is_read_again_past_it(
     visits: Visits, engine: SimulatedAiEngine, kept_address: bool
 ) -> None:
     engine.behaviour.version, engine.behaviour.kept_for = "2.4.1", "guest"
@@ -200,7 +202,7 @@ async def test_of_a_page_with_both_plugins_the_first_is_taken_and_the_other_left
 
     assert (found.plugin, found.nonce) == (AIPKIT, site.nonce)
     assert (moved.plugin, moved.nonce) == (AI_ENGINE, engine.nonce)
-    assert len(engine.asked(START)) == 1
+    assert len(engine.requests_to(START)) == 1
 
 
 async def test_a_site_that_changes_its_plugin_back_makes_no_guest_id_of_the_others_session(

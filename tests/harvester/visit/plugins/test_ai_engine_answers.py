@@ -21,13 +21,13 @@ REJECTED = (403, b'{"success":false,"message":"Sorry, your query has been reject
 
 
 def chat_page(**system: object) -> Snapshot:
-    told = {"botId": "default", "restUrl": f"{SITE}/wp-json", "contextId": 7, "stream": True, **system}
-    return replace(page(FRONT), configs=[{"data-system": json.dumps(told), "data-params": "{}"}])
+    values = {"botId": "default", "restUrl": f"{SITE}/wp-json", "contextId": 7, "stream": True, **system}
+    return replace(page(FRONT), configs=[{"data-system": json.dumps(values), "data-params": "{}"}])
 
 
 def html(seen: Snapshot) -> bytes:
-    (told,) = seen.configs
-    return f"<div data-system='{told['data-system']}' data-params='{told['data-params']}'></div>".encode()
+    (container,) = seen.configs
+    return f"<div data-system='{container['data-system']}' data-params='{container['data-params']}'></div>".encode()
 
 
 FRESH = html(chat_page(restNonce=OTHER_NONCE))
@@ -50,7 +50,7 @@ async def test_the_site_gives_nonce_and_session() -> None:
     assert (found.ajax_url, found.post_id, found.cookie) == (f"{SITE}/wp-json", 7, f"for={SITE}/wp-json")
 
 
-async def test_a_written_nonce_is_believed_where_the_site_does_not_say() -> None:
+async def test_a_written_nonce_is_trusted_where_the_site_does_not_say() -> None:
     assert (await visited(chat_page(restNonce=NONCE), NO_ROUTE, TimeoutError())).credentials.nonce == NONCE
 
 
@@ -84,11 +84,11 @@ async def test_a_fresh_nonce_is_looked_for_wherever_the_page_may_be(
         ((200, SHOWN_ANEW), [False, True]),
     ],
 )
-async def test_what_a_page_made_anew_does_not_show_of_its_chats_stays_as_it_was(
+async def test_chats_missing_from_a_reloaded_page_stay_as_they_were(
     answer: tuple[int, bytes] | Exception, streams: list[bool]
 ) -> None:
-    own, framed = (chat_page(customId=name).configs[0] for name in ("own", "framed"))
-    tab = FakeTab({FRONT: replace(page(FRONT), configs=[own, framed])}, nonce_answers=[STARTED], got=[answer])
+    main, framed = (chat_page(customId=name).configs[0] for name in ("own", "framed"))
+    tab = FakeTab({FRONT: replace(page(FRONT), configs=[main, framed])}, nonce_answers=[STARTED], got=[answer])
 
     capture, _ = await visit(JOB, tab, StepTimer())
 
@@ -107,7 +107,7 @@ async def test_the_written_nonce_counts_only_where_the_site_starts_no_session() 
 
 
 @pytest.mark.parametrize(
-    ("answers", "outcome", "told"),
+    ("answers", "outcome", "reason"),
     [
         ([NO_ROUTE, DEAD], Outcome.SITE_ERROR, "before 2.4.4"),
         ([(401, b'{"code":"rest_login_required"}')], Outcome.SITE_ERROR, "(rest_login_required)"),
@@ -118,12 +118,14 @@ async def test_the_written_nonce_counts_only_where_the_site_starts_no_session() 
         ([(200, b'{"success":true,"restNonce":"no nonce"}')], Outcome.SITE_ERROR, "HTTP 200"),
     ],
 )
-async def test_what_brings_no_session_is_told(answers: list[tuple[int, bytes]], outcome: Outcome, told: str) -> None:
+async def test_what_brings_no_session_is_reported(
+    answers: list[tuple[int, bytes]], outcome: Outcome, reason: str
+) -> None:
     with pytest.raises(VisitFailed) as caught:
         await visited(chat_page(restNonce=OTHER_NONCE), *answers)
 
     assert caught.value.outcome is outcome
-    assert told in caught.value.reason
+    assert reason in caught.value.reason
 
 
 async def test_without_a_route_and_a_nonce_nothing_more_is_asked() -> None:

@@ -10,7 +10,7 @@ from harvester.service.workspace import Workspace
 from shared.secrets import private_dir
 from shared.store import open_store
 from tests.harvester.visiting import Visits
-from tests.proxy.upstreams.ai_engine.engine import RESP, chat, engine_proxy
+from tests.proxy.upstreams.ai_engine.engine import RESP, chat, running_engine_proxy
 from tests.site import SimulatedSite
 from tests.site_ai_engine import SimulatedAiEngine
 
@@ -27,20 +27,20 @@ async def test_each_version_is_visited_and_asked_in_its_own_way(
         engine.behaviour.version, engine.behaviour.discussions = version, True
         async with open_store(f"sqlite:///{tmp_path / 'freeaichat.db'}") as store:
             found = await Visits(store, workspace, cast(SimulatedSite, engine)).capture()
-        async with engine_proxy(engine, data_dir=tmp_path) as proxy:
+        async with running_engine_proxy(engine, data_dir=tmp_path) as proxy:
             first = await chat(proxy, "hello", model=RESP)
             engine.rotate_nonce(keep_previous=True)
-            said = ({"role": "user", "content": "hello"}, {"role": "assistant", "content": first.text}, "again")
+            messages = ({"role": "user", "content": "hello"}, {"role": "assistant", "content": first.text}, "again")
             async with asyncio.timeout(10):  # until a turn goes on with what an answer before it brought
-                while (turn := engine.asked("chats/submit")[-1]).headers["X-WP-Nonce"] != engine.nonce:
-                    assert (await chat(proxy, *said, model=RESP)).status == 200
+                while (turn := engine.requests_to("chats/submit")[-1]).headers["X-WP-Nonce"] != engine.nonce:
+                    assert (await chat(proxy, *messages, model=RESP)).status == 200
 
     assert first.text.startswith(f"[{model}] You said: hello\n")
     assert engine.model_calls[-1].messages == [("user", "hello"), ("assistant", first.text), ("user", "again")]
     assert turn.body["session"] == (found.session_id if session == "" else session)
     assert bool(found.cookie) is (version == "3.2.5")
     assert first.body["usage"]["prompt_tokens"] == 11  # as the provider told
-    assert len(engine.asked("start_session")) == 1
+    assert len(engine.requests_to("start_session")) == 1
 
 
 async def test_what_a_visit_brought_answers_a_turn_as_the_page_would(workspace: Workspace, tmp_path: Path) -> None:
@@ -48,10 +48,10 @@ async def test_what_a_visit_brought_answers_a_turn_as_the_page_would(workspace: 
     async with SimulatedAiEngine() as engine:
         async with open_store(f"sqlite:///{tmp_path / 'freeaichat.db'}") as store:
             found = await Visits(store, workspace, cast(SimulatedSite, engine)).capture()
-        async with engine_proxy(engine, data_dir=tmp_path) as proxy:
+        async with running_engine_proxy(engine, data_dir=tmp_path) as proxy:
             answer = await chat(proxy, "hello", model=RESP)
 
-    (turn,) = engine.asked("chats/submit")
+    (turn,) = engine.requests_to("chats/submit")
     assert answer.text.startswith("[gpt-4o-mini] You said: hello\n")
     assert (turn.headers["User-Agent"], turn.headers["Cookie"]) == (found.user_agent, found.cookie)
     assert turn.body["session"] == found.session_id

@@ -1,4 +1,4 @@
-"""Which nonce and which guest id a visit comes home with; without a browser."""
+"""The nonce and guest id that a visit captures; without a browser."""
 
 import asyncio
 import json
@@ -9,14 +9,14 @@ from harvester.job import Job, Limits
 from harvester.visit.errors import PageFailed, VisitFailed
 from harvester.visit.run import StepTimer, visit
 from shared.models import Capture, Outcome
-from tests.harvester.fake_tab import CONFIG, GUEST, SITE, FakeTab, asked, page
+from tests.harvester.fake_tab import CONFIG, GUEST, SITE, FakeTab, page, plugin_request
 
 FRONT = f"{SITE}/"
 CACHED = {"x-cache": "HIT"}
 GIVEN = (200, b'{"success":true,"data":{"nonce":"given"}}')
-TAKEN = asked("aipkit_cache_sse_message", _ajax_nonce="taken", bot_id=9)
+TAKEN = plugin_request("aipkit_cache_sse_message", _ajax_nonce="taken", bot_id=9)
 ASKING = json.dumps(json.loads(CONFIG) | {"requireConsentCompliance": True})
-STREAMED = asked("aipkit_frontend_chat_stream", _ajax_nonce="taken", session_id="s-1")
+STREAMED = plugin_request("aipkit_frontend_chat_stream", _ajax_nonce="taken", session_id="s-1")
 
 
 def tab(*configs: str, **values: object) -> FakeTab:
@@ -46,7 +46,7 @@ async def test_asking_for_the_nonce_is_tried_once_more() -> None:
 
 
 @pytest.mark.parametrize("answer", [(400, b"0"), (403, b""), TimeoutError()])
-async def test_without_an_answer_the_nonce_of_a_fresh_page_is_believed(answer: tuple[int, bytes] | Exception) -> None:
+async def test_without_an_answer_the_nonce_of_a_fresh_page_is_trusted(answer: tuple[int, bytes] | Exception) -> None:
     tab_ = tab()
     tab_.nonce_answers = [answer]
 
@@ -57,7 +57,9 @@ async def test_without_an_answer_the_nonce_of_a_fresh_page_is_believed(answer: t
 @pytest.mark.parametrize(
     "answer", [(403, b"<title>Just a moment...</title>"), (200, b"<title>Making sure you&#39;re not a bot!</title>")]
 )
-async def test_a_bot_check_in_the_place_of_an_answer_is_told_and_no_nonce_believed(answer: tuple[int, bytes]) -> None:
+async def test_a_bot_check_in_the_place_of_an_answer_is_reported_and_no_nonce_is_trusted(
+    answer: tuple[int, bytes],
+) -> None:
     tab_ = tab()
     tab_.nonce_answers = [answer]
 
@@ -75,7 +77,7 @@ async def test_the_nonce_of_a_page_out_of_a_cache_is_tried_out_with_one_message(
 
 
 async def test_a_cached_nonce_that_the_site_does_not_take_is_not_kept() -> None:
-    refused = asked("aipkit_cache_sse_message", status=403, _ajax_nonce="written", bot_id=5)
+    refused = plugin_request("aipkit_cache_sse_message", status=403, _ajax_nonce="written", bot_id=5)
     tab_ = tab(headers=CACHED)
     tab_.typing_causes = [refused]
 
@@ -105,11 +107,11 @@ async def test_a_visit_in_a_window_waits_for_a_person_to_agree(agrees: bool) -> 
         tab_.pages[FRONT] = agreed
 
     async with asyncio.TaskGroup() as tasks:
-        made = tasks.create_task(make(tab_, consent=10.0 if agrees else 0.3))
+        visit = tasks.create_task(make(tab_, consent=10.0 if agrees else 0.3))
         if agrees:
             tasks.create_task(click())
 
-    assert [bot.consent_required for bot in made.result().bots] == [not agrees]
+    assert [bot.consent_required for bot in visit.result().bots] == [not agrees]
 
 
 async def test_a_field_whose_requests_tell_nothing_is_no_chat() -> None:
@@ -121,7 +123,7 @@ async def test_a_field_whose_requests_tell_nothing_is_no_chat() -> None:
     assert empty.typed == ["Hi"]
 
 
-async def test_a_page_with_another_sites_chat_alone_is_told_and_nothing_is_typed_there() -> None:
+async def test_a_page_with_another_sites_chat_alone_is_reported_and_nothing_is_typed_there() -> None:
     foreign = json.dumps(json.loads(CONFIG) | {"ajaxUrl": "https://shop.example/wp-admin/admin-ajax.php"})
     tab_ = tab(foreign, fields=["aipkit"])
 

@@ -1,4 +1,4 @@
-"""A page out of a cache with a dead nonce, on a site that hands out none: a fresh one past the cache, or the truth."""
+"""A cached page with an expired nonce on a site without the nonce action: a fresh one from past the cache, or none."""
 
 import json
 from typing import Any
@@ -48,7 +48,7 @@ async def test_a_dead_nonce_is_never_captured(visits: Visits, site: SimulatedSit
     assert await visits.store.site_state(site.origin) is None
 
 
-async def test_the_page_of_an_old_plugin_is_believed_when_the_site_takes_its_nonce(
+async def test_the_page_of_an_old_plugin_is_trusted_when_the_site_takes_its_nonce(
     visits: Visits, site: SimulatedSite
 ) -> None:
     site.behaviour.version = "2.3.40"
@@ -59,12 +59,12 @@ async def test_the_page_of_an_old_plugin_is_believed_when_the_site_takes_its_non
 
 def test_a_nonce_is_read_from_pages_and_from_what_core_rest_tells_of_them() -> None:
     chat = inline_chat(DEFAULT_BOTS[7], PageFacts("https://example.org/wp-admin/admin-ajax.php", "0123456789", 0))
-    told = {"id": 20, "content": {"rendered": chat}}
+    rest_page = {"id": 20, "content": {"rendered": chat}}
 
     assert nonce_in(f"<html><body>{chat}".encode()) == "0123456789"
-    assert nonce_in(json.dumps(told).encode()) == "0123456789"
-    assert nonce_in(json.dumps([told]).encode()) == "0123456789"
-    for nothing in (
+    assert nonce_in(json.dumps(rest_page).encode()) == "0123456789"
+    assert nonce_in(json.dumps([rest_page]).encode()) == "0123456789"
+    for without_nonce in (
         b"",
         b"[]",
         b"[1]",
@@ -72,10 +72,10 @@ def test_a_nonce_is_read_from_pages_and_from_what_core_rest_tells_of_them() -> N
         b'{"content":{"rendered":5}}',
         b"<html><div data-config='{'>",
     ):
-        assert nonce_in(nothing) == ""
+        assert nonce_in(without_nonce) == ""
 
 
-def test_where_rest_is_is_read_however_a_page_writes_it() -> None:
+def test_the_rest_address_is_read_in_any_spelling() -> None:
     for written in (
         b'<link rel="https://api.w.org/" href="https://example.org/index.php?rest_route=/&#038;x=1" />',
         b"<LINK href=https://example.org/index.php?rest_route=/&amp;x=1 rel=https://api.w.org/>",

@@ -42,10 +42,10 @@ def test_the_page_alone_is_enough_when_it_says_all() -> None:
 
 
 def test_of_a_page_with_chats_of_several_sites_only_those_of_its_own_are_read() -> None:
-    elsewhere = config(botId=7, ajaxUrl="https://shop.example/wp-admin/admin-ajax.php", nonce="other", postId=99)
+    other_site = config(botId=7, ajaxUrl="https://shop.example/wp-admin/admin-ajax.php", nonce="other", postId=99)
     other_blog = config(botId=8, ajaxUrl="https://example.org/blog/wp-admin/admin-ajax.php", nonce="blog")
 
-    found = read(elsewhere, config(), other_blog, config(botId=6))
+    found = read(other_site, config(), other_blog, config(botId=6))
 
     assert (found.ajax_url, found.nonce, found.post_id) == (AJAX, "written", 18)
     assert [bot.id for bot in found.bots] == [5, 6]
@@ -72,7 +72,7 @@ def test_a_nonce_that_the_site_took_is_better_than_one_that_is_written() -> None
     assert read(config(), observed=(refused, POSTED)).nonce == "posted"
 
 
-def test_nothing_at_all_is_not_complete() -> None:
+def test_an_empty_page_is_incomplete() -> None:
     assert not read(stored={}).is_complete
 
 
@@ -135,14 +135,14 @@ def test_a_chat_needs_consent_when_all_its_bots_do() -> None:
     ],
 )
 def test_an_https_pages_own_address_is_raised_to_https(url: str, written: str, meant: str) -> None:
-    asked = ObservedRequest(ajax_url=written, action="aipkit_cache_sse_message", bot_id=9, status=200)
+    observed = ObservedRequest(ajax_url=written, action="aipkit_cache_sse_message", bot_id=9, status=200)
 
     assert read_page(page(url, config(ajaxUrl=written)), ()).ajax_url == meant
-    assert read_page(page(url), [asked]).ajax_url == meant
+    assert read_page(page(url), [observed]).ajax_url == meant
 
 
 @pytest.mark.parametrize(
-    ("ajax_url", "taken"),
+    ("ajax_url", "expected"),
     [
         ("/blog/wp-admin/admin-ajax.php", "https://example.org/blog/wp-admin/admin-ajax.php"),
         ("https://www.example.org/wp-admin/admin-ajax.php", "https://www.example.org/wp-admin/admin-ajax.php"),
@@ -156,7 +156,7 @@ def test_an_https_pages_own_address_is_raised_to_https(url: str, written: str, m
         ("file:///etc/passwd", ""),
     ],
 )
-def test_messages_and_cookies_go_to_the_pages_own_site_only(ajax_url: str, taken: str) -> None:
-    assert read(config(ajaxUrl=ajax_url)).ajax_url == taken
-    asked = ObservedRequest(ajax_url=ajax_url, action="aipkit_cache_sse_message", bot_id=9, status=200)
-    assert read(observed=(asked,)).ajax_url == taken
+def test_messages_and_cookies_go_to_the_pages_own_site_only(ajax_url: str, expected: str) -> None:
+    assert read(config(ajaxUrl=ajax_url)).ajax_url == expected
+    request = ObservedRequest(ajax_url=ajax_url, action="aipkit_cache_sse_message", bot_id=9, status=200)
+    assert read(observed=(request,)).ajax_url == expected

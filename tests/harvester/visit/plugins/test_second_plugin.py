@@ -18,7 +18,7 @@ FRONT, OTHER = f"{SITE}/", f"{SITE}/chat/"
 READING = ChatConfig(ajax_url=f"{SITE}/wp-json", nonce="", session_id="", post_id=0, bots=(Bot(id=1, name="B"),))
 
 
-class Second(Plugin):
+class SecondPlugin(Plugin):
     """Its chats say `data-system`, and get their nonce by one request."""
 
     kind = "second"
@@ -51,35 +51,35 @@ class SecondChat:
 
 @pytest.fixture(autouse=True)
 def _both(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plugins, "PLUGINS", (*plugins.PLUGINS, Second()))
+    monkeypatch.setattr(plugins, "PLUGINS", (*plugins.PLUGINS, SecondPlugin()))
 
 
-def second(url: str, **values: object) -> Snapshot:
+def second_plugin_page(url: str, **values: object) -> Snapshot:
     return replace(page(url, **values), configs=[{"data-system": "{}"}])
 
 
-async def made(tab: FakeTab) -> tuple[str, str, str, tuple[Bot, ...]]:
+async def captured(tab: FakeTab) -> tuple[str, str, str, tuple[Bot, ...]]:
     job = Job(site=SITE, page_url=FRONT, remembered_url=OTHER, browser="", limits=Limits(chat=0.2, glance=0.1))
     capture, _ = await visit(job, tab, StepTimer())
     found = capture.credentials
     return found.ajax_url, found.nonce, found.session_id, capture.bots
 
 
-async def test_its_chat_is_found_read_and_captured_like_any_other() -> None:
-    tab = FakeTab({FRONT: second(FRONT)}, nonce_answers=[(200, b"n")])
+async def test_a_chat_of_a_second_plugin_is_captured_like_any_other() -> None:
+    tab = FakeTab({FRONT: second_plugin_page(FRONT)}, nonce_answers=[(200, b"n")])
 
-    assert await made(tab) == (READING.ajax_url, "n", "guest", READING.bots)
+    assert await captured(tab) == (READING.ajax_url, "n", "guest", READING.bots)
     assert tab.kept == {"second-guest": "guest"}
     assert tab.typed == []
 
 
-async def test_a_field_of_its_is_enough_to_know_it() -> None:
+async def test_a_chat_field_is_enough_to_recognize_the_plugin() -> None:
     tab = FakeTab({FRONT: page(FRONT, fields=["second"])}, nonce_answers=[(200, b"n")])
 
-    assert (await made(tab))[1] == "n"
+    assert (await captured(tab))[1] == "n"
 
 
 async def test_the_page_that_was_remembered_decides_whose_chat_is_taken() -> None:
-    tab = FakeTab({FRONT: second(FRONT), OTHER: page(OTHER, CONFIG)}, nonce_answers=[(400, b"0")])
+    tab = FakeTab({FRONT: second_plugin_page(FRONT), OTHER: page(OTHER, CONFIG)}, nonce_answers=[(400, b"0")])
 
-    assert (await made(tab))[1] == "written"
+    assert (await captured(tab))[1] == "written"

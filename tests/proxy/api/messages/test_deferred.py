@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.proxy.api.messages.asking import TOOL, asked, assistant, block, message, text, user
+from tests.proxy.api.messages.messages_client import TOOL, assistant, block, message, send, text, user
 from tests.proxy.running import RunningProxy
 from tests.site import SimulatedSite
 
@@ -23,13 +23,13 @@ STEPS: list[dict[str, Any]] = [
 ASKED = "[[script:it]] Go."
 
 
-async def said(proxy: RunningProxy, *messages: Any, tools: Any, **fields: Any) -> dict[str, Any]:
-    """The next message."""
-    return message(await asked(proxy, ASKED, *messages, model=STATEFUL, system=PROMPT, tools=tools, **fields))
+async def next_message(proxy: RunningProxy, *messages: Any, tools: Any, **fields: Any) -> dict[str, Any]:
+    """Send the conversation and return the next message."""
+    return message(await send(proxy, ASKED, *messages, model=STATEFUL, system=PROMPT, tools=tools, **fields))
 
 
 def result(answer: dict[str, Any], *content: Any) -> dict[str, Any]:
-    """What the one call in *answer* gave."""
+    """The result of the one call in *answer*."""
     (call,) = [each for each in answer["content"] if each["type"] == "tool_use"]
     return user(block("tool_result", tool_use_id=call["id"], content=list(content)))
 
@@ -39,13 +39,15 @@ def sent(site: SimulatedSite) -> list[str]:
     return [seen.fields["message"] for seen in site.requests if seen.action == "aipkit_cache_sse_message"]
 
 
-async def test_what_was_found_is_told_once_and_can_be_called(proxy: RunningProxy, site: SimulatedSite) -> None:
+async def test_found_tools_are_described_once_and_can_be_called(proxy: RunningProxy, site: SimulatedSite) -> None:
     site.behaviour.scripts = {"it": STEPS}
-    first = await said(proxy, tools=[TOOL, SEARCH, IDLE])
+    first = await next_message(proxy, tools=[TOOL, SEARCH, IDLE])
     found = result(first, block("tool_reference", tool_name="events"), block("tool_reference", tool_name="get_weather"))
     searched, tools = (assistant(*first["content"]), found), [TOOL, SEARCH, IDLE, EVENTS]
-    second = await said(proxy, *searched, tools=tools)
-    third = await said(proxy, *searched, assistant(*second["content"]), result(second, text("nothing")), tools=tools)
+    second = await next_message(proxy, *searched, tools=tools)
+    third = await next_message(
+        proxy, *searched, assistant(*second["content"]), result(second, text("nothing")), tools=tools
+    )
 
     (call,) = second["content"]
     assert (call["name"], call["input"]) == ("events", {"day": "today"})
@@ -66,12 +68,12 @@ async def test_what_was_found_is_told_once_and_can_be_called(proxy: RunningProxy
         ([TOOL, EVENTS], "tool"),
     ],
 )
-async def test_a_tool_that_nothing_can_find_or_that_is_chosen_is_told_at_once(
+async def test_a_tool_that_nothing_can_find_or_that_is_chosen_is_described_at_once(
     tools: Any, choice: str, proxy: RunningProxy, site: SimulatedSite
 ) -> None:
     site.behaviour.scripts = {"it": [{"calls": [["events", {"day": "today"}]]}]}
     chosen = {"type": choice, **({"name": "events"} if choice == "tool" else {})}
-    answer = await said(proxy, tools=tools, tool_choice=chosen)
+    answer = await next_message(proxy, tools=tools, tool_choice=chosen)
 
     assert [each["name"] for each in answer["content"]] == ["events"]
     assert '{"name":"events",' in sent(site)[0]
@@ -85,8 +87,8 @@ async def test_a_tool_that_comes_amid_the_conversation_is_told_there_and_one_tha
 
     site.behaviour.scripts = {"it": STEPS[1:]}
     changes = [text("A server is connected."), change("tool_addition", "events"), change("tool_removal", "Placeholder")]
-    told = {"role": "system", "content": [*changes, change("tool_addition", "get_weather"), block("tool_addition")]}
-    answer = await said(proxy, told, tools=[TOOL, SEARCH, IDLE, EVENTS])
+    payload = {"role": "system", "content": [*changes, change("tool_addition", "get_weather"), block("tool_addition")]}
+    answer = await next_message(proxy, payload, tools=[TOOL, SEARCH, IDLE, EVENTS])
 
     assert [each["name"] for each in answer["content"]] == ["events"]
     (message,) = sent(site)
@@ -95,11 +97,9 @@ async def test_a_tool_that_comes_amid_the_conversation_is_told_there_and_one_tha
     assert "Placeholder" not in message
 
 
-async def test_a_message_that_changes_the_effort_alone_is_told_to_nobody(
-    proxy: RunningProxy, site: SimulatedSite
-) -> None:
+async def test_a_message_that_changes_the_effort_alone_is_not_sent(proxy: RunningProxy, site: SimulatedSite) -> None:
     change = {"role": "system", "content": [], "output_config": {"effort": "low"}}
 
-    assert (await asked(proxy, change, "hi", change)).status == 200
+    assert (await send(proxy, change, "hi", change)).status == 200
     assert sent(site)[-1] == "hi"
-    assert (await asked(proxy, change, system="Be brief.")).status == 400
+    assert (await send(proxy, change, system="Be brief.")).status == 400

@@ -24,9 +24,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.proxy.api.messages.asking import MODEL, PARIS, PATH, TOOL, assistant, message, text_of, user
+from tests.proxy.api.messages.messages_client import MODEL, PARIS, PATH, TOOL, assistant, message, text_of, user
 from tests.proxy.running import RunningProxy
-from tests.proxy.wire import Wired, exchange
+from tests.proxy.wire import WireResponse, exchange
 from tests.site import SimulatedSite
 
 ANY: Any = object()  # whatever stands there
@@ -70,26 +70,26 @@ CITED = {
 REFUSED = {"type": "refusal", "category": None, "explanation": ANY}
 
 
-def block(index: int, begun: Any, *deltas: Any) -> list[Any]:
+def block(index: int, start: Any, *deltas: Any) -> list[Any]:
     """The events of one content block."""
-    place = {"index": index}
+    at = {"index": index}
     return [
-        {"type": "content_block_start", **place, "content_block": begun},
-        *({"type": "content_block_delta", **place, "delta": delta} for delta in deltas),
-        {"type": "content_block_stop", **place},
+        {"type": "content_block_start", **at, "content_block": start},
+        *({"type": "content_block_delta", **at, "delta": delta} for delta in deltas),
+        {"type": "content_block_stop", **at},
     ]
 
 
 def text(index: int, *more: Any) -> list[Any]:
     """A block of text."""
-    begun = {"type": "text", "text": "", "citations": []}
-    return block(index, begun, {"type": "text_delta", "text": ANY}, *more)
+    start = {"type": "text", "text": "", "citations": []}
+    return block(index, start, {"type": "text_delta", "text": ANY}, *more)
 
 
 def tool(index: int) -> list[Any]:
     """A block of one call."""
-    begun = {"type": "tool_use", "id": ANY, "name": "get_weather", "input": {}, "caller": {"type": "direct"}}
-    return block(index, begun, {"type": "input_json_delta", "partial_json": ANY})
+    start = {"type": "tool_use", "id": ANY, "name": "get_weather", "input": {}, "caller": {"type": "direct"}}
+    return block(index, start, {"type": "input_json_delta", "partial_json": ANY})
 
 
 def ended(reason: str, *, stop: str | None = None, details: Any = None, **usage: Any) -> list[Any]:
@@ -99,7 +99,7 @@ def ended(reason: str, *, stop: str | None = None, details: Any = None, **usage:
 
 
 class Example(NamedTuple):
-    """A documented stream: its events, each kind in a row told once, and what makes it come."""
+    """A documented stream: its events, repeated kinds once, and the request for it."""
 
     events: list[Any]
     fields: Mapping[str, Any] = MappingProxyType({})
@@ -152,8 +152,8 @@ EXAMPLES = {
 examples = pytest.mark.parametrize("name", EXAMPLES)
 
 
-async def answered(proxy: RunningProxy, site: SimulatedSite, name: str, *, stream: bool) -> Wired:
-    """What comes for the request of an example."""
+async def send_example(proxy: RunningProxy, site: SimulatedSite, name: str, *, stream: bool) -> WireResponse:
+    """Send the request of an example."""
     example = EXAMPLES[name]
     site.behaviour.scripts = {"it": [example.step]} if example.step else {}
     messages = [user(f"{example.words} [[script:it]]" if example.step else example.words)]
@@ -162,22 +162,22 @@ async def answered(proxy: RunningProxy, site: SimulatedSite, name: str, *, strea
     return await exchange(proxy.url, "POST", f"{PATH}?beta=true", body, HEADERS)
 
 
-def fits(told: Any, documented: Any) -> bool:
-    """Whether *told* has all that is *documented*; it may have more."""
-    if isinstance(documented, dict) and isinstance(told, dict):
-        return all(name in told and fits(told[name], value) for name, value in documented.items())
-    return documented is ANY or bool(told == documented)
+def fits(actual: Any, documented: Any) -> bool:
+    """Whether *actual* has all that is *documented*; it may have more."""
+    if isinstance(documented, dict) and isinstance(actual, dict):
+        return all(name in actual and fits(actual[name], value) for name, value in documented.items())
+    return documented is ANY or bool(actual == documented)
 
 
 def kind(event: Any) -> tuple[Any, ...]:
-    """What tells one step of a stream from the next."""
+    """The key that separates one step of a stream from the next."""
     inner = event.get("content_block") or event.get("delta") or {}
     return event["type"], event.get("index"), inner.get("type")
 
 
 @examples
 async def test_a_stream_is_as_documented(name: str, proxy: RunningProxy, site: SimulatedSite) -> None:
-    answer = await answered(proxy, site, name, stream=True)
+    answer = await send_example(proxy, site, name, stream=True)
 
     assert answer.status == 200, answer.body
     assert [event.partition("\n")[0] for event in answer.events] == [f"event: {each['type']}" for each in answer.data]
@@ -190,15 +190,15 @@ async def test_a_stream_is_as_documented(name: str, proxy: RunningProxy, site: S
 
 @examples
 async def test_a_whole_message_has_the_same_blocks_and_end(name: str, proxy: RunningProxy, site: SimulatedSite) -> None:
-    told = message(await answered(proxy, site, name, stream=False))
+    reply = message(await send_example(proxy, site, name, stream=False))
 
     events = EXAMPLES[name].events
-    begun = [event["content_block"] for event in events if event["type"] == "content_block_start"]
+    starts = [event["content_block"] for event in events if event["type"] == "content_block_start"]
     last = events[-2]
-    assert fits(told, {**MESSAGE, **last["delta"]})
-    assert fits(told["usage"], last["usage"])
-    assert [each["type"] for each in told["content"]] == [each["type"] for each in begun]
-    for each, documented in zip(told["content"], begun, strict=True):
+    assert fits(reply, {**MESSAGE, **last["delta"]})
+    assert fits(reply["usage"], last["usage"])
+    assert [each["type"] for each in reply["content"]] == [each["type"] for each in starts]
+    for each, documented in zip(reply["content"], starts, strict=True):
         assert fits(each, {**documented, **dict.fromkeys(("text", "input", "citations") & documented.keys(), ANY)})
 
 

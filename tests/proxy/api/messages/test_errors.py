@@ -8,8 +8,8 @@ import pytest
 
 import proxy.upstreams.site.credentials
 from proxy.api.messages import handlers
-from tests.proxy.access.test_keys import MASTER, made
-from tests.proxy.api.messages.asking import MODEL, PATH, asked, error, message, user
+from tests.proxy.access.test_keys import MASTER, create_key
+from tests.proxy.api.messages.messages_client import MODEL, PATH, error, message, send, user
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.wire import exchange
 from tests.site import SimulatedSite
@@ -19,7 +19,7 @@ VERSION = {"anthropic-version": "2023-06-01"}
 
 
 class Failure(NamedTuple):
-    """What is asked, how the site behaves then, and what a client must be told."""
+    """A request, the site's behaviour, and the expected error."""
 
     body: Any
     behaviour: dict[str, Any]
@@ -66,7 +66,7 @@ async def test_without_credentials_it_is_overloaded_for_a_while(
     assert 1 <= int(answer.headers["retry-after"]) <= 120
 
 
-async def test_what_no_other_try_can_mend_is_not_overloaded(
+async def test_permanent_errors_are_not_overloaded_errors(
     site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(proxy.upstreams.site.credentials, "RENEWAL_SECONDS", 0.1)
@@ -79,19 +79,19 @@ async def test_what_no_other_try_can_mend_is_not_overloaded(
     assert answer.headers["x-should-retry"] == "false"
 
 
-async def test_our_own_fault_is_told_in_the_same_shape(running: RunningProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_internal_errors_have_the_same_shape(running: RunningProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError
 
     monkeypatch.setattr(handlers, "parse_messages", broken)
-    answer = await asked(running, "hi")
+    answer = await send(running, "hi")
 
     assert (answer.status, error(answer)["type"]) == (500, "api_error")
 
 
 @pytest.fixture
 async def running(proxy: RunningProxy) -> RunningProxy:
-    """The proxy, whose name is that of a package here."""
+    """The fixture `proxy`, whose name is also that of a package here."""
     return proxy
 
 
@@ -108,11 +108,11 @@ async def test_keys_are_asked_for_before_anything_else(site: SimulatedSite, tmp_
     assert message(right)["type"] == "message"
 
 
-async def test_a_keys_limit_is_told_with_a_time(site: SimulatedSite, tmp_path: Path) -> None:
+async def test_a_rate_limit_error_has_retry_after(site: SimulatedSite, tmp_path: Path) -> None:
     async with running_proxy(site, tmp_path, key=MASTER) as running:
-        own = {"x-api-key": await made(running, rpm=1)}
-        assert (await exchange(running.url, "POST", PATH, BODY, own)).status == 200
-        answer = await exchange(running.url, "POST", PATH, BODY, own)
+        headers = {"x-api-key": await create_key(running, rpm=1)}
+        assert (await exchange(running.url, "POST", PATH, BODY, headers)).status == 200
+        answer = await exchange(running.url, "POST", PATH, BODY, headers)
 
     assert (answer.status, error(answer)["type"]) == (429, "rate_limit_error")
     assert int(answer.headers["retry-after"]) > 0
@@ -129,7 +129,7 @@ BEFORE_HANDLERS = [
 
 
 @pytest.mark.parametrize("failure", BEFORE_HANDLERS)
-async def test_what_reaches_no_handler_is_told_in_the_same_shape(
+async def test_errors_before_any_handler_have_the_same_shape(
     failure: tuple[str, str, dict[str, str], int, str], running: RunningProxy
 ) -> None:
     method, path, headers, status, kind = failure

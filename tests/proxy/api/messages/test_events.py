@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import proxy.api.event_stream
-from tests.proxy.api.messages.asking import BEIJING, PARIS, TOOL, asked, error, kinds, last, played, text_of
+from tests.proxy.api.messages.messages_client import BEIJING, PARIS, TOOL, error, kinds, last, play, send, text_of
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
 
@@ -22,7 +22,7 @@ COUNTS = {"input_tokens", "output_tokens", "cache_creation_input_tokens", "cache
 
 
 async def test_a_text_comes_in_one_block(proxy: RunningProxy) -> None:
-    answer = await asked(proxy, "hi", stream=True)
+    answer = await send(proxy, "hi", stream=True)
 
     assert kinds(answer) == TEXT_ONLY
     assert [event.partition("\n")[0] for event in answer.events] == [f"event: {each['type']}" for each in answer.data]
@@ -45,34 +45,34 @@ async def test_a_text_comes_in_one_block(proxy: RunningProxy) -> None:
 
 async def test_a_call_is_a_block_of_its_own_whose_input_comes_as_json(proxy: RunningProxy, site: SimulatedSite) -> None:
     step = {"text": "Let me look.", "calls": [PARIS, BEIJING]}
-    answer = await played(proxy, site, step, tools=[TOOL], stream=True)
+    answer = await play(proxy, site, step, tools=[TOOL], stream=True)
 
     block = ["content_block_start", "content_block_delta", "content_block_stop"]
     assert kinds(answer) == ["message_start", *block * 3, "message_delta", "message_stop"]
-    begun = [event for event in answer.data if event["type"] == "content_block_start"]
-    assert [event["index"] for event in begun] == [0, 1, 2]
+    starts = [event for event in answer.data if event["type"] == "content_block_start"]
+    assert [event["index"] for event in starts] == [0, 1, 2]
     for number, (_, arguments) in enumerate((PARIS, BEIJING), 1):
-        tool = begun[number]["content_block"]
+        tool = starts[number]["content_block"]
         assert (tool["type"], tool["name"], tool["input"]) == ("tool_use", "get_weather", {})
         assert re.fullmatch(r"toolu_\w{24}", tool["id"])
         deltas = [event["delta"] for event in answer.data if event.get("index") == number and "delta" in event]
         assert {delta["type"] for delta in deltas} == {"input_json_delta"}
         assert deltas[0]["partial_json"] == ""
         assert json.loads("".join(delta["partial_json"] for delta in deltas)) == arguments
-    assert len({event["content_block"]["id"] for event in begun[1:]}) == 2
+    assert len({event["content_block"]["id"] for event in starts[1:]}) == 2
     assert last(answer)["delta"]["stop_reason"] == "tool_use"
     assert text_of(answer) == "Let me look."
 
 
 async def test_a_call_alone_is_the_first_block(proxy: RunningProxy, site: SimulatedSite) -> None:
-    answer = await played(proxy, site, {"calls": [PARIS]}, tools=[TOOL], stream=True)
+    answer = await play(proxy, site, {"calls": [PARIS]}, tools=[TOOL], stream=True)
 
-    begun = [event for event in answer.data if event["type"] == "content_block_start"]
-    assert [(event["index"], event["content_block"]["type"]) for event in begun] == [(0, "tool_use")]
+    starts = [event for event in answer.data if event["type"] == "content_block_start"]
+    assert [(event["index"], event["content_block"]["type"]) for event in starts] == [(0, "tool_use")]
 
 
 async def test_what_the_sites_search_found_is_cited_at_the_end_of_the_text(proxy: RunningProxy) -> None:
-    answer = await asked(proxy, "search it", model="web-search-bot", tools=[SEARCH], stream=True)
+    answer = await send(proxy, "search it", model="web-search-bot", tools=[SEARCH], stream=True)
 
     deltas = [event["delta"] for event in answer.data if event["type"] == "content_block_delta"]
     cited = [delta["citation"] for delta in deltas if delta["type"] == "citations_delta"]
@@ -92,7 +92,7 @@ async def test_pings_fill_silences(
     monkeypatch.setattr(proxy.api.event_stream, "SILENCE_SECONDS", 0.1)
     site.behaviour.first_delta_delay = 0.7
     async with running_proxy(site, tmp_path, keepalive=keepalive) as running:
-        answer = await asked(running, "hi", stream=True)
+        answer = await send(running, "hi", stream=True)
 
     pings = [event for event in answer.data if event["type"] == "ping"]
     assert pings == [{"type": "ping"}] * len(pings)
@@ -104,18 +104,18 @@ async def test_pings_fill_silences(
 
 @pytest.mark.parametrize("mode", ["late_error", "cut"])
 async def test_a_failure_after_text_is_an_error_event_and_the_end(mode: str, proxy: RunningProxy) -> None:
-    answer = await asked(proxy, f"[[mode:{mode}]] hi", stream=True)
+    answer = await send(proxy, f"[[mode:{mode}]] hi", stream=True)
 
     assert answer.status == 200
     assert kinds(answer) == ["message_start", "content_block_start", "content_block_delta", "error"]
-    told = answer.data[-1]
-    assert told["error"]["type"] == "api_error"
-    assert told["request_id"] == answer.headers["request-id"]
+    event = answer.data[-1]
+    assert event["error"]["type"] == "api_error"
+    assert event["request_id"] == answer.headers["request-id"]
     assert answer.events[-1].startswith("event: error\n")
 
 
 async def test_a_failure_before_text_has_a_status(proxy: RunningProxy) -> None:
-    answer = await asked(proxy, "[[mode:err500]] hi", stream=True)
+    answer = await send(proxy, "[[mode:err500]] hi", stream=True)
 
     assert answer.status == 500
     assert error(answer)["type"] == "api_error"
@@ -132,33 +132,31 @@ ENDS: list[tuple[dict[str, Any], str, str, str | None]] = [
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("end", ENDS)
-async def test_the_reason_of_the_end_is_told(
+async def test_stop_reason_and_stop_sequence_are_reported(
     stream: bool, end: tuple[dict[str, Any], str, str, str | None], proxy: RunningProxy
 ) -> None:
-    fields, words, reason, stop = end
-    answer = await asked(proxy, words, stream=stream, **fields)
+    fields, prompt, reason, stop = end
+    answer = await send(proxy, prompt, stream=stream, **fields)
 
-    told = last(answer)["delta"] if stream else json.loads(answer.body)
-    assert (told["stop_reason"], told["stop_sequence"]) == (reason, stop)
-    text = text_of(answer) if stream else "".join(each["text"] for each in told["content"])
+    body = last(answer)["delta"] if stream else json.loads(answer.body)
+    assert (body["stop_reason"], body["stop_sequence"]) == (reason, stop)
+    text = text_of(answer) if stream else "".join(each["text"] for each in body["content"])
     assert text
     assert "word5" not in text or stop is None
 
 
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_refusal_in_place_of_json_is_no_text(stream: bool, proxy: RunningProxy) -> None:
-    form = {"type": "json_schema", "schema": {"type": "object"}}
-    answer = await asked(proxy, "[[mode:refusal]] hi", stream=stream, output_config={"format": form})
+    output_format = {"type": "json_schema", "schema": {"type": "object"}}
+    answer = await send(proxy, "[[mode:refusal]] hi", stream=stream, output_config={"format": output_format})
 
-    told = last(answer)["delta"] if stream else json.loads(answer.body)
-    assert (told["stop_reason"], bool(told["stop_details"]["explanation"])) == ("refusal", True)
-    assert ("content_block_start" not in kinds(answer)) if stream else told["content"] == []
+    body = last(answer)["delta"] if stream else json.loads(answer.body)
+    assert (body["stop_reason"], bool(body["stop_details"]["explanation"])) == ("refusal", True)
+    assert ("content_block_start" not in kinds(answer)) if stream else body["content"] == []
 
 
 async def test_a_stop_sequence_ends_the_text_beside_tools(proxy: RunningProxy, site: SimulatedSite) -> None:
-    answer = await played(
-        proxy, site, {"text": "One, two, three."}, tools=[TOOL], stop_sequences=["three"], stream=True
-    )
+    answer = await play(proxy, site, {"text": "One, two, three."}, tools=[TOOL], stop_sequences=["three"], stream=True)
 
     assert text_of(answer) == "One, two, "
     assert last(answer)["delta"] == {**last(answer)["delta"], "stop_reason": "stop_sequence", "stop_sequence": "three"}

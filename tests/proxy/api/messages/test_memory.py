@@ -1,8 +1,8 @@
-"""What the site is sent of a conversation that goes on, by this API and by others."""
+"""Which messages the site gets of a conversation that continues, in this API and from others."""
 
 from typing import Any
 
-from tests.proxy.api.messages.asking import TOOL, asked, assistant, block, last, message, text, text_of, user
+from tests.proxy.api.messages.messages_client import TOOL, assistant, block, last, message, send, text, text_of, user
 from tests.proxy.running import RunningProxy
 from tests.site import SimulatedSite
 
@@ -21,9 +21,9 @@ def scripted(site: SimulatedSite) -> None:
     site.behaviour.scripts = {"it": [{"text": "I look.", "calls": [["get_weather", {"city": "Paris"}]]}]}
 
 
-async def say(proxy: RunningProxy, *messages: Any, **fields: Any) -> dict[str, Any]:
-    """The next message of a conversation."""
-    return message(await asked(proxy, *messages, model=STATEFUL, system=PROMPT, tools=[TOOL], **fields))
+async def next_message(proxy: RunningProxy, *messages: Any, **fields: Any) -> dict[str, Any]:
+    """Send a conversation and return the next message."""
+    return message(await send(proxy, *messages, model=STATEFUL, system=PROMPT, tools=[TOOL], **fields))
 
 
 def result_of(answer: dict[str, Any]) -> dict[str, Any]:
@@ -34,13 +34,13 @@ def result_of(answer: dict[str, Any]) -> dict[str, Any]:
 
 async def test_an_agents_turns_send_only_what_is_new(proxy: RunningProxy, site: SimulatedSite) -> None:
     scripted(site)
-    first = await say(proxy, "[[script:it]] Go.")
+    first = await next_message(proxy, "[[script:it]] Go.")
     history = ("[[script:it]] Go.", assistant(*first["content"]), user(result_of(first)))
-    second = await say(proxy, *history)
+    second = await next_message(proxy, *history)
 
     assert second["content"][0]["text"] == "So: 21 degrees."
     assert [size > len(PROMPT) for size in sizes(site)] == [True, False]
-    third = await say(proxy, *history, assistant(*second["content"]), "Thanks.")
+    third = await next_message(proxy, *history, assistant(*second["content"]), "Thanks.")
     assert third["content"]
     assert sizes(site)[2] == len("Thanks.")
 
@@ -48,9 +48,9 @@ async def test_an_agents_turns_send_only_what_is_new(proxy: RunningProxy, site: 
 async def test_a_system_text_on_the_way_is_sent_with_what_is_new(proxy: RunningProxy, site: SimulatedSite) -> None:
     scripted(site)
     reminder = {"role": "system", "content": "Mind the time."}
-    first = await say(proxy, "[[script:it]] Go.", reminder)
+    first = await next_message(proxy, "[[script:it]] Go.", reminder)
     history = ("[[script:it]] Go.", reminder, assistant(*first["content"]), user(result_of(first)))
-    await say(proxy, *history, {"role": "system", "content": "It is late."})
+    await next_message(proxy, *history, {"role": "system", "content": "It is late."})
 
     assert [size > len(PROMPT) for size in sizes(site)] == [True, False]
     new = site.model_calls[-1].context[-1]["content"]
@@ -58,9 +58,11 @@ async def test_a_system_text_on_the_way_is_sent_with_what_is_new(proxy: RunningP
     assert "----- system -----\nIt is late." in new
 
 
-async def test_what_began_here_goes_on_in_chat_completions(proxy: RunningProxy, site: SimulatedSite) -> None:
+async def test_a_conversation_of_messages_continues_in_chat_completions(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
     scripted(site)
-    first = await say(proxy, "[[script:it]] Go.")
+    first = await next_message(proxy, "[[script:it]] Go.")
     call = {"name": "get_weather", "arguments": '{"city": "Paris"}'}
     answer = await proxy.chat(
         {"role": "system", "content": PROMPT},
@@ -79,18 +81,20 @@ async def test_what_began_here_goes_on_in_chat_completions(proxy: RunningProxy, 
     assert [size > len(PROMPT) for size in sizes(site)] == [True, False]
 
 
-async def test_what_began_in_chat_completions_goes_on_here(proxy: RunningProxy, site: SimulatedSite) -> None:
+async def test_a_conversation_of_chat_completions_continues_in_messages(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
     scripted(site)
-    begun = await proxy.chat(
+    first = await proxy.chat(
         {"role": "system", "content": PROMPT}, "[[script:it]] Go.", model=STATEFUL, tools=FUNCTIONS
     )
-    said = begun.body["choices"][0]["message"]
-    call = block("tool_use", id=said["tool_calls"][0]["id"], name="get_weather", input={"city": "Paris"})
+    reply = first.body["choices"][0]["message"]
+    call = block("tool_use", id=reply["tool_calls"][0]["id"], name="get_weather", input={"city": "Paris"})
     answered = block("tool_result", tool_use_id=call["id"], content="21 degrees")
-    answer = await asked(
+    answer = await send(
         proxy,
         "[[script:it]] Go.",
-        assistant(text(said["content"]), call),
+        assistant(text(reply["content"]), call),
         user(answered),
         model=STATEFUL,
         system=[text(PROMPT)],
@@ -103,8 +107,8 @@ async def test_what_began_in_chat_completions_goes_on_here(proxy: RunningProxy, 
     assert [size > len(PROMPT) for size in sizes(site)] == [True, False]
 
 
-async def test_it_is_counted_as_any_other_turn(proxy: RunningProxy) -> None:
-    used = message(await asked(proxy, "hi"))["usage"]
+async def test_a_message_is_counted_as_any_other_turn(proxy: RunningProxy) -> None:
+    used = message(await send(proxy, "hi"))["usage"]
     async with proxy.http.get(f"{proxy.url}/metrics") as response:
         lines = (await response.text()).splitlines()
 

@@ -1,4 +1,4 @@
-"""What a request may hold: what of it the model is told, what is left out and named, and what is refused."""
+"""Requests: what reaches the model, what is ignored and named, and what is refused."""
 
 import base64
 import json
@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from tests.pictures import PNG
-from tests.proxy.api.messages.asking import (
+from tests.proxy.api.messages.messages_client import (
     MODEL,
     PARIS,
     TOOL,
-    asked,
     assistant,
     block,
     error,
     message,
-    played,
+    play,
+    send,
     text,
     user,
 )
@@ -36,9 +36,9 @@ def result(content: Any, **fields: Any) -> dict[str, Any]:
     return block("tool_result", tool_use_id="toolu_1", content=content, **fields)
 
 
-async def told(proxy: RunningProxy, site: SimulatedSite, *messages: Any, **fields: Any) -> str:
-    """What the model is told, all in one."""
-    answer = await asked(proxy, *messages, **fields)
+async def prompt_for(proxy: RunningProxy, site: SimulatedSite, *messages: Any, **fields: Any) -> str:
+    """Send *messages* and return the texts that the model gets."""
+    answer = await send(proxy, *messages, **fields)
     assert answer.status == 200, answer.body
     return "\n".join(each["content"] for each in site.model_calls[-1].context if each["role"] == "user")
 
@@ -54,7 +54,7 @@ async def told(proxy: RunningProxy, site: SimulatedSite, *messages: Any, **field
 async def test_the_system_text_comes_as_text_or_blocks(
     system: Any, expected: str, proxy: RunningProxy, site: SimulatedSite
 ) -> None:
-    assert expected in await told(proxy, site, "hi", system=system)
+    assert expected in await prompt_for(proxy, site, "hi", system=system)
 
 
 @pytest.mark.parametrize(
@@ -69,30 +69,30 @@ async def test_the_system_text_comes_as_text_or_blocks(
         ([block("compaction", content="what was said"), text("and?")], "what was said\nand?"),
     ],
 )
-async def test_blocks_of_the_user_are_told_as_text(
+async def test_blocks_of_the_user_are_sent_as_text(
     content: Any, expected: str, proxy: RunningProxy, site: SimulatedSite
 ) -> None:
-    assert await told(proxy, site, user(*content)) == expected
+    assert await prompt_for(proxy, site, user(*content)) == expected
 
 
 async def test_calls_and_results_are_told_in_the_format(proxy: RunningProxy, site: SimulatedSite) -> None:
     answered = user(result([text("21 degrees"), text("dry")]), text("And tomorrow?"))
-    words = await told(proxy, site, "How is the weather?", CALLED, answered, tools=[TOOL])
+    prompt = await prompt_for(proxy, site, "How is the weather?", CALLED, answered, tools=[TOOL])
 
-    assert '```tool_calls\n{"name":"get_weather","arguments":{"city":"Paris"}}\n```' in words
-    assert "----- user -----\n[result of get_weather]\n21 degrees\ndry\n\n----- user -----\nAnd tomorrow?" in words
+    assert '```tool_calls\n{"name":"get_weather","arguments":{"city":"Paris"}}\n```' in prompt
+    assert "----- user -----\n[result of get_weather]\n21 degrees\ndry\n\n----- user -----\nAnd tomorrow?" in prompt
 
 
 @pytest.mark.parametrize("content", ["no such city", [text("no such city")]])
 async def test_a_result_may_be_an_error(content: Any, proxy: RunningProxy, site: SimulatedSite) -> None:
-    words = await told(proxy, site, "Go.", CALLED, user(result(content, is_error=True)), tools=[TOOL])
+    prompt = await prompt_for(proxy, site, "Go.", CALLED, user(result(content, is_error=True)), tools=[TOOL])
 
-    assert "[error of get_weather]\nno such city" in words
+    assert "[error of get_weather]\nno such city" in prompt
 
 
 async def test_a_result_may_be_empty(proxy: RunningProxy, site: SimulatedSite) -> None:
     bare = {key: value for key, value in result("").items() if key != "content"}
-    assert "[result of get_weather]" in await told(proxy, site, "Go.", CALLED, user(bare), tools=[TOOL])
+    assert "[result of get_weather]" in await prompt_for(proxy, site, "Go.", CALLED, user(bare), tools=[TOOL])
 
 
 @pytest.mark.parametrize("where", ["message", "result"])
@@ -100,45 +100,45 @@ async def test_images_travel_as_images(where: str, proxy: RunningProxy, site: Si
     for count, taken in ((1, 1), (5, 4)):
         shown = [IMAGE] * count
         messages = [user(text("Look."), *shown)] if where == "message" else ["Go.", CALLED, user(result(shown))]
-        await told(proxy, site, *messages, model="vision-bot-视觉")
+        await prompt_for(proxy, site, *messages, model="vision-bot-视觉")
         assert site.model_calls[-1].images == taken
 
 
 async def test_thoughts_and_what_servers_of_others_did_is_left_out(proxy: RunningProxy, site: SimulatedSite) -> None:
-    said = assistant(
+    reply = assistant(
         block("thinking", thinking="a secret thought", signature="abc"),
         block("redacted_thinking", data="secret"),
         block("server_tool_use", id="srvtoolu_1", name="web_search", input={"query": "a secret query"}),
         block("web_search_tool_result", tool_use_id="srvtoolu_1", content=[{"title": "secret"}]),
         block("text", text="An answer.", citations=[]),
     )
-    words = await told(proxy, site, "Go.", said, "And now?")
+    prompt = await prompt_for(proxy, site, "Go.", reply, "And now?")
 
-    assert "----- assistant -----\nAn answer.\n" in words
-    assert "secret" not in words
+    assert "----- assistant -----\nAn answer.\n" in prompt
+    assert "secret" not in prompt
 
 
 async def test_what_an_mcp_server_did_is_told_as_a_call_and_its_result(
     proxy: RunningProxy, site: SimulatedSite
 ) -> None:
-    said = assistant(
+    reply = assistant(
         block("mcp_tool_use", id="mcptoolu_1", name="look", server_name="s", input={"at": 1}),
         block("mcp_tool_result", tool_use_id="mcptoolu_1", is_error=False, content=[text("seen")]),
         text("So it is."),
     )
-    words = await told(proxy, site, "Go.", said, "And now?")
+    prompt = await prompt_for(proxy, site, "Go.", reply, "And now?")
 
-    assert words.index('{"name":"look","arguments":{"at":1}}') < words.index("[result of look]\nseen")
-    assert words.index("seen") < words.index("----- assistant -----\nSo it is.")
+    assert prompt.index('{"name":"look","arguments":{"at":1}}') < prompt.index("[result of look]\nseen")
+    assert prompt.index("seen") < prompt.index("----- assistant -----\nSo it is.")
 
 
 async def test_a_last_message_of_the_assistant_is_the_beginning_of_the_answer(
     proxy: RunningProxy, site: SimulatedSite
 ) -> None:
-    words = await told(proxy, site, "Name a city.", assistant("The city of"))
+    prompt = await prompt_for(proxy, site, "Name a city.", assistant("The city of"))
 
-    assert words.endswith("----- assistant -----\nThe city of")
-    assert "write only what comes after it" in words.partition("\n")[0]
+    assert prompt.endswith("----- assistant -----\nThe city of")
+    assert "write only what comes after it" in prompt.partition("\n")[0]
 
 
 IGNORED: list[tuple[dict[str, Any], list[str]]] = [
@@ -152,10 +152,10 @@ IGNORED: list[tuple[dict[str, Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("fields", "names"), IGNORED)
-async def test_what_changes_no_answer_is_left_out_and_named(
+async def test_parameters_without_effect_are_ignored_and_named(
     fields: dict[str, Any], names: list[str], proxy: RunningProxy
 ) -> None:
-    answer = await asked(proxy, "hi", **fields)
+    answer = await send(proxy, "hi", **fields)
 
     assert message(answer)["stop_reason"] == "end_turn"
     assert answer.headers.get("x-ignored-params", "") == ", ".join(names)
@@ -205,10 +205,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "named"), REFUSED)
-async def test_what_makes_no_sense_is_refused_by_its_name(
+async def test_invalid_parameters_are_refused_by_name(
     fields: dict[str, Any], named: str, proxy: RunningProxy, site: SimulatedSite
 ) -> None:
-    answer = await asked(proxy, "hi", **fields)
+    answer = await send(proxy, "hi", **fields)
 
     assert (answer.status, error(answer)["type"]) == (400, "invalid_request_error")
     assert named in error(answer)["message"]
@@ -218,8 +218,8 @@ async def test_what_makes_no_sense_is_refused_by_its_name(
 async def test_there_is_a_limit_of_messages(proxy: RunningProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("proxy.api.messages.blocks.MAX_MESSAGES", 2)
 
-    assert (await asked(proxy, "one", "two")).status == 200
-    assert "'messages'" in error(await asked(proxy, "one", "two", "three"))["message"]
+    assert (await send(proxy, "one", "two")).status == 200
+    assert "'messages'" in error(await send(proxy, "one", "two", "three"))["message"]
 
 
 SEARCHING: list[tuple[dict[str, Any], bool]] = [
@@ -235,7 +235,7 @@ SEARCHING: list[tuple[dict[str, Any], bool]] = [
 async def test_the_search_is_that_of_the_site(
     fields: dict[str, Any], searches: bool, proxy: RunningProxy, site: SimulatedSite
 ) -> None:
-    assert message(await asked(proxy, "hi", model="web-search-bot", **fields))
+    assert message(await send(proxy, "hi", model="web-search-bot", **fields))
     assert site.model_calls[-1].web_search is searches
 
 
@@ -253,7 +253,7 @@ CHOICES: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
 async def test_the_choice_of_tools_holds(
     choice: dict[str, Any], step: dict[str, Any], kinds: list[str], proxy: RunningProxy, site: SimulatedSite
 ) -> None:
-    answer = message(await played(proxy, site, step, tools=[TOOL], tool_choice=choice))
+    answer = message(await play(proxy, site, step, tools=[TOOL], tool_choice=choice))
 
     assert [each["type"] for each in answer["content"]] == kinds
 
@@ -261,7 +261,7 @@ async def test_the_choice_of_tools_holds(
 @pytest.mark.parametrize("mode", ["refuse", "ignore"])
 async def test_tools_may_be_switched_off(mode: str, site: SimulatedSite, tmp_path: Path) -> None:
     async with running_proxy(site, tmp_path, tools=mode) as running:
-        answer = await played(running, site, {"text": "No call."}, tools=[TOOL])
+        answer = await play(running, site, {"text": "No call."}, tools=[TOOL])
 
     if mode == "refuse":
         assert (answer.status, error(answer)["type"]) == (400, "invalid_request_error")
@@ -278,11 +278,11 @@ async def test_tools_may_be_switched_off(mode: str, site: SimulatedSite, tmp_pat
         ({"tools": [TOOL], "tool_choice": {"type": "none"}}, None),
     ],
 )
-async def test_what_is_switched_off_is_refused_by_its_name_where_it_is_wanted(
+async def test_disabled_features_are_refused_by_name_if_requested(
     fields: dict[str, Any], named: str | None, site: SimulatedSite, tmp_path: Path
 ) -> None:
     async with running_proxy(site, tmp_path, tools="refuse") as running:
-        answer = await asked(running, "hi", **fields)
+        answer = await send(running, "hi", **fields)
 
     if named is None:
         assert message(answer)["stop_reason"] == "end_turn"
@@ -292,7 +292,7 @@ async def test_what_is_switched_off_is_refused_by_its_name_where_it_is_wanted(
 
 
 async def test_a_forced_call_that_never_comes_is_an_error(proxy: RunningProxy, site: SimulatedSite) -> None:
-    answer = await played(proxy, site, {"text": "I would rather talk."}, tools=[TOOL], tool_choice={"type": "any"})
+    answer = await play(proxy, site, {"text": "I would rather talk."}, tools=[TOOL], tool_choice={"type": "any"})
 
     assert answer.status == 500
     assert error(answer)["details"] == {"error_code": "invalid_tool_call"}

@@ -1,4 +1,4 @@
-"""Answers as models give them: what has to be read as a call, and what has to stay text.
+"""Answers as models write them: those to be read as calls, and those to stay text.
 
 All are made up. Each names the dialect or the fault that it stands for.
 """
@@ -6,7 +6,7 @@ All are made up. Each names the dialect or the fault that it stands for.
 import json
 
 from tests.proxy.chat.tools.samples import BEIJING, BOTH, PARIS, TO_BEIJING, TO_PARIS, Sample, calls, fence, line
-from tests.proxy.chat.tools.tagged import TAGGED
+from tests.proxy.chat.tools.tagged_samples import TAGGED
 
 _MARKDOWN = "# Title\n\n```python\nprint('a < b')\n```\nEnd\n"
 

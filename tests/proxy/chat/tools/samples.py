@@ -1,11 +1,11 @@
-"""What samples of answers are made of."""
+"""Building blocks of the corpus: samples, fences and calls."""
 
 import json
 from typing import Any, NamedTuple
 
 
 class Sample(NamedTuple):
-    """An answer, the text in it that a client is to see, and the calls with their arguments."""
+    """An answer, its text for the client, and its calls with their arguments."""
 
     label: str
     answer: str
@@ -14,9 +14,9 @@ class Sample(NamedTuple):
     repaired: bool = False
 
 
-def calls(*asked: tuple[str, Any]) -> tuple[tuple[str, Any], ...]:
+def calls(*call: tuple[str, Any]) -> tuple[tuple[str, Any], ...]:
     """The calls of a sample."""
-    return asked
+    return call
 
 
 def fence(*lines: str, word: str = "tool_calls") -> str:
@@ -25,7 +25,7 @@ def fence(*lines: str, word: str = "tool_calls") -> str:
 
 
 def line(name: str, **arguments: Any) -> str:
-    """A call as it is asked for."""
+    """A call in the requested format."""
     return json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)
 
 

@@ -1,4 +1,4 @@
-"""Values that nearly fit a schema: what is made to fit, what stays as it is and is told."""
+"""Values that nearly match a schema: which are coerced, and which are reported unchanged."""
 
 import time
 from typing import Any
@@ -38,7 +38,7 @@ WHOLE = {"city": "Paris", "limit": None, "mode": "plain"}
 
 
 @pytest.mark.parametrize(
-    ("given", "wanted"),
+    ("arguments", "expected"),
     [
         ({}, {}),
         ({"days": "3"}, {"days": 3}),
@@ -63,19 +63,22 @@ WHOLE = {"city": "Paris", "limit": None, "mode": "plain"}
     ],
     ids=str,
 )
-def test_what_nearly_fits_is_made_to_fit(given: dict[str, Any], wanted: dict[str, Any]) -> None:
-    value = WHOLE | given
+def test_near_matches_are_coerced(arguments: dict[str, Any], expected: dict[str, Any]) -> None:
+    value = WHOLE | arguments
 
-    assert coerce(value, compile_schema(CITY)) == (WHOLE | wanted if wanted or not given else WHOLE, bool(given))
-    assert value == WHOLE | given  # the value itself stays as it is
+    assert coerce(value, compile_schema(CITY)) == (
+        WHOLE | expected if expected or not arguments else WHOLE,
+        bool(arguments),
+    )
+    assert value == WHOLE | arguments  # the value itself stays as it is
 
 
 def test_a_whole_number_is_given_without_a_fraction() -> None:
     value = {"days": 3.0, "share": 1e300, "tags": [4.0, 5], "where": {"x": -1e3, "y": 0.5}}
     fitted = coerce(WHOLE | value, compile_schema(CITY))
 
-    wanted = {"days": 3, "share": 1e300, "tags": [4, 5], "where": {"x": -1000, "y": 0.5}}
-    assert (repr(fitted.value), fitted.repaired) == (repr(WHOLE | wanted), False)
+    expected = {"days": 3, "share": 1e300, "tags": [4, 5], "where": {"x": -1000, "y": 0.5}}
+    assert (repr(fitted.value), fitted.repaired) == (repr(WHOLE | expected), False)
     earlier = {"$schema": "http://json-schema.org/draft-04/schema#", "properties": {"days": {"type": "integer"}}}
     assert repr(coerce({"days": 3.0}, compile_schema(earlier)).value) == repr({"days": 3})
 
@@ -85,7 +88,7 @@ def test_what_is_missing_is_set_where_the_schema_says_to_what() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("arguments", "message"),
     [
         ({"days": "three"}, 'days: "three" is not of type "integer"'),
         (
@@ -107,10 +110,10 @@ def test_what_is_missing_is_set_where_the_schema_says_to_what() -> None:
     ],
     ids=str,
 )
-def test_what_does_not_fit_is_told_with_its_place(given: dict[str, Any], told: str) -> None:
-    with pytest.raises(SchemaMismatch) as raised:
-        coerce(WHOLE | given, compile_schema(CITY))
-    assert str(raised.value) == told
+def test_mismatches_are_reported_with_their_path(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(SchemaMismatch) as exc_info:
+        coerce(WHOLE | arguments, compile_schema(CITY))
+    assert str(exc_info.value) == message
 
 
 def test_a_default_beside_a_reference_is_the_one_that_counts() -> None:
@@ -121,10 +124,10 @@ def test_a_default_beside_a_reference_is_the_one_that_counts() -> None:
     assert coerce({}, schema) == ({"a": "celsius", "b": "kelvin"}, True)
 
 
-@pytest.mark.parametrize("told", [{}, {"x": {"anyOf": [{"type": "integer"}, {"type": "string"}]}}])
-def test_what_is_missing_stays_so_where_the_schema_does_not_say_to_what_it_is_set(told: dict[str, Any]) -> None:
+@pytest.mark.parametrize("expected", [{}, {"x": {"anyOf": [{"type": "integer"}, {"type": "string"}]}}])
+def test_what_is_missing_stays_so_where_the_schema_does_not_say_to_what_it_is_set(expected: dict[str, Any]) -> None:
     with pytest.raises(SchemaMismatch, match='"x" is a required property'):
-        coerce({}, compile_schema({"properties": told, "required": ["x"]}))
+        coerce({}, compile_schema({"properties": expected, "required": ["x"]}))
 
 
 def test_null_is_left_out_where_nothing_is_required() -> None:
@@ -156,7 +159,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize(
-    ("given", "wanted"),
+    ("arguments", "expected"),
     [
         ({"form": {"unit": None, "a": "x"}}, {"form": {"a": "x"}}),
         ({"place": {"unit": None, "z": "kelvin"}}, {"place": {"z": "kelvin"}}),
@@ -167,26 +170,26 @@ PLACES = {
     ],
     ids=str,
 )
-def test_null_is_left_out_by_what_its_own_object_requires(given: dict[str, Any], wanted: dict[str, Any]) -> None:
+def test_null_is_left_out_by_what_its_own_object_requires(arguments: dict[str, Any], expected: dict[str, Any]) -> None:
     """Whatever the objects around it do, and wherever its schema is written."""
-    assert coerce({"unit": "kelvin"} | given, compile_schema(PLACES)).value == {"unit": "kelvin"} | wanted
+    assert coerce({"unit": "kelvin"} | arguments, compile_schema(PLACES)).value == {"unit": "kelvin"} | expected
     with pytest.raises(SchemaMismatch, match="unit: null is not one of"):
-        coerce({"unit": None} | given, compile_schema(PLACES))
+        coerce({"unit": None} | arguments, compile_schema(PLACES))
 
 
 @pytest.mark.parametrize("name", ["place", "places", "either"])
 def test_null_stays_where_its_own_object_requires_it(name: str) -> None:
-    place: Any = {"z": None}
+    location: Any = {"z": None}
 
     with pytest.raises(SchemaMismatch, match=name):
-        coerce({"unit": "kelvin", name: [place] if name == "places" else place}, compile_schema(PLACES))
+        coerce({"unit": "kelvin", name: [location] if name == "places" else location}, compile_schema(PLACES))
 
 
 A, B = {"type": "object", "properties": {"n": {"type": "integer"}}}, {"type": "array", "items": {"type": "integer"}}
 
 
 @pytest.mark.parametrize(
-    ("branches", "given", "fitting"),
+    ("branches", "value", "fitting"),
     [
         ([{"type": "string", "enum": ["a"]}, {"type": "integer", "enum": [1]}], None, {}),
         ([A, {"type": "null"}], '{"n": "1"}', {"x": {"n": 1}}),
@@ -199,10 +202,10 @@ A, B = {"type": "object", "properties": {"n": {"type": "integer"}}}, {"type": "a
     ids=str,
 )
 @pytest.mark.parametrize("word", ["anyOf", "oneOf"])
-def test_of_alternatives_the_nearest_is_made_to_fit(word: str, branches: list[Any], given: Any, fitting: Any) -> None:
+def test_of_alternatives_the_nearest_is_made_to_fit(word: str, branches: list[Any], value: Any, fitting: Any) -> None:
     schema = compile_schema({"properties": {"x": {word: branches}}})
 
-    assert coerce({"x": given}, schema) == (fitting, True)
+    assert coerce({"x": value}, schema) == (fitting, True)
 
 
 def test_a_default_is_set_within_an_alternative_as_often_as_one_is_missing() -> None:
@@ -236,7 +239,7 @@ def test_a_large_value_of_many_alternatives_is_judged_soon() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "given", "fitting"),
+    ("expected", "arguments", "fitting"),
     [
         ({"enum": ["a", "b"]}, "A", "a"),
         ({"type": "integer"}, "7", 7),
@@ -247,14 +250,14 @@ def test_a_large_value_of_many_alternatives_is_judged_soon() -> None:
         ({"type": "boolean"}, " TRUE", True),
     ],
 )
-def test_any_number_of_faults_is_mended(wanted: dict[str, Any], given: Any, fitting: Any) -> None:
+def test_any_number_of_mismatches_is_repaired(expected: dict[str, Any], arguments: Any, fitting: Any) -> None:
     names = [f"p{number}" for number in range(20)]
-    schema = compile_schema({"properties": dict.fromkeys(names, wanted)})
+    schema = compile_schema({"properties": dict.fromkeys(names, expected)})
 
-    assert coerce(dict.fromkeys(names, given), schema) == (dict.fromkeys(names, fitting), True)
+    assert coerce(dict.fromkeys(names, arguments), schema) == (dict.fromkeys(names, fitting), True)
 
 
-def test_what_is_told_of_a_long_value_is_short() -> None:
-    with pytest.raises(SchemaMismatch) as raised:
+def test_a_long_value_is_shortened_in_messages() -> None:
+    with pytest.raises(SchemaMismatch) as exc_info:
         coerce({"days": "x" * 100_000}, compile_schema({"properties": {"days": {"type": "integer"}}}))
-    assert len(str(raised.value)) < 320
+    assert len(str(exc_info.value)) < 320

@@ -1,4 +1,4 @@
-"""The corpus: what is a call is read as one, what is text stays it, however the answer comes in pieces."""
+"""The corpus: calls are read as calls and text stays text, however the answer is split."""
 
 import json
 import re
@@ -8,27 +8,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.chat.tools.definitions import Tool, ToolConfig
+from tests.proxy.chat.tools.answer_reader import pieces_of, read
 from tests.proxy.chat.tools.corpus import CALLS, TEXTS
-from tests.proxy.chat.tools.reading import pieces_of, read
 from tests.proxy.chat.tools.samples import Sample
 
 MARKUP = re.compile(r"tool_calls|<.?tool|invoke|parameter|function=|TOOL_CALLS|python_tag|[｜]")
 
 
 @pytest.mark.parametrize("sample", CALLS, ids=lambda sample: sample.label)
-def test_what_is_a_call_is_read_as_one(sample: Sample) -> None:
+def test_calls_are_read_as_calls(sample: Sample) -> None:
     outcome = read([sample.answer])
 
     assert outcome.verdict.problem == ""
     assert [name for name, _ in outcome.calls] == [name for name, _ in sample.calls]
-    for (name, arguments), (_, wanted) in zip(outcome.calls, sample.calls, strict=True):
-        assert (arguments if name == "apply_patch" else json.loads(arguments)) == wanted
+    for (name, arguments), (_, expected) in zip(outcome.calls, sample.calls, strict=True):
+        assert (arguments if name == "apply_patch" else json.loads(arguments)) == expected
     assert outcome.text == sample.text
     assert outcome.verdict.repaired == sample.repaired
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_what_is_text_stays_text(text: str) -> None:
+def test_text_stays_text(text: str) -> None:
     outcome = read([text])
 
     assert outcome.text == text
@@ -37,7 +37,7 @@ def test_what_is_text_stays_text(text: str) -> None:
     assert not outcome.verdict.problem
 
 
-def test_what_is_no_call_among_calls_is_told_and_never_shown() -> None:
+def test_an_invalid_call_among_calls_is_reported_and_never_shown() -> None:
     fenced = read(['```tool_calls\n{"name":"list_files"}\n{"path":"a"}\n```'])
     tagged = read(["<function=list_files></function><function=other></function>"])
 
@@ -47,7 +47,7 @@ def test_what_is_no_call_among_calls_is_told_and_never_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "begun"),
+    ("text", "opening"),
     [
         *(("Well.", "```tool_calls\n"), ("", '```tool_calls\n{"name":"list_files"}\n{"name":"oth')),
         *(("So.", "<tool_call>"), ("The tag is", "<function=list_files>")),
@@ -55,8 +55,8 @@ def test_what_is_no_call_among_calls_is_told_and_never_shown() -> None:
         ("So.", '<invoke name="list_files"><parameter name="a">b</parameter><parameter name="c">d\n\ne'),
     ],
 )
-def test_an_answer_that_ends_where_a_call_should_be_is_told(text: str, begun: str) -> None:
-    outcome = read([f"{text}\n{begun}"])
+def test_an_answer_that_ends_before_its_call_is_reported(text: str, opening: str) -> None:
+    outcome = read([f"{text}\n{opening}"])
 
     assert (outcome.text, outcome.verdict.problem) == (text, "the call was not complete")
 
@@ -82,7 +82,7 @@ def test_a_line_that_imitates_a_result_ends_the_answer(name: str, line_feed: str
         assert (above_all.text.strip(), above_all.verdict.problem) == ("sunny", "")
 
 
-def test_one_value_more_than_is_wanted_is_told_and_never_left_out() -> None:
+def test_one_value_more_than_is_wanted_is_reported_and_never_left_out() -> None:
     parameter = '<parameter name="city">Paris</parameter>'
     outcome = read([f'<invoke name="get_weather">{parameter * 2}</invoke>'])
 
@@ -90,7 +90,7 @@ def test_one_value_more_than_is_wanted_is_told_and_never_left_out() -> None:
     assert 'city: ["Paris","Paris"] is not of type "string"' in outcome.verdict.problem
 
 
-def test_arguments_in_tags_that_are_no_json_are_told_and_never_shown() -> None:
+def test_arguments_in_tags_that_are_no_json_are_reported_and_never_shown() -> None:
     outcome = read(['<function=list_files>{"city": "Paris" "Rome"}</function>\nWell.'])
 
     assert (outcome.text, outcome.calls) == ("", [])

@@ -1,4 +1,4 @@
-"""What a client offers: what is wrong is refused with the field, what is told keeps to the format."""
+"""Tool definitions of clients: invalid ones are refused with their field, valid ones are described to the model."""
 
 import json
 import time
@@ -10,7 +10,7 @@ from proxy.chat.errors import ServiceError
 from proxy.chat.tools.definitions import FUNCTIONS, MESSAGES, RESPONSES, OutputFormat, Tool, ToolChoice, ToolConfig
 from proxy.chat.tools.prompts import instructions, result, with_calls
 from shared.conversations import ToolCall
-from tests.proxy.chat.tools.reading import LIST, OFFER, PATCH, WEATHER, pieces_of, read
+from tests.proxy.chat.tools.answer_reader import LIST, OFFER, PATCH, WEATHER, pieces_of, read
 
 
 @pytest.mark.parametrize(
@@ -38,13 +38,13 @@ from tests.proxy.chat.tools.reading import LIST, OFFER, PATCH, WEATHER, pieces_o
         ({"output_format": OutputFormat({"type": 3}), "fields": RESPONSES}, "text.format.schema"),
     ],
 )
-def test_what_is_wrong_is_refused_with_its_field(offer: dict[str, Any], param: str) -> None:
-    with pytest.raises(ServiceError) as raised:
+def test_invalid_definitions_are_refused_with_their_field(offer: dict[str, Any], param: str) -> None:
+    with pytest.raises(ServiceError) as exc_info:
         ToolConfig(**offer)
-    assert (raised.value.status, raised.value.param) == (400, param)
+    assert (exc_info.value.status, exc_info.value.param) == (400, param)
 
 
-def test_what_is_right_is_taken() -> None:
+def test_valid_definitions_are_accepted() -> None:
     ToolConfig()
     ToolConfig(choice=ToolChoice("none"))
     ToolConfig(tuple(Tool(f"t{number}") for number in range(128)), ToolChoice("required"))
@@ -52,7 +52,7 @@ def test_what_is_right_is_taken() -> None:
     ToolConfig(output_format=OutputFormat())
 
 
-def test_a_pattern_of_another_dialect_is_told_and_not_checked() -> None:
+def test_a_pattern_of_another_dialect_is_reported_and_not_checked() -> None:
     """One odd tool of a server of tools must not keep an agent from all the others."""
     parameters = {"type": "object", "properties": {"city": {"type": "string", "pattern": r"^[\w-.]+$"}}}
     offer = ToolConfig((Tool("look", parameters=parameters), LIST))
@@ -119,8 +119,8 @@ def test_a_choice_names_tools_as_their_definitions_do(chosen: ToolChoice, lines:
     assert [line for line in text if line.startswith(("tool choice", "Call only"))] == lines
     found = ToolConfig((LIST, Tool("look", namespace="a", is_found=True)), ToolChoice.of("look"))
     assert "tool choice: a__look" in instructions(found).splitlines()  # as it was told where it was found
-    trouble = read(["No."], ToolConfig(tools, ToolChoice.of("find"))).verdict.problem
-    assert trouble == "a call of a__find or b__find is required"
+    problem = read(["No."], ToolConfig(tools, ToolChoice.of("find"))).verdict.problem
+    assert problem == "a call of a__find or b__find is required"
 
 
 def test_a_schema_is_in_one_line() -> None:
@@ -134,8 +134,8 @@ def test_a_schema_is_in_one_line() -> None:
 def test_a_schema_leaves_room_for_calls_where_they_may_be_made(
     mode: Literal["auto", "required", "none"], may_call: bool
 ) -> None:
-    for wanted in (OutputFormat({"type": "object"}), OutputFormat()):
-        text = instructions(ToolConfig((LIST,), ToolChoice(mode), output_format=wanted))
+    for output_format in (OutputFormat({"type": "object"}), OutputFormat()):
+        text = instructions(ToolConfig((LIST,), ToolChoice(mode), output_format=output_format))
         assert ("Unless you call a tool, answer with " in text) == may_call
 
 
@@ -197,7 +197,7 @@ def test_a_namespace_is_told_only_where_it_is_needed_and_set_again() -> None:
         "b__find": [("find", "{}")], "other": [("other", "{}")], "b.other": [("other", "{}")], "find": [],
     }.items():  # fmt: skip
         assert read(['```tool_calls\n{"name":"' + spelled + '"}\n```'], offer).calls == calls
-    told = with_calls(
+    encoded = with_calls(
         "",
         [
             ToolCall(id="1", name="find", arguments="{}", namespace="b"),
@@ -205,8 +205,8 @@ def test_a_namespace_is_told_only_where_it_is_needed_and_set_again() -> None:
         ],
         offer,
     )
-    assert '"b__find"' in told
-    assert '"other"' in told
+    assert '"b__find"' in encoded
+    assert '"other"' in encoded
 
 
 @pytest.mark.parametrize("spelled", ["functions.find", "functions.functions.find"])
@@ -221,7 +221,7 @@ def test_a_name_may_begin_as_models_begin_all_names(spelled: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("offer", "calls", "trouble"),
+    ("offer", "calls", "problem"),
     [
         (ToolConfig((LIST, PATCH), parallel=False), ["list_files"], ""),
         (ToolConfig((LIST, PATCH), ToolChoice("none")), [], "list_files may not be called now"),
@@ -229,10 +229,10 @@ def test_a_name_may_begin_as_models_begin_all_names(spelled: str) -> None:
         (ToolConfig((LIST, PATCH), ToolChoice("required")), ["list_files", "apply_patch"], ""),
     ],
 )
-def test_what_is_chosen_holds(offer: ToolConfig, calls: list[str], trouble: str) -> None:
+def test_tool_choice_is_enforced(offer: ToolConfig, calls: list[str], problem: str) -> None:
     outcome = read(['```tool_calls\n{"name":"list_files"}\n{"name":"apply_patch","arguments":"x"}\n```'], offer)
 
-    assert ([name for name, _ in outcome.calls], outcome.verdict.problem) == (calls, trouble)
+    assert ([name for name, _ in outcome.calls], outcome.verdict.problem) == (calls, problem)
 
 
 def test_of_a_list_of_calls_too_only_one_is_taken_where_one_alone_is_wanted() -> None:
@@ -243,7 +243,7 @@ def test_of_a_list_of_calls_too_only_one_is_taken_where_one_alone_is_wanted() ->
 
 
 @pytest.mark.parametrize(
-    ("call", "told"),
+    ("call", "message"),
     [
         ('{"name":"list_files"}\n{"name":"nothing"}', "this is no call of a tool: "),
         ('[{"name":"list_files"},{"name":"nothing"}]', "there is no tool 'nothing'"),
@@ -251,20 +251,20 @@ def test_of_a_list_of_calls_too_only_one_is_taken_where_one_alone_is_wanted() ->
         ('{"name":"list_files","arguments":{"a":1e999}}', "the arguments of list_files: "),
     ],
 )
-def test_a_call_that_cannot_be_made_is_told(call: str, told: str) -> None:
+def test_an_invalid_call_is_reported(call: str, message: str) -> None:
     outcome = read([f"```tool_calls\n{call}\n```"], ToolConfig((LIST,)))
 
-    assert outcome.verdict.problem.startswith(told)
+    assert outcome.verdict.problem.startswith(message)
     assert outcome.text == ""
 
 
 @pytest.mark.parametrize(
-    ("given", "wanted"), [("null", ""), ('{"a":1,"b":"x"}', '{"a":1,"b":"x"}'), ('["a"]', '["a"]'), ("7", "7")]
+    ("argument", "expected"), [("null", ""), ('{"a":1,"b":"x"}', '{"a":1,"b":"x"}'), ('["a"]', '["a"]'), ("7", "7")]
 )
-def test_a_custom_tool_gets_what_is_no_text_as_json(given: str, wanted: str) -> None:
-    outcome = read([f'```tool_calls\n{{"name":"apply_patch","arguments":{given}}}\n```'], ToolConfig((PATCH,)))
+def test_a_custom_tool_gets_what_is_no_text_as_json(argument: str, expected: str) -> None:
+    outcome = read([f'```tool_calls\n{{"name":"apply_patch","arguments":{argument}}}\n```'], ToolConfig((PATCH,)))
 
-    assert outcome.calls == [("apply_patch", wanted)]
+    assert outcome.calls == [("apply_patch", expected)]
 
 
 def test_a_call_that_has_to_be_there_and_is_not_is_trouble() -> None:

@@ -1,4 +1,4 @@
-"""When an upstream is dropped: once it goes on after its calls, and not while it only closes them."""
+"""When an upstream is stopped: once it writes on after its calls, and not while it only closes them."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,8 +11,8 @@ from proxy.chat.tools.call_reader import Verdict
 from proxy.chat.tools.definitions import OutputFormat, ToolChoice, ToolConfig
 from proxy.chat.upstream import StopReading
 from shared.conversations import Message, ToolCall
+from tests.proxy.chat.tools.answer_reader import LIST, OFFER, PATCH, WEATHER, WRITE, pieces_of
 from tests.proxy.chat.tools.corpus import CALLS
-from tests.proxy.chat.tools.reading import LIST, OFFER, PATCH, WEATHER, WRITE, pieces_of
 from tests.proxy.chat.tools.samples import Sample
 
 ONE_AT_A_TIME = ToolConfig((WEATHER, WRITE, LIST, PATCH), parallel=False)
@@ -31,16 +31,16 @@ BEFORE = Message(role="assistant", text="")
 CALL = '```tool_calls\n{"name":"list_files","arguments":{}}\n```'
 
 
-class Given(NamedTuple):
-    """What a client was shown and given of one answer, and what became of it."""
+class Emitted(NamedTuple):
+    """Text and calls passed to a client, and the verdict."""
 
     text: str
     calls: list[str]
     verdict: Verdict
 
 
-def given(text: str, offer: ToolConfig, *, earlier: Message | None = None, cut: bool = False) -> Given:
-    """What comes of *text*; *earlier*: what the try before has given."""
+def emit(text: str, offer: ToolConfig, *, earlier: Message | None = None, cut: bool = False) -> Emitted:
+    """Feed *text*; *earlier*: the result of the attempt before."""
     shown: list[str] = []
     calls: list[str] = []
 
@@ -56,11 +56,11 @@ def given(text: str, offer: ToolConfig, *, earlier: Message | None = None, cut: 
     reading.feed(text)
     assert not (earlier and shown)
     verdict = reading.end(cut=cut)
-    return Given("".join(shown), calls, verdict)
+    return Emitted("".join(shown), calls, verdict)
 
 
-def fed(pieces: Iterable[str], offer: ToolConfig = OFFER) -> tuple[int, str]:
-    """How many calls were given, and all the text that was taken; raises `StopReading` where no more is wanted."""
+def feed(pieces: Iterable[str], offer: ToolConfig = OFFER) -> tuple[int, str]:
+    """Return the number of calls and all the text read; raises `StopReading` once no more is wanted."""
     calls: list[ToolCall] = []
 
     def give(call: ToolCall) -> bool:
@@ -81,7 +81,7 @@ def test_what_closes_a_call_is_taken_with_it_in_any_pieces(sample: Sample, offer
     if offer is ONE_AT_A_TIME and len(sample.calls) > 1:
         return
     for size in (1, 2, 3, 7):
-        assert fed(pieces_of(sample.answer, size), offer) == (len(sample.calls), sample.answer)
+        assert feed(pieces_of(sample.answer, size), offer) == (len(sample.calls), sample.answer)
 
 
 @pytest.mark.parametrize(
@@ -96,29 +96,29 @@ def test_what_closes_a_call_is_taken_with_it_in_any_pieces(sample: Sample, offer
     ],
 )
 @pytest.mark.parametrize("size", [1, 2, 5])
-def test_what_goes_on_after_calls_is_wanted_by_nobody(after: str, size: int) -> None:
-    with pytest.raises(StopReading) as raised:
-        fed([*pieces_of(CALL, 4), *pieces_of(after, size)])
+def test_text_after_calls_is_dropped(after: str, size: int) -> None:
+    with pytest.raises(StopReading) as exc_info:
+        feed([*pieces_of(CALL, 4), *pieces_of(after, size)])
 
-    assert raised.value.end.reason == "tool_calls"
+    assert exc_info.value.end.reason == "tool_calls"
 
 
 def test_another_call_where_one_alone_is_wanted_ends_it_too() -> None:
     with pytest.raises(StopReading):
-        fed(pieces_of(CALL.replace("```tool_calls\n", '```tool_calls\n{"name":"list_files"}\n'), 3), ONE_AT_A_TIME)
+        feed(pieces_of(CALL.replace("```tool_calls\n", '```tool_calls\n{"name":"list_files"}\n'), 3), ONE_AT_A_TIME)
 
 
 @pytest.mark.parametrize("after", ["`" * 300, "</tool_call>" * 30, "\n" * 300, "<" * 300])
-def test_what_closes_calls_has_an_end(after: str) -> None:
+def test_closing_markup_is_bounded(after: str) -> None:
     with pytest.raises(StopReading):
-        fed([CALL, *pieces_of(after, 10)])
+        feed([CALL, *pieces_of(after, 10)])
 
 
 def test_where_a_call_has_to_be_there_no_text_is_shown() -> None:
     offer = ToolConfig((LIST,), ToolChoice("required"))
 
-    assert given(f"Sure.\n{CALL}", offer) == ("", ["list_files"], Verdict())
-    assert given("No.", offer) == ("", [], Verdict("a call of a tool is required"))
+    assert emit(f"Sure.\n{CALL}", offer) == ("", ["list_files"], Verdict())
+    assert emit("No.", offer) == ("", [], Verdict("a call of a tool is required"))
 
 
 @pytest.mark.parametrize("arguments", ["{}", '{"a":1}'])
@@ -126,29 +126,29 @@ def test_a_second_try_gives_what_is_new_and_shows_nothing_where_there_were_calls
     earlier = replace(BEFORE, calls=(ToolCall(id="call_1", name="list_files", arguments=arguments),))
     is_new = arguments != "{}"
 
-    assert given(f"Again.\n{CALL}", OFFER, earlier=earlier) == ("", ["list_files"] * is_new, Verdict())
-    assert given("So.", OFFER, earlier=earlier) == ("", [], Verdict())
+    assert emit(f"Again.\n{CALL}", OFFER, earlier=earlier) == ("", ["list_files"] * is_new, Verdict())
+    assert emit("So.", OFFER, earlier=earlier) == ("", [], Verdict())
 
 
 def test_a_call_that_is_repeated_in_another_order_is_no_new_one() -> None:
     call = ToolCall(id="call_1", name="write_file", arguments='{"path":"a","content":"x"}')
     again = '```tool_calls\n{"name":"write_file","arguments":{"content":"x","path":"a"}}\n```'
 
-    assert given(again, OFFER, earlier=replace(BEFORE, calls=(call,))) == ("", [], Verdict())
+    assert emit(again, OFFER, earlier=replace(BEFORE, calls=(call,))) == ("", [], Verdict())
 
 
 def test_a_second_try_that_is_text_is_shown_once_it_is_whole() -> None:
-    assert given("So.", OFFER, earlier=BEFORE) == ("So.", [], Verdict())
-    assert given("So.", OFFER, earlier=replace(BEFORE, text="Let me look.")) == ("\n\nSo.", [], Verdict())
-    assert given(f"So.\n{CALL}", OFFER, earlier=replace(BEFORE, text="Let me look.")) == ("", ["list_files"], Verdict())
+    assert emit("So.", OFFER, earlier=BEFORE) == ("So.", [], Verdict())
+    assert emit("So.", OFFER, earlier=replace(BEFORE, text="Let me look.")) == ("\n\nSo.", [], Verdict())
+    assert emit(f"So.\n{CALL}", OFFER, earlier=replace(BEFORE, text="Let me look.")) == ("", ["list_files"], Verdict())
 
 
 def test_of_json_the_bare_text_is_shown_and_nothing_of_what_is_none() -> None:
     offer = ToolConfig((LIST,), output_format=OutputFormat())
 
-    assert given('Here:\n```json\n{"a": 1,}\n```', offer) == ('{"a":1}', [], Verdict(repaired=True, is_json=True))
-    assert given(f"Here.\n{CALL}", offer) == ("", ["list_files"], Verdict())
-    broken = given('```json\n{"a": [1]', offer, cut=True)
+    assert emit('Here:\n```json\n{"a": 1,}\n```', offer) == ('{"a":1}', [], Verdict(repaired=True, is_json=True))
+    assert emit(f"Here.\n{CALL}", offer) == ("", ["list_files"], Verdict())
+    broken = emit('```json\n{"a": [1]', offer, cut=True)
     assert (broken.text, bool(broken.verdict.problem), broken.verdict.is_json) == ("", True, True)
 
 
@@ -157,19 +157,19 @@ def test_what_a_model_makes_up_does_not_count_towards_the_limit(size: int) -> No
     made_up = "[result of list_files]\n" + "word " * 100
     reading = Emulation(OFFER, lambda _: True, lambda _: True, max_tokens=20, earlier=None)
 
-    with pytest.raises(StopReading) as raised:
+    with pytest.raises(StopReading) as exc_info:
         list(map(reading.feed, pieces_of(f"So:\n{made_up}", size)))
 
-    assert raised.value.end.reason == "stop"
+    assert exc_info.value.end.reason == "stop"
 
 
 def test_a_call_that_was_cut_off_is_told_as_half() -> None:
-    assert given(CALL[:30], OFFER, cut=True) == ("", [], Verdict(has_partial=True))
+    assert emit(CALL[:30], OFFER, cut=True) == ("", [], Verdict(has_partial=True))
 
 
 @pytest.mark.parametrize("made_up", ["[result of list_files]\na.txt", "[error of another_tool] \r\nno"])
 def test_made_up_results_without_a_call_end_the_answer(made_up: str) -> None:
-    with pytest.raises(StopReading) as raised:
-        fed([f"It is.\n{made_up}"])
+    with pytest.raises(StopReading) as exc_info:
+        feed([f"It is.\n{made_up}"])
 
-    assert raised.value.end.reason == "stop"
+    assert exc_info.value.end.reason == "stop"

@@ -1,4 +1,4 @@
-"""Made-up answers: text without calls passes byte for byte, nothing leaks, nothing hangs."""
+"""Random answers: text without calls passes byte for byte, no markup leaks, nothing hangs."""
 
 import time
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from proxy.chat.tools.call_collector import MAX_CALLS
 from proxy.chat.tools.call_reader import CallReader
 from proxy.chat.tools.definitions import ToolConfig
-from tests.proxy.chat.tools.reading import OFFER, WEATHER, pieces_of, read
+from tests.proxy.chat.tools.answer_reader import OFFER, WEATHER, pieces_of, read
 
 CALL = '{"name":"get_weather","arguments":{"city":"Paris"}}'
 FRAGMENTS = [
@@ -146,7 +146,7 @@ def test_nothing_takes_long(kind: str, size: int) -> None:
     assert time.process_time() - before < 0.7
 
 
-def test_text_goes_on_at_once_but_for_what_may_begin_a_call() -> None:
+def test_text_passes_at_once_unless_it_may_start_a_call() -> None:
     reader = CallReader(ToolConfig((WEATHER,)), str)
     steps = {
         "Hello": "Hello",
@@ -159,15 +159,15 @@ def test_text_goes_on_at_once_but_for_what_may_begin_a_call() -> None:
         '{"name":"other"}': '\n\n```tool_calls\n{"name":"other"}',
         "\n": "\n",
     }
-    for piece, wanted in steps.items():
-        assert "".join(str(event) for event in reader.feed(piece)) == wanted
+    for piece, expected in steps.items():
+        assert "".join(str(event) for event in reader.feed(piece)) == expected
 
 
-def test_json_that_is_no_call_goes_on_as_soon_as_that_is_clear() -> None:
+def test_json_that_is_no_call_passes_as_soon_as_that_is_clear() -> None:
     reader = CallReader(OFFER, str)
 
-    given = ["".join(map(str, reader.feed(piece))) for piece in ('{"', "ci", 'ty"', ": 1")]
-    assert given == ["", '{"ci', 'ty"', ": 1"]
+    deltas = ["".join(map(str, reader.feed(piece))) for piece in ('{"', "ci", 'ty"', ": 1")]
+    assert deltas == ["", '{"ci', 'ty"', ": 1"]
 
 
 def test_calls_without_end_are_cut_off() -> None:

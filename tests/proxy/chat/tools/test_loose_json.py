@@ -1,4 +1,4 @@
-"""JSON as models write it: what is mended is exactly what was meant, and what is not whole stays broken."""
+"""JSON as models write it: repairs keep its meaning, and incomplete JSON stays invalid."""
 
 import json
 import re
@@ -43,7 +43,7 @@ WAYS: list[Callable[[Any], str]] = [repr, _trailing_commas, _raw_line_feeds, _co
 
 
 @given(objects, st.sampled_from(WAYS))
-def test_what_is_mended_is_what_was_meant(value: dict[str, Any], way: Callable[[Any], str]) -> None:
+def test_repaired_json_is_what_was_meant(value: dict[str, Any], way: Callable[[Any], str]) -> None:
     text = way(value)
     if (way is repr and ("\\x" in text or "\\U" in text)) or (way is _raw_line_feeds and r"\\" in json.dumps(value)):
         return  # escapes that JSON does not know are kept as they stand
@@ -86,7 +86,7 @@ def test_missing_brackets_are_added_only_where_that_is_asked_for(value: dict[str
     ],
     ids=lambda text: text[:12],
 )
-def test_what_is_not_whole_stays_broken(text: str) -> None:
+def test_incomplete_json_stays_invalid(text: str) -> None:
     with pytest.raises(MalformedJson):
         read_loose_json(text)
 
@@ -97,10 +97,10 @@ def test_more_than_brackets_is_never_added(text: str) -> None:
         read_loose_json(text, close=True)
 
 
-def test_what_is_wrong_is_told_with_its_place() -> None:
-    with pytest.raises(MalformedJson) as raised:
+def test_errors_have_their_position() -> None:
+    with pytest.raises(MalformedJson) as exc_info:
         read_loose_json('{"name": "x", "arguments": {"a": [1}}')
-    assert str(raised.value) == "Expecting ',' delimiter at " + json.dumps('arguments": {"a": [1}}')
+    assert str(exc_info.value) == "Expecting ',' delimiter at " + json.dumps('arguments": {"a": [1}}')
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_mending_takes_no_long_time(text: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "-inf"])
-def test_what_json_has_no_number_for_is_kept_as_a_word(word: str) -> None:
+def test_nan_and_infinity_are_kept_as_strings(word: str) -> None:
     assert read_loose_json(f'{{"a": {word}, "b": [{word}]}}') == ({"a": word, "b": [word]}, True)
 
 
@@ -174,7 +174,7 @@ def test_code_with_quotes_that_were_not_escaped_is_read_as_it_was_written_or_not
 @pytest.mark.parametrize(
     "text", ['{"a": "b "c"",\n "d": "e "f"",}', '{"a": "b "c""\n "d": "e "f""}', '{"a": "b "c"", d: "e "f""}']
 )
-def test_quotes_that_were_not_escaped_and_commas_that_are_wrong_are_mended_both(text: str) -> None:
+def test_quotes_that_were_not_escaped_and_commas_that_are_wrong_are_repaired_both(text: str) -> None:
     assert read_loose_json(text) == ({"a": 'b "c"', "d": 'e "f"'}, True)
     assert read_loose_json('{"a": ["x "y"",]}') == ({"a": ['x "y"']}, True)
 
@@ -190,7 +190,7 @@ def test_a_comma_between_lines_and_quotes_around_a_word_are_added(text: str) -> 
     assert read_loose_json(f"[{text[1:-1]}\n{text[1:-1]}]") == ([{"a": 1, "b": "c"}] * 2, True)
 
 
-def test_signs_keep_nothing_from_being_mended() -> None:
+def test_signs_do_not_prevent_repair() -> None:
     assert read_loose_json('{"a-": "say "-5" now", "-b": "x"}') == ({"a-": 'say "-5" now', "-b": "x"}, True)
 
 

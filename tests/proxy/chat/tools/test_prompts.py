@@ -1,4 +1,4 @@
-"""What a model is told that takes nothing but text: a history with calls and results, and what was wrong."""
+"""Prompts for models that take only text: histories with calls and results, and retries."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from proxy.chat.history import always_sent
 from proxy.chat.tools.definitions import OutputFormat, Tool, ToolChoice, ToolConfig
 from proxy.chat.tools.prompts import instructions, messages_as_text, retry_prompt
 from shared.conversations import Message, ToolCall, ToolResult
-from tests.proxy.chat.tools.reading import LIST, read
+from tests.proxy.chat.tools.answer_reader import LIST, read
 
 CALLS = (
     ToolCall(id="1", name="look", arguments="{}", namespace="a"),
@@ -18,8 +18,8 @@ FENCE = '```tool_calls\n{"name":"look","arguments":{}}\n{"name":"list_files","ar
 OFFER = ToolConfig((Tool("look", namespace="a"), Tool("list_files")))
 
 
-def told(*messages: Message) -> list[str]:
-    """The texts that the model is told."""
+def prompt_texts(*messages: Message) -> list[str]:
+    """The texts that the model gets."""
     return [message.text for message in messages_as_text(messages, OFFER)]
 
 
@@ -29,10 +29,10 @@ def result(call_id: str, name: str = "", *, failed: bool = False) -> Message:
 
 
 def test_results_are_told_by_the_names_of_their_calls() -> None:
-    asked = Message(role="assistant", text=" ", calls=CALLS)
+    message = Message(role="assistant", text=" ", calls=CALLS)
 
     results = result("1"), result("2", failed=True), result("3"), result("1", "other"), result("1", "a]\n[b")
-    assert told(asked, *results) == [
+    assert prompt_texts(message, *results) == [
         FENCE,
         "[result of look]\n21",
         "[error of list_files]\n21",
@@ -59,16 +59,16 @@ def test_an_answer_by_schema_is_told_what_it_is_for() -> None:
 
 
 def test_a_retry_quotes_what_was_wrong() -> None:
-    trouble = read(['```tool_calls\n{"name":"get_weather","arguments":{"town":"Paris"}}\n```']).verdict.problem
+    problem = read(['```tool_calls\n{"name":"get_weather","arguments":{"town":"Paris"}}\n```']).verdict.problem
 
-    assert trouble.startswith("the arguments of get_weather: ")
-    assert "'town' was unexpected" in trouble
-    assert '"city" is a required property' in trouble
-    assert trouble in retry_prompt(trouble, ToolConfig(), is_json=False).text
+    assert problem.startswith("the arguments of get_weather: ")
+    assert "'town' was unexpected" in problem
+    assert '"city" is a required property' in problem
+    assert problem in retry_prompt(problem, ToolConfig(), is_json=False).text
 
 
 @pytest.mark.parametrize(
-    ("choice", "wanted", "told"),
+    ("choice", "output_format", "expected"),
     [
         (ToolChoice(), None, "the corrected call"),
         (ToolChoice(), OutputFormat(), "the corrected call"),
@@ -77,9 +77,11 @@ def test_a_retry_quotes_what_was_wrong() -> None:
     ],
 )
 def test_a_retry_asks_for_no_call_where_none_may_be_made(
-    choice: ToolChoice, wanted: OutputFormat | None, told: str
+    choice: ToolChoice, output_format: OutputFormat | None, expected: str
 ) -> None:
-    assert told in retry_prompt("oops", ToolConfig((LIST,), choice, output_format=wanted), is_json=False).text
+    assert (
+        expected in retry_prompt("oops", ToolConfig((LIST,), choice, output_format=output_format), is_json=False).text
+    )
 
 
 def test_what_an_agent_works_on_is_its_question_still_in_another_try() -> None:
@@ -93,4 +95,4 @@ def test_what_an_agent_works_on_is_its_question_still_in_another_try() -> None:
 def test_a_call_without_arguments_is_told_as_models_are_to_write_it(nothing: str) -> None:
     call = ToolCall(id="1", name="list_files", arguments=nothing)
 
-    assert '{"name":"list_files","arguments":{}}' in told(Message(role="assistant", text="", calls=(call,)))[0]
+    assert '{"name":"list_files","arguments":{}}' in prompt_texts(Message(role="assistant", text="", calls=(call,)))[0]

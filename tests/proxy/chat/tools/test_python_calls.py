@@ -1,4 +1,4 @@
-"""Calls written as code: read where they are plain, asked for again where they are not, and never run."""
+"""Calls written as Python code: plain ones are read, others asked for again, and none is run."""
 
 import time
 import warnings
@@ -7,7 +7,7 @@ import pytest
 
 from proxy.chat.tools.loose_json import MalformedJson
 from proxy.chat.tools.python_calls import calls_in_code
-from tests.proxy.chat.tools.reading import read
+from tests.proxy.chat.tools.answer_reader import read
 
 
 @pytest.mark.parametrize(

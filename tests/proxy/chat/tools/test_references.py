@@ -1,4 +1,4 @@
-"""References within schemas of strangers: those that unfold without end are refused, however they are spelled."""
+"""References in clients' schemas: endless ones are refused in any spelling."""
 
 import time
 from typing import Any
@@ -75,7 +75,7 @@ def test_references_that_follow_each_other_are_taken() -> None:
     assert compile_schema({"$ref": "#/$defs/a0", "$defs": {**steps, "a400": {"type": "string"}}}).is_valid("x")
 
 
-def test_references_that_run_in_no_circles_keep_no_fault_from_being_mended() -> None:
+def test_references_that_run_in_no_circles_keep_no_fault_from_being_repaired() -> None:
     steps: dict[str, Any] = {f"a{n}": {"properties": {"x": {"$ref": f"#/$defs/a{n + 1}"}}} for n in range(6)}
     schema = compile_schema({"$ref": "#/$defs/a0", "$defs": {**steps, "a6": {"type": "integer"}}})
 

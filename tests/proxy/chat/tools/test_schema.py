@@ -1,4 +1,4 @@
-"""Schemas of strangers: what is none is refused, none of them hangs, fetches or crashes."""
+"""Clients' schemas: invalid ones are refused, and none hangs, fetches or crashes."""
 
 import socket
 import subprocess
@@ -35,7 +35,7 @@ def nested(levels: int, key: str) -> Any:
     ],
     ids=str,
 )
-def test_what_is_no_schema_is_refused(definition: Any) -> None:
+def test_invalid_schemas_are_refused(definition: Any) -> None:
     with pytest.raises(InvalidSchema):
         compile_schema(definition)
 
@@ -94,7 +94,7 @@ def test_a_pattern_that_cannot_be_read_is_not_checked_where_that_is_admitted(pat
     ],
     ids=lambda definition: str(definition)[:40],
 )
-def test_what_is_no_schema_is_refused_for_tools_too(definition: Any) -> None:
+def test_invalid_schemas_are_refused_for_tools_too(definition: Any) -> None:
     with pytest.raises(InvalidSchema):
         compile_schema(definition, any_pattern=True)
 

@@ -1,4 +1,4 @@
-"""Answers by schema: bare JSON that fits, or what is wrong."""
+"""Answers by schema: valid JSON alone, or an error that names what is wrong."""
 
 import json
 import re
@@ -21,7 +21,7 @@ WANTED = OutputFormat(
 
 
 @pytest.mark.parametrize(
-    ("text", "value", "mended"),
+    ("text", "value", "repaired"),
     [
         ('{"a": 1}', {"a": 1}, False),
         ('```json\n{"a": 1}\n```', {"a": 1}, False),
@@ -42,14 +42,14 @@ WANTED = OutputFormat(
         ('```json\n{"b": 1}\n```\nNo:\n```json\n{"a": 3}\n```', {"a": 3}, False),
     ],
 )
-def test_the_json_is_found(text: str, value: Any, mended: bool) -> None:
+def test_the_json_is_found(text: str, value: Any, repaired: bool) -> None:
     answer = read_structured_output(text, WANTED)
 
-    assert (json.loads(answer.value), answer.repaired) == (value, mended)
+    assert (json.loads(answer.value), answer.repaired) == (value, repaired)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "there is no JSON in the answer"),
         ("I cannot say.", "Expecting value"),
@@ -59,8 +59,8 @@ def test_the_json_is_found(text: str, value: Any, mended: bool) -> None:
         ('```json\n{"a": 1, "s": "x', "Unterminated string"),
     ],
 )
-def test_what_is_wrong_is_told(text: str, told: str) -> None:
-    with pytest.raises(SchemaMismatch, match=re.escape(told)):
+def test_errors_name_what_is_wrong(text: str, message: str) -> None:
+    with pytest.raises(SchemaMismatch, match=re.escape(message)):
         read_structured_output(text, WANTED)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.proxy.running import RunningProxy
-from tests.proxy.upstreams.ai_engine.engine import engine_proxy
+from tests.proxy.upstreams.ai_engine.engine import running_engine_proxy
 from tests.site_ai_engine import SimulatedAiEngine
 
 
@@ -17,7 +17,7 @@ async def engine() -> AsyncIterator[SimulatedAiEngine]:
 
 
 @pytest.fixture
-async def fronted(engine: SimulatedAiEngine, tmp_path: Path) -> AsyncIterator[RunningProxy]:
-    """A proxy in front of *engine* alone."""
-    async with engine_proxy(engine, data_dir=tmp_path) as proxy:
+async def engine_proxy(engine: SimulatedAiEngine, tmp_path: Path) -> AsyncIterator[RunningProxy]:
+    """A proxy in front of *engine* only."""
+    async with running_engine_proxy(engine, data_dir=tmp_path) as proxy:
         yield proxy

@@ -40,8 +40,8 @@ def text_of(events: list[Any]) -> str:
     return "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
 
 
-async def captured(site: SimulatedAiEngine, page: str = "chat/") -> Capture:
-    """What a visit of *page* would bring, read over plain HTTP."""
+async def capture_engine(site: SimulatedAiEngine, page: str = "chat/") -> Capture:
+    """Return what a visit of *page* would capture, read over plain HTTP."""
     async with aiohttp.ClientSession() as http:
         async with http.get(site.url + page) as response:
             chats = read_chats(elements_in(await response.text(), (PARAMS, SYSTEM)))
@@ -67,10 +67,10 @@ async def captured(site: SimulatedAiEngine, page: str = "chat/") -> Capture:
 
 
 @asynccontextmanager
-async def engine_proxy(
+async def running_engine_proxy(
     *sites: VisitedSite, data_dir: Path, capture: Capture | None = None, **settings: Any
 ) -> AsyncIterator[RunningProxy]:
-    """A proxy in front of *sites*, in this order; what a visit of each would have brought is stored.
+    """Run a proxy in front of *sites*, in this order, with a stored capture of each.
 
     *capture*: of the AI Engine sites, instead of what their pages tell.
     """
@@ -79,6 +79,6 @@ async def engine_proxy(
     async with open_store(f"sqlite:///{data_dir / 'freeaichat.db'}") as store:
         for engine in engines:
             if await store.site_state(engine.origin) is None:
-                await store.save_capture(capture or await captured(engine), base=0)
-    async with running_proxy(sites[0], data_dir, more=sites[1:], **settings) as proxy:
+                await store.save_capture(capture or await capture_engine(engine), base=0)
+    async with running_proxy(sites[0], data_dir, more_sites=sites[1:], **settings) as proxy:
         yield proxy

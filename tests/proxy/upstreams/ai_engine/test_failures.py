@@ -1,4 +1,4 @@
-"""How the simulated AI Engine site fails, and what a client is told: most of it looks like success there."""
+"""Failures of the simulated AI Engine site, most of which look like success, and the errors that clients get."""
 
 import asyncio
 from dataclasses import replace
@@ -13,57 +13,59 @@ from proxy.upstreams.event_decoder import MAX_EVENT_BYTES
 from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
 from shared.site_client.errors import SiteUnreachable
 from tests.proxy.running import RunningProxy
-from tests.proxy.upstreams.ai_engine.engine import SHORT, captured, chat, engine_proxy, streamed, text_of
-from tests.proxy.upstreams.aipkit.test_attempt import CutReply, Texts
+from tests.proxy.upstreams.ai_engine.engine import SHORT, capture_engine, chat, running_engine_proxy, streamed, text_of
+from tests.proxy.upstreams.aipkit.test_attempt import SplitReply, TextSink
 from tests.site_ai_engine import SimulatedAiEngine
 
 SUBMIT = "chats/submit"
 
 
 @pytest.mark.parametrize("mode", ["errhtml", "empty", "error_event"])
-async def test_a_success_without_text_is_a_failure(fronted: RunningProxy, mode: str) -> None:
-    answer = await chat(fronted, f"[[mode:{mode}]] x")
+async def test_a_success_without_text_is_a_failure(engine_proxy: RunningProxy, mode: str) -> None:
+    answer = await chat(engine_proxy, f"[[mode:{mode}]] x")
 
     assert (answer.status, answer.code) == (502, "upstream_empty_response")
 
 
 @pytest.mark.parametrize("mode", ["late_error", "cut_clean", "incomplete"])
-async def test_a_success_with_half_a_text_is_told_as_one(fronted: RunningProxy, mode: str) -> None:
-    events = await streamed(fronted, f"[[mode:{mode}]] x")
+async def test_a_success_with_half_a_text_is_told_as_one(engine_proxy: RunningProxy, mode: str) -> None:
+    events = await streamed(engine_proxy, f"[[mode:{mode}]] x")
 
     assert text_of(events).startswith("[gpt-4o-mini] You said: ")
     assert events[-1]["error"]["code"] == "upstream_truncated"
-    assert (await chat(fronted, f"[[mode:{mode}]] x")).code == "upstream_truncated"
+    assert (await chat(engine_proxy, f"[[mode:{mode}]] x")).code == "upstream_truncated"
 
 
-async def test_a_stream_that_just_ends_is_cut(fronted: RunningProxy, engine: SimulatedAiEngine) -> None:
+async def test_a_stream_without_an_end_event_is_truncated(
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine
+) -> None:
     engine.behaviour.dies_after = 3
 
-    assert (await streamed(fronted, "hi"))[-1]["error"]["code"] == "upstream_truncated"
+    assert (await streamed(engine_proxy, "hi"))[-1]["error"]["code"] == "upstream_truncated"
 
 
 @pytest.mark.parametrize("kind", ["live", "error", "end"])
 async def test_nothing_behind_an_answers_end_is_of_it(
-    fronted: RunningProxy, engine: SimulatedAiEngine, kind: str
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine, kind: str
 ) -> None:
     engine.behaviour.after_end = f'data: {{"type":"{kind}","data":"more"}}\n\n{{"code":"x","message":"more"}}'
-    events = await streamed(fronted, "[[say:all]]")
+    events = await streamed(engine_proxy, "[[say:all]]")
 
     assert (text_of(events), events[-1]) == ("all", "data: [DONE]")
 
 
-async def read(engine: SimulatedAiEngine, client: CutReply, sink: Texts) -> None:
+async def read(engine: SimulatedAiEngine, client: SplitReply, sink: TextSink) -> None:
     """Read the answer as a turn does."""
-    told, planned = await captured(engine), PlannedTurn((), "hi", (), 0, 0)
-    attempt = Attempt(client, told.credentials, planned, told.bots[0], files=[], sink=sink, begun=lambda: None)
+    capture, planned = await capture_engine(engine), PlannedTurn((), "hi", (), 0, 0)
+    attempt = Attempt(client, capture.credentials, planned, capture.bots[0], files=[], sink=sink, begun=lambda: None)
     async with asyncio.timeout(5):
         await attempt.run(60.0)
 
 
 async def test_an_answer_is_whole_at_its_end_though_the_connection_stays_open(engine: SimulatedAiEngine) -> None:
-    whole, sink = b'data: {"type":"end","data":"{\\"reply\\":\\"all\\"}"}\n\n', Texts(2)
+    whole, sink = b'data: {"type":"end","data":"{\\"reply\\":\\"all\\"}"}\n\n', TextSink(2)
 
-    await read(engine, CutReply([whole], ends=False), sink)
+    await read(engine, SplitReply([whole], ends=False), sink)
 
     assert sink.text_so_far == "all"
 
@@ -75,7 +77,7 @@ async def test_an_answer_is_whole_at_its_end_though_the_connection_stays_open(en
 async def test_an_answer_is_read_though_php_told_the_content_type_before_the_plugin(
     engine: SimulatedAiEngine, whole: bytes, kind: str
 ) -> None:
-    posted, sink = CutReply([whole]), Texts(1)
+    posted, sink = SplitReply([whole]), TextSink(1)
     posted.kind = kind
     await read(engine, posted, sink)
 
@@ -97,26 +99,26 @@ async def test_an_answer_is_read_though_php_told_the_content_type_before_the_plu
 async def test_what_comes_in_place_of_an_answer_keeps_its_meaning_with_status_200(
     engine: SimulatedAiEngine, body: bytes, kind: RefusalKind
 ) -> None:
-    with pytest.raises(SiteRefusal) as caught:
-        await read(engine, CutReply([body]), Texts(1))
+    with pytest.raises(SiteRefusal) as exc_info:
+        await read(engine, SplitReply([body]), TextSink(1))
 
-    assert caught.value.kind is kind
+    assert exc_info.value.kind is kind
 
 
 @pytest.mark.parametrize(("text", "kind"), [("", RefusalKind.UNREACHABLE), ("half", RefusalKind.TRUNCATED)])
-async def test_a_connection_that_breaks_cuts_what_has_begun(
+async def test_a_connection_that_breaks_cuts_what_has_started(
     engine: SimulatedAiEngine, text: str, kind: RefusalKind
 ) -> None:
     event = f'data: {{"type":"live","data":"{text}"}}\n\n'.encode()
 
-    with pytest.raises(SiteRefusal) as caught:
-        await read(engine, CutReply([event], error=SiteUnreachable("reset")), Texts(1))
+    with pytest.raises(SiteRefusal) as exc_info:
+        await read(engine, SplitReply([event], error=SiteUnreachable("reset")), TextSink(1))
 
-    assert caught.value.kind is kind
+    assert exc_info.value.kind is kind
 
 
-async def test_blanks_before_nothing_are_not_passed_on(fronted: RunningProxy) -> None:
-    answer = await chat(fronted, "[[say:  ]]")
+async def test_blanks_before_nothing_are_not_passed_on(engine_proxy: RunningProxy) -> None:
+    answer = await chat(engine_proxy, "[[say:  ]]")
 
     assert answer.code == "upstream_empty_response"
 
@@ -136,25 +138,25 @@ async def test_blanks_before_nothing_are_not_passed_on(fronted: RunningProxy) ->
     ],
 )
 async def test_every_refusal_of_the_site_has_a_status_and_a_code(
-    fronted: RunningProxy, engine: SimulatedAiEngine, switches: dict[str, Any], status: int, code: str
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine, switches: dict[str, Any], status: int, code: str
 ) -> None:
     for name, value in switches.items():
         setattr(engine.behaviour, name, value)
-    answer = await chat(fronted, "hello")
+    answer = await chat(engine_proxy, "hello")
 
     assert (answer.status, answer.code) == (status, code)
 
 
 async def test_what_a_site_repeats_of_the_credentials_is_told_to_nobody(
-    fronted: RunningProxy, engine: SimulatedAiEngine
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine
 ) -> None:
     engine.behaviour.limit_text = f"You have reached the limit ({engine.nonce})."
 
-    assert (await chat(fronted, "hello")).body["error"]["message"].endswith("You have reached the limit (***).")
+    assert (await chat(engine_proxy, "hello")).body["error"]["message"].endswith("You have reached the limit (***).")
 
 
 @pytest.mark.parametrize(
-    ("mode", "told"),
+    ("mode", "expected"),
     [
         ("err400", (400, "context_length_exceeded")),
         ("err401", (502, "upstream_error")),
@@ -170,61 +172,61 @@ async def test_what_a_site_repeats_of_the_credentials_is_told_to_nobody(
     ],
 )
 @pytest.mark.parametrize("streams", [True, False])
-async def test_a_providers_error_is_told_alike_streamed_or_not(
-    engine: SimulatedAiEngine, tmp_path: Path, streams: bool, mode: str, told: tuple[int, str]
+async def test_a_providers_error_is_reported_alike_streamed_or_not(
+    engine: SimulatedAiEngine, tmp_path: Path, streams: bool, mode: str, expected: tuple[int, str]
 ) -> None:
     engine.behaviour.streams = streams
-    async with engine_proxy(engine, data_dir=tmp_path) as proxy:
+    async with running_engine_proxy(engine, data_dir=tmp_path) as proxy:
         answer = await chat(proxy, f"[[mode:{mode}]] x")
 
-    assert (answer.status, answer.code) == told
-    assert len(engine.asked(SUBMIT)) == 1  # the provider may have been paid
+    assert (answer.status, answer.code) == expected
+    assert len(engine.requests_to(SUBMIT)) == 1  # the provider may have been paid
 
 
-async def test_a_model_that_falls_silent_is_told_of(fronted: RunningProxy, engine: SimulatedAiEngine) -> None:
+async def test_a_model_that_falls_silent_is_an_error(engine_proxy: RunningProxy, engine: SimulatedAiEngine) -> None:
     engine.behaviour.upstream_timeout = 0.1
 
-    events = await streamed(fronted, "[[mode:stall]] x")
+    events = await streamed(engine_proxy, "[[mode:stall]] x")
     assert text_of(events).startswith("[gpt-4o-mini]")
     assert events[-1]["error"]["code"] == "upstream_timeout"
 
 
 async def test_a_site_that_falls_silent_is_left(engine: SimulatedAiEngine, tmp_path: Path) -> None:
     engine.behaviour.first_delta_delay = 30.0
-    async with engine_proxy(engine, data_dir=tmp_path, idle_timeout=0.2) as proxy:
+    async with running_engine_proxy(engine, data_dir=tmp_path, idle_timeout=0.2) as proxy:
         answer = await chat(proxy, "hi")
 
     assert (answer.status, answer.code) == (504, "upstream_timeout")
 
 
 async def test_an_answer_is_cut_where_the_client_wants_it_to_end(
-    fronted: RunningProxy, engine: SimulatedAiEngine
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine
 ) -> None:
-    answer = await chat(fronted, "[[say:one two three four]]", stop=["three"])
+    answer = await chat(engine_proxy, "[[say:one two three four]]", stop=["three"])
 
     assert answer.text == "one two "
     assert answer.body["choices"][0]["finish_reason"] == "stop"
 
 
 async def test_a_site_that_fails_again_and_again_is_left_alone(
-    fronted: RunningProxy, engine: SimulatedAiEngine
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine
 ) -> None:
     engine.behaviour.rest_status = 502
-    codes = [(await chat(fronted, "hi")).code for _ in range(6)]
+    codes = [(await chat(engine_proxy, "hi")).code for _ in range(6)]
 
     assert codes == ["upstream_error"] * 5 + ["site_unavailable"]
-    assert len(engine.asked(SUBMIT)) == 5
+    assert len(engine.requests_to(SUBMIT)) == 5
 
 
 async def test_a_text_that_the_page_would_not_take_is_refused_before_anything_is_sent(
-    fronted: RunningProxy, engine: SimulatedAiEngine
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine
 ) -> None:
-    answer = await chat(fronted, "x" * 21, model=SHORT)
+    answer = await chat(engine_proxy, "x" * 21, model=SHORT)
 
     assert (answer.status, answer.code) == (400, "message_too_long")
     assert "takes 20 in one" in answer.body["error"]["message"]
     assert len(engine.requests) == 1  # the visit's
-    assert (await chat(fronted, "x" * 20, model=SHORT)).status == 200
+    assert (await chat(engine_proxy, "x" * 20, model=SHORT)).status == 200
 
 
 @pytest.mark.parametrize(("version", "refuses"), [("2.4.1", True), ("3.6.2", False)])
@@ -232,7 +234,7 @@ async def test_a_text_that_is_longer_in_bytes_is_refused_where_an_old_plugin_cou
     engine: SimulatedAiEngine, tmp_path: Path, version: str, refuses: bool
 ) -> None:
     engine.behaviour.version = version
-    async with engine_proxy(engine, data_dir=tmp_path) as proxy:
+    async with running_engine_proxy(engine, data_dir=tmp_path) as proxy:
         longer, answer = await chat(proxy, "界" * 7, model=SHORT), await chat(proxy, "界" * 6, model=SHORT)
 
     assert (longer.status, answer.status) == (400 if refuses else 200, 200)
@@ -240,11 +242,11 @@ async def test_a_text_that_is_longer_in_bytes_is_refused_where_an_old_plugin_cou
 
 
 async def test_an_error_event_under_json_is_read(engine: SimulatedAiEngine, tmp_path: Path) -> None:
-    capture = await captured(engine)
+    capture = await capture_engine(engine)
     bots = tuple(replace(bot, max_message=100) for bot in capture.bots)  # the page lied
-    async with engine_proxy(engine, data_dir=tmp_path, capture=replace(capture, bots=bots)) as proxy:
+    async with running_engine_proxy(engine, data_dir=tmp_path, capture=replace(capture, bots=bots)) as proxy:
         answer = await chat(proxy, "x" * 50, model=SHORT)
 
     assert (answer.status, answer.code) == (400, "upstream_refused")
     assert "has been rejected" in answer.body["error"]["message"]
-    assert len(engine.asked(SUBMIT)) == 1  # "rejected" is no refusal of the nonce
+    assert len(engine.requests_to(SUBMIT)) == 1  # "rejected" is no refusal of the nonce

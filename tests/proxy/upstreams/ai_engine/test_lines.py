@@ -1,4 +1,4 @@
-"""Lines of answers, cut anywhere."""
+"""Lines of answers, split anywhere."""
 
 from time import perf_counter
 
@@ -22,8 +22,8 @@ def test_a_recorded_stream_gives_the_same_events_however_it_is_cut() -> None:
     assert len(whole) == 17
     for size in (1, 2, 3, 7, 50, 1000):
         assert events(*(STREAM[start : start + size] for start in range(0, len(STREAM), size))) == whole
-    for place in range(len(STREAM)):
-        assert events(STREAM[:place], STREAM[place:]) == whole
+    for position in range(len(STREAM)):
+        assert events(STREAM[:position], STREAM[position:]) == whole
 
 
 def test_an_event_is_given_before_its_lines_end_has_come() -> None:
@@ -36,7 +36,7 @@ def test_an_event_is_given_before_its_lines_end_has_come() -> None:
     assert len(decoder.feed(line + b"\r\n\r\n")) == 1
 
 
-def test_what_is_no_event_is_passed_over_or_kept_whole() -> None:
+def test_other_lines_are_skipped_or_kept_whole() -> None:
     decoder = LineDecoder()
 
     assert decoder.feed(b'data: [1]\ndata: {"a"\ndata: x\n\n') == []
@@ -49,22 +49,22 @@ def test_what_is_no_event_is_passed_over_or_kept_whole() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
 def test_line_ends_of_other_systems_and_byte_order_marks_are_passed_over(size: int) -> None:
-    odd = b"\xef\xbb\xbf\xef\xbb\xbf" + STREAM.replace(b"\n\n", b"\r\n\r\n")
+    with_boms = b"\xef\xbb\xbf\xef\xbb\xbf" + STREAM.replace(b"\n\n", b"\r\n\r\n")
 
-    assert events(*(odd[start : start + size] for start in range(0, len(odd), size))) == events(STREAM)
+    assert events(*(with_boms[start : start + size] for start in range(0, len(with_boms), size))) == events(STREAM)
 
 
-def test_half_a_surrogate_pair_costs_a_character_and_no_event() -> None:
+def test_a_lone_surrogate_costs_a_character_and_no_event() -> None:
     assert events(b'data: {"type":"live","data":"a\\ud800b"}', b"\n\n") == [{"type": "live", "data": "a\ufffdb"}]
 
 
-def test_a_huge_event_in_small_pieces_costs_no_more_than_its_size() -> None:
+def test_a_huge_event_in_small_chunks_costs_no_more_than_its_size() -> None:
     whole = b'data: {"type":"live","data":"' + b"}" * (4 << 20) + b'"}'
-    begun = perf_counter()
+    started = perf_counter()
     found = events(*(whole[start : start + 1000] for start in range(0, len(whole), 1000)), b"\n")
 
     assert len(found) == 1
-    assert perf_counter() - begun < 5.0  # parsed anew with each piece, it would take minutes
+    assert perf_counter() - started < 5.0  # parsed anew with each piece, it would take minutes
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,6 @@ def test_a_huge_event_in_small_pieces_costs_no_more_than_its_size() -> None:
     [b"data: " + b"x" * MAX_EVENT_BYTES, b"<br>" * (MAX_EVENT_BYTES // 4) + b"\n<br>\n"],
     ids=["a line", "a page"],
 )
-def test_what_does_not_end_is_given_up(sent: bytes) -> None:
+def test_an_endless_line_is_given_up(sent: bytes) -> None:
     with pytest.raises(EventTooLarge):
         LineDecoder().feed(sent)

@@ -1,4 +1,4 @@
-"""What of a client's messages a turn carries, and in which form."""
+"""Which of a client's messages a turn carries, and in which form."""
 
 from dataclasses import replace
 
@@ -15,12 +15,12 @@ MARK = "----- system -----\n"
 SYSTEM = "Follow the system text.\n\n----- system -----"
 
 
-def said(role: Role, text: str, *images: str) -> Message:
+def message(role: Role, text: str, *images: str) -> Message:
     return Message(role=role, text=text, images=images)
 
 
 def turns(count: int) -> list[Message]:
-    return [said("assistant" if number % 2 else "user", f"m{number}") for number in range(count)]
+    return [message("assistant" if number % 2 else "user", f"m{number}") for number in range(count)]
 
 
 def planned(*messages: Message, bot: Bot = BOT, most: int = 1_000_000, images: tuple[str, ...] = ()) -> PlannedTurn:
@@ -29,20 +29,20 @@ def planned(*messages: Message, bot: Bot = BOT, most: int = 1_000_000, images: t
 
 
 def test_history_goes_verbatim_and_the_last_text_is_new() -> None:
-    odd = "<b>x</b> &lt; \n\n  pre\0 {USER_LOGIN} [gallery]"
-    found = planned(said("user", odd), said("assistant", "```\nif a < b\n```"), said("user", "now"))
+    markup = "<b>x</b> &lt; \n\n  pre\0 {USER_LOGIN} [gallery]"
+    found = planned(message("user", markup), message("assistant", "```\nif a < b\n```"), message("user", "now"))
 
-    assert found.history == (("user", odd), ("assistant", "```\nif a < b\n```"))
+    assert found.history == (("user", markup), ("assistant", "```\nif a < b\n```"))
     assert (found.text, found.dropped_messages) == ("now", 0)
 
 
 def test_a_system_text_is_the_first_text_of_the_user_since_the_page_has_no_role_for_it() -> None:
-    found = planned(said("system", "be brief"), said("user", "hi"))
+    found = planned(message("system", "be brief"), message("user", "hi"))
 
     ((role, text),) = found.history
     assert role == "user"
     assert text.endswith(f"{MARK}be brief")
-    assert planned(said("user", "hi"), said("system", "be brief")).text.endswith("be brief")
+    assert planned(message("user", "hi"), message("system", "be brief")).text.endswith("be brief")
 
 
 @pytest.mark.parametrize(("count", "kept"), [(15, 0), (17, 0), (19, 2), (31, 14)])
@@ -72,16 +72,16 @@ def test_what_the_site_would_leave_out_unseen_is_left_out_here_in_whole_turns(co
 def test_of_an_agents_history_whole_rounds_go_and_its_task_stays(
     rounds: int, results: int, most: int, kept: list[str]
 ) -> None:
-    asked = [said("user", "hi"), said("assistant", "hello"), said("user", "task")]
+    messages = [message("user", "hi"), message("assistant", "hello"), message("user", "task")]
     for number in range(rounds):
-        result = replace(said("user", f"r {number}"), result=ToolResult())
-        asked += [said("assistant", f"calls {number}"), *[result] * results]
+        result = replace(message("user", f"r {number}"), result=ToolResult())
+        messages += [message("assistant", f"calls {number}"), *[result] * results]
 
-    assert [text for _, text in planned(*asked, most=most).history] == kept
+    assert [text for _, text in planned(*messages, most=most).history] == kept
 
 
 def test_the_system_text_stays_whatever_is_left_out() -> None:
-    found = planned(said("system", "S"), *turns(31))
+    found = planned(message("system", "S"), *turns(31))
 
     assert found.history[0][1].endswith(f"{MARK}S")
     assert found.history[1] == ("user", "m16")
@@ -89,7 +89,7 @@ def test_the_system_text_stays_whatever_is_left_out() -> None:
 
 
 def test_many_system_texts_are_told_as_one_where_the_window_would_leave_some_out_unseen() -> None:
-    rules = [said("system", f"rule {number}") for number in range(20)]
+    rules = [message("system", f"rule {number}") for number in range(20)]
     found = planned(*rules, *turns(5))
 
     assert found.history[0] == ("user", f"{SYSTEM}{chr(10)}" + "\n\n".join(rule.text for rule in rules))
@@ -104,7 +104,7 @@ def test_system_texts_become_one_that_the_page_takes_or_stay_apart(
     letter: str, counts_bytes: bool, size: int, more: int, told_apart: bool
 ) -> None:
     limit = len(SYSTEM) + 1 + 2 * 40 * size + 2 + more
-    rules = (said("system", letter * 40), said("system", letter * 40))
+    rules = (message("system", letter * 40), message("system", letter * 40))
 
     ask = Ask("m", (*rules, *turns(17)))
     found = plan_turn(ask, replace(BOT, max_message=limit), max_transcript=10_000, counts_bytes=counts_bytes)
@@ -113,20 +113,20 @@ def test_system_texts_become_one_that_the_page_takes_or_stay_apart(
 
 
 def test_a_transcript_that_is_too_long_loses_its_oldest_turns() -> None:
-    found = planned(said("user", "x" * 50), said("assistant", "y"), said("user", "z"), most=40)
+    found = planned(message("user", "x" * 50), message("assistant", "y"), message("user", "z"), most=40)
 
     assert (found.history, found.dropped_messages) == ((), 2)
 
 
 @pytest.mark.parametrize(("most", "dropped"), [(34, 0), (33, 2), (23, 2), (22, 4)])
 def test_no_more_turns_are_left_out_than_must_be(most: int, dropped: int) -> None:
-    texts = [said("user", "x"), said("assistant", "y" * 10), said("user", "x"), said("assistant", "y" * 10)]
+    texts = [message("user", "x"), message("assistant", "y" * 10), message("user", "x"), message("assistant", "y" * 10)]
 
-    assert planned(*texts, said("user", "z" * 12), most=most).dropped_messages == dropped
+    assert planned(*texts, message("user", "z" * 12), most=most).dropped_messages == dropped
 
 
-def test_an_answer_at_the_end_is_gone_on_with() -> None:
-    found = planned(said("user", "count"), said("assistant", "one, "))
+def test_an_answer_at_the_end_is_continued() -> None:
+    found = planned(message("user", "count"), message("assistant", "one, "))
 
     assert found.history == (("user", "count"), ("assistant", "one, "))
     assert "comes after it" in found.text
@@ -135,67 +135,67 @@ def test_an_answer_at_the_end_is_gone_on_with() -> None:
 @pytest.mark.parametrize(
     "messages",
     [
-        [said("user", "x" * 21)],
-        [said("user", "x" * 21), said("assistant", "a"), said("user", "now")],
-        [said("system", "short enough by itself"), said("user", "now")],
+        [message("user", "x" * 21)],
+        [message("user", "x" * 21), message("assistant", "a"), message("user", "now")],
+        [message("system", "short enough by itself"), message("user", "now")],
     ],
 )
 def test_no_text_may_be_longer_than_the_page_lets_its_visitor_type(messages: list[Message]) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Refusal) as exc_info:
         planned(*messages, bot=replace(BOT, max_message=20))
 
-    assert (caught.value.error.status, caught.value.error.code) == (400, "message_too_long")
-    assert "takes 20 in one" in caught.value.error.message
-    assert caught.value.reason is RefusalReason.MODEL
-    assert caught.value.may_move_on
+    assert (exc_info.value.error.status, exc_info.value.error.code) == (400, "message_too_long")
+    assert "takes 20 in one" in exc_info.value.error.message
+    assert exc_info.value.reason is RefusalReason.MODEL
+    assert exc_info.value.may_move_on
 
 
 def test_length_is_counted_in_characters_without_the_blanks_around_and_not_of_answers() -> None:
     short = replace(BOT, max_message=20)
     found = planned(
-        said("user", "😀" * 20), said("assistant", "a" * 500), said("user", f"\n {'界' * 20} \n"), bot=short
+        message("user", "😀" * 20), message("assistant", "a" * 500), message("user", f"\n {'界' * 20} \n"), bot=short
     )
 
     assert len(found.history) == 2
-    assert planned(said("user", "x" * 9999), bot=replace(BOT, max_message=0)).text
+    assert planned(message("user", "x" * 9999), bot=replace(BOT, max_message=0)).text
 
 
 def test_before_characters_were_counted_bytes_were() -> None:
     short = replace(BOT, max_message=20)
-    ask = Ask("m", (said("user", "界" * 7),))
+    ask = Ask("m", (message("user", "界" * 7),))
 
     assert plan_turn(ask, short, max_transcript=100).text
     with pytest.raises(Refusal, match="21 bytes"):
         plan_turn(ask, short, max_transcript=100, counts_bytes=True)
 
 
-def test_half_a_surrogate_pair_would_lose_the_whole_turn_and_is_replaced() -> None:
-    found = planned(said("user", "a\ud800b"), said("assistant", "x"), said("user", "c\udc00"))
+def test_a_lone_surrogate_would_lose_the_whole_turn_and_is_replaced() -> None:
+    found = planned(message("user", "a\ud800b"), message("assistant", "x"), message("user", "c\udc00"))
 
     assert (found.history[0][1], found.text) == ("a\ufffdb", "c\ufffd")
 
 
 def test_pictures_go_where_the_page_takes_them_the_newest_first() -> None:
     seeing = replace(BOT, images=True, max_images=2)
-    messages = [said("user", "one", "a", "b"), said("assistant", "x"), said("user", "two", "c")]
+    messages = [message("user", "one", "a", "b"), message("assistant", "x"), message("user", "two", "c")]
     found = planned(*messages, bot=seeing, images=("a", "b", "c"))
 
     assert [image.base64 for image in found.images] == ["b", "c"]
     assert found.dropped_images == 1
-    assert planned(said("user", " ", "a"), bot=seeing, images=("a",)).text == "Please look at the attached image."
+    assert planned(message("user", " ", "a"), bot=seeing, images=("a",)).text == "Please look at the attached image."
 
 
 def test_earlier_pictures_are_left_out_where_the_page_takes_none_and_new_ones_refused() -> None:
-    earlier = [said("user", "one", "a"), said("assistant", "x"), said("user", "two")]
+    earlier = [message("user", "one", "a"), message("assistant", "x"), message("user", "two")]
     assert planned(*earlier, images=("a",)).dropped_images == 1
 
-    with pytest.raises(Refusal) as caught:
-        planned(said("user", "look", "a"), images=("a",))
-    assert caught.value.error.code == "images_not_supported"
+    with pytest.raises(Refusal) as exc_info:
+        planned(message("user", "look", "a"), images=("a",))
+    assert exc_info.value.error.code == "images_not_supported"
 
 
 def test_blanks_alone_are_no_message() -> None:
-    with pytest.raises(Refusal) as caught:
-        planned(said("user", "hi"), said("assistant", "x"), said("user", " \n\0"))
+    with pytest.raises(Refusal) as exc_info:
+        planned(message("user", "hi"), message("assistant", "x"), message("user", " \n\0"))
 
-    assert caught.value.error.code == "empty_message"
+    assert exc_info.value.error.code == "empty_message"

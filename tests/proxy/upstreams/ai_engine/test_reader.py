@@ -27,16 +27,16 @@ def read(body: bytes) -> tuple[str, ReplyReader]:
 
 
 def stream(*pieces: str, **end: Any) -> bytes:
-    told = [{"type": "live", "data": piece} for piece in pieces]
+    live_events = [{"type": "live", "data": piece} for piece in pieces]
     whole = {"success": True, "reply": "".join(pieces).strip(), **end}
-    told.append({"type": "end", "data": json.dumps(whole)})
-    return b"".join(f"data: {json.dumps(event)}\n\n".encode() for event in told)
+    live_events.append({"type": "end", "data": json.dumps(whole)})
+    return b"".join(f"data: {json.dumps(event)}\n\n".encode() for event in live_events)
 
 
-def refused(body: bytes) -> RefusalKind:
-    with pytest.raises(SiteRefusal) as caught:
+def refusal_of(body: bytes) -> RefusalKind:
+    with pytest.raises(SiteRefusal) as exc_info:
         read(body)
-    return caught.value.kind
+    return exc_info.value.kind
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_a_line_feed_with_blanks_before_it_stays_in_an_answer_that_is_no_stream(
     assert read(json.dumps({"success": True, "reply": "a  \nb  \n\nc"}).encode())[0] == "a  \nb  \n\nc"
 
 
-def test_figures_of_the_provider_are_told_and_guesses_are_not() -> None:
+def test_provider_usage_is_reported_and_estimates_are_not() -> None:
     assert read(recording("02-submit-stream.http").body)[1].usage == Usage(14, 26)
     assert read(recording("03-submit-stream-chatcompletions.http").body)[1].usage is None
     assert read(recording("90-2.4.1-stream.http").body)[1].usage == Usage(12, 22)  # of a version that does not say
 
 
 @pytest.mark.parametrize(
-    ("told", "usage"),
+    ("value", "usage"),
     [
         ({"prompt_tokens": 3, "completion_tokens": 4, "accuracy": "price"}, Usage(3, 4)),
         ({"prompt_tokens": 3, "completion_tokens": 4, "accuracy": "full"}, Usage(3, 4)),
@@ -81,9 +81,9 @@ def test_figures_of_the_provider_are_told_and_guesses_are_not() -> None:
         ([], None),
     ],
 )
-def test_figures_are_taken_where_they_can_be_some(told: object, usage: Usage | None) -> None:
-    assert read(stream("x", usage=told))[1].usage == usage
-    assert read(json.dumps({"success": True, "reply": "x", "usage": told}).encode())[1].usage == usage
+def test_figures_are_taken_where_they_can_be_some(value: object, usage: Usage | None) -> None:
+    assert read(stream("x", usage=value))[1].usage == usage
+    assert read(json.dumps({"success": True, "reply": "x", "usage": value}).encode())[1].usage == usage
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_the_token_of_the_next_turn_is_noted(name: str, nonce: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["50-event-logs", "50b-event-logs-chatcompletions"])
-def test_what_the_site_does_meanwhile_is_no_text(name: str) -> None:
+def test_progress_events_are_not_text(name: str) -> None:
     text, _ = read(recording(f"{name}.http").body)
 
     assert text.startswith("[")
@@ -123,7 +123,7 @@ def test_what_the_site_does_meanwhile_is_no_text(name: str) -> None:
     ],
 )
 def test_a_recorded_failure_is_one_however_it_looks(name: str, kind: RefusalKind) -> None:
-    assert refused(recording(f"{name}.http").body) is kind
+    assert refusal_of(recording(f"{name}.http").body) is kind
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_recorded_failure_is_one_however_it_looks(name: str, kind: RefusalKind
     ],
 )
 def test_what_comes_without_a_stream_is_whole_or_a_failure(body: bytes, kind: RefusalKind) -> None:
-    assert refused(body) is kind
+    assert refusal_of(body) is kind
 
 
 def test_blanks_alone_are_no_answer_and_are_not_passed_on() -> None:
@@ -144,8 +144,8 @@ def test_blanks_alone_are_no_answer_and_are_not_passed_on() -> None:
     assert reader.read({"type": "live", "data": "  \n"}) == ""
     assert reader.read({"type": "live", "data": " "}) == ""
     assert reader.read({"type": "live", "data": "x"}) == "\n x"
-    assert refused(stream(" ", "\n\n")) is RefusalKind.EMPTY
-    assert refused(stream(*([" " * 1000] * 100))) is RefusalKind.UPSTREAM  # nor are they held without end
+    assert refusal_of(stream(" ", "\n\n")) is RefusalKind.EMPTY
+    assert refusal_of(stream(*([" " * 1000] * 100))) is RefusalKind.UPSTREAM  # nor are they held without end
 
 
 def test_blanks_before_a_line_feed_are_the_plugins_only_where_that_came_alone() -> None:
@@ -159,7 +159,7 @@ def test_a_reply_that_was_not_streamed_is_given_at_the_end() -> None:
 
 @pytest.mark.parametrize("end", [{"reply": ""}, {"reply": " \n"}, {"reply": None}, {"reply": ["x"], "images": []}])
 def test_an_end_that_brings_no_reply_ends_no_text(end: dict[str, Any]) -> None:
-    assert refused(stream("some", "text", **end)) is RefusalKind.TRUNCATED
+    assert refusal_of(stream("some", "text", **end)) is RefusalKind.TRUNCATED
     assert read(stream("some", "text", **end, actions=[{"type": "function"}]))[0] == "sometext"
 
 
@@ -168,7 +168,7 @@ def test_an_end_that_cannot_be_read_ends_no_text(data: object) -> None:
     live = b'data: {"type":"live","data":"some text"}\n\n'
 
     assert (
-        refused(live + b"data: " + json.dumps({"type": "end", "data": data}).encode() + b"\n\n")
+        refusal_of(live + b"data: " + json.dumps({"type": "end", "data": data}).encode() + b"\n\n")
         is RefusalKind.TRUNCATED
     )
 
@@ -202,10 +202,10 @@ def test_pictures_are_an_answer_and_actions_of_the_page_are_not() -> None:
     assert (
         read(stream(images=["https://h/a.png", "https://h/b.png"]))[0] == "![](https://h/a.png)\n\n![](https://h/b.png)"
     )
-    assert refused(stream(actions=[{"name": "open"}])) is RefusalKind.EMPTY
+    assert refusal_of(stream(actions=[{"name": "open"}])) is RefusalKind.EMPTY
 
 
-def test_what_is_no_nonce_is_never_sent_as_one() -> None:
+def test_an_invalid_nonce_is_never_sent() -> None:
     assert read(stream("hi", new_token="5c95\r\nX: y"))[1].new_nonce == ""
 
 
@@ -221,7 +221,7 @@ def test_an_estimate_tells_of_a_cut_only_where_the_provider_counts_every_whole_a
     estimated = {"usage": {"prompt_tokens": 1, "completion_tokens": 1, "accuracy": "estimated"}}
 
     assert read(stream("x", responseId="chatcmpl-1", **estimated))[0] == "x"
-    assert refused(stream("x", responseId="resp_1", **estimated)) is RefusalKind.TRUNCATED
+    assert refusal_of(stream("x", responseId="resp_1", **estimated)) is RefusalKind.TRUNCATED
     plain = {"success": True, "reply": "x", "responseId": "resp_1", **estimated}
     assert read(json.dumps(plain).encode())[0] == "x"
 

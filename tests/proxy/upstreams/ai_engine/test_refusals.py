@@ -28,9 +28,9 @@ HTML = {"Content-Type": "text/html"}
     ],
 )
 def test_a_recorded_refusal_is_understood(name: str, kind: RefusalKind, by_plugin: bool) -> None:
-    made = recording(f"{name}.http")
-    status = int(made.head.split()[1])
-    refusal = from_answer(status, {"Content-Type": "application/json"}, made.body)
+    recorded = recording(f"{name}.http")
+    status = int(recorded.head.split()[1])
+    refusal = from_answer(status, {"Content-Type": "application/json"}, recorded.body)
 
     assert (refusal.kind, refusal.by_plugin, refusal.logged) == (kind, by_plugin, False)
 
@@ -132,8 +132,8 @@ def test_the_plugins_words_are_understood(text: str, kind: RefusalKind) -> None:
     assert from_text(text).kind is kind
 
 
-def test_a_word_that_is_not_allowed_and_an_address_that_is_not_are_told_alike() -> None:
-    told = from_text("Your query has been rejected.").text
+def test_a_word_that_is_not_allowed_and_an_address_that_is_not_are_reported_alike() -> None:
+    message = from_text("Your query has been rejected.").text
 
-    assert "a word" in told
-    assert "this address" in told
+    assert "a word" in message
+    assert "this address" in message

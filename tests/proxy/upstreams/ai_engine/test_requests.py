@@ -30,41 +30,41 @@ PLANNED = PlannedTurn((("user", "a"), ("assistant", "b")), "Hello 世界 😀 <b
 
 def test_the_body_has_the_recorded_keys_and_no_other() -> None:
     recorded = json.loads(recording("10b-browser-submit-1.http").request_body)
-    made = json.loads(submit_request(PLANNED, BOT, CREDENTIALS, chat_id="rxsj641opyn", files=[]).body)
+    body = json.loads(submit_request(PLANNED, BOT, CREDENTIALS, chat_id="rxsj641opyn", files=[]).body)
 
-    assert list(made) == list(recorded)
+    assert list(body) == list(recorded)
     same = set(recorded) - {"messages"}
-    assert {key: made[key] for key in same} == {key: recorded[key] for key in same}
-    assert made["messages"] == [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    assert {key: body[key] for key in same} == {key: recorded[key] for key in same}
+    assert body["messages"] == [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
 
 
 @pytest.mark.parametrize(
     ("files", "one", "many"), [([], None, None), (["a"], "a", None), (["a", "b"], None, ["a", "b"])]
 )
 def test_files_are_named_as_the_page_does(files: list[str], one: str | None, many: list[str] | None) -> None:
-    made = json.loads(submit_request(PLANNED, BOT, CREDENTIALS, chat_id="x", files=files).body)
+    body = json.loads(submit_request(PLANNED, BOT, CREDENTIALS, chat_id="x", files=files).body)
 
-    assert (made["newFileId"], made["newFileIds"]) == (one, many)
+    assert (body["newFileId"], body["newFileIds"]) == (one, many)
 
 
 def test_what_the_page_does_not_have_is_null_as_there() -> None:
     bare = replace(CREDENTIALS, session_id="", post_id=0)
     custom = Bot(id=1, name="B", custom_key="my-bot", streams=False)
     request = submit_request(PLANNED, custom, bare, chat_id="x", files=[])
-    made = json.loads(request.body)
+    body = json.loads(request.body)
 
-    assert [made[key] for key in ("botId", "customId", "session", "contextId")] == [None, "my-bot", None, None]
-    assert made["stream"] is False
+    assert [body[key] for key in ("botId", "customId", "session", "contextId")] == [None, "my-bot", None, None]
+    assert body["stream"] is False
     assert "Accept" not in request.headers
 
 
 def test_a_picture_is_uploaded_in_the_recorded_form() -> None:
-    made = recording("12-browser-upload.http")
+    body = recording("12-browser-upload.http")
     boundary = "----WebKitFormBoundaryvkWVkHrT37hTYVBE"
-    picture = made.request_body.partition(b"image/png\r\n\r\n")[2].partition(f"\r\n--{boundary}".encode())[0]
-    form = upload_request(Image("image/png", base64.b64encode(picture).decode()), CREDENTIALS, boundary)
+    picture = body.request_body.partition(b"image/png\r\n\r\n")[2].partition(f"\r\n--{boundary}".encode())[0]
+    upload = upload_request(Image("image/png", base64.b64encode(picture).decode()), CREDENTIALS, boundary)
 
-    assert form.body == made.request_body.replace(b"a.png", b"image.png")
-    assert form.headers["Content-Type"].endswith(boundary)
+    assert upload.body == body.request_body.replace(b"a.png", b"image.png")
+    assert upload.headers["Content-Type"].endswith(boundary)
     jpeg = upload_request(Image("image/jpeg", "QUJD"), CREDENTIALS, "b")
     assert b'filename="image.jpg"' in jpeg.body  # WordPress minds the ending

@@ -1,4 +1,4 @@
-"""Agents on a site with AI Engine: the same text, told to a chat that is sent its history."""
+"""Agents on a site with AI Engine: the same text, sent to a chat that gets its history."""
 
 import json
 from typing import Any
@@ -30,23 +30,23 @@ async def counted(proxy: RunningProxy, model: str, rounds: int) -> Any:
 @pytest.mark.parametrize("model", [RESP, CC])
 @pytest.mark.parametrize("form", ["asked", "tool_call", "invoke", "python_literals"])
 async def test_tools_are_called_and_their_results_told(
-    form: str, model: str, streams: bool, fronted: RunningProxy, engine: SimulatedAiEngine
+    form: str, model: str, streams: bool, engine_proxy: RunningProxy, engine: SimulatedAiEngine
 ) -> None:
     engine.behaviour.streams = streams
     steps = [{"calls": [["count", {"number": number}]], "form": form} for number in range(3)]
     engine.behaviour.scripts = {"count": steps}
 
-    assert await counted(fronted, model, 4) == "So: counted 0; counted 1; counted 2."
+    assert await counted(engine_proxy, model, 4) == "So: counted 0; counted 1; counted 2."
 
 
-async def test_a_broken_call_is_asked_for_again(fronted: RunningProxy, engine: SimulatedAiEngine) -> None:
+async def test_a_broken_call_is_asked_for_again(engine_proxy: RunningProxy, engine: SimulatedAiEngine) -> None:
     engine.behaviour.scripts = {"count": [{"calls": [["count", {"number": 7}]], "form": ["hopeless", "asked"]}]}
 
-    assert await counted(fronted, RESP, 2) == "So: counted 7."
+    assert await counted(engine_proxy, RESP, 2) == "So: counted 7."
 
 
-async def test_an_answer_fits_its_schema(fronted: RunningProxy, engine: SimulatedAiEngine) -> None:
+async def test_an_answer_fits_its_schema(engine_proxy: RunningProxy, engine: SimulatedAiEngine) -> None:
     engine.behaviour.scripts = {"it": [{"json": {"number": 7}, "form": ["unfit", "with_prose"]}]}
 
-    answer = await chat(fronted, "[[script:it]]", response_format=FORMAT)
+    answer = await chat(engine_proxy, "[[script:it]]", response_format=FORMAT)
     assert json.loads(answer.text) == {"number": 7}

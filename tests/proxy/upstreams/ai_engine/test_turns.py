@@ -1,4 +1,4 @@
-"""Turns of clients that the simulated AI Engine site answers: what reaches it, and what comes back."""
+"""Turns on the simulated AI Engine site: requests to the site, and answers to clients."""
 
 import asyncio
 import base64
@@ -9,8 +9,17 @@ import pytest
 
 from tests.pictures import PNG
 from tests.proxy.running import RunningProxy
-from tests.proxy.upstreams.ai_engine.engine import CC, RESP, VISION, captured, chat, engine_proxy, streamed, text_of
-from tests.proxy.upstreams.list_upstream import answered
+from tests.proxy.upstreams.ai_engine.engine import (
+    CC,
+    RESP,
+    VISION,
+    capture_engine,
+    chat,
+    running_engine_proxy,
+    streamed,
+    text_of,
+)
+from tests.proxy.upstreams.list_upstream import assistant_message
 from tests.site_ai_engine import EngineBot, SimulatedAiEngine
 from tests.site_ai_engine.rest import RestCall
 
@@ -35,30 +44,30 @@ OWN_KEYS = {
 
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_turn_is_answered_as_the_model_wrote_it(
-    fronted: RunningProxy, engine: SimulatedAiEngine, stream: bool
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine, stream: bool
 ) -> None:
     engine.behaviour.streams = stream
-    said = "Hello 世界 😀 <b>x</b>"
-    events = await streamed(fronted, said)
+    expected = "Hello 世界 😀 <b>x</b>"
+    events = await streamed(engine_proxy, expected)
 
     text = text_of(events)
-    assert text.startswith(f"[gpt-4o-mini] You said: {said}\n你好,世界! 😀👨‍👩‍👧 café")
+    assert text.startswith(f"[gpt-4o-mini] You said: {expected}\n你好,世界! 😀👨‍👩‍👧 café")
     assert "  \n" not in text
     assert events[-1] == "data: [DONE]"
-    assert (await chat(fronted, said)).text == text
+    assert (await chat(engine_proxy, expected)).text == text
     assert engine.overrides == []
 
 
 async def test_the_pages_choice_to_stream_or_not_is_kept(engine: SimulatedAiEngine, tmp_path: Path) -> None:
     engine.behaviour.streams = False
-    async with engine_proxy(engine, data_dir=tmp_path) as proxy:
+    async with running_engine_proxy(engine, data_dir=tmp_path) as proxy:
         assert "You said: hi" in text_of(await streamed(proxy, "hi"))
 
-    assert [seen.body["stream"] for seen in engine.asked(SUBMIT)] == [False]
+    assert [seen.body["stream"] for seen in engine.requests_to(SUBMIT)] == [False]
 
 
 async def test_nothing_that_a_client_names_overrides_what_the_operator_set(
-    fronted: RunningProxy, engine: SimulatedAiEngine
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine
 ) -> None:
     parameters: dict[str, Any] = {
         "temperature": 0.1,
@@ -68,19 +77,19 @@ async def test_nothing_that_a_client_names_overrides_what_the_operator_set(
         "instructions": "x",
         "tools": None,
     }
-    await chat(fronted, {"role": "system", "content": "be kind"}, "hi", **parameters)
+    await chat(engine_proxy, {"role": "system", "content": "be kind"}, "hi", **parameters)
 
-    (seen,) = engine.asked(SUBMIT)
+    (seen,) = engine.requests_to(SUBMIT)
     assert set(seen.body) == OWN_KEYS
     assert engine.overrides == []
     assert engine.model_calls[0].body["instructions"] == "You are OPERATOR-INSTRUCTIONS.\nBe <b>brief</b>."
     assert [role for role, _ in engine.model_calls[0].messages] == ["user", "user"]
 
 
-async def test_a_turn_is_part_of_the_captured_visit(fronted: RunningProxy, engine: SimulatedAiEngine) -> None:
-    await chat(fronted, "hi")
+async def test_a_turn_is_part_of_the_captured_visit(engine_proxy: RunningProxy, engine: SimulatedAiEngine) -> None:
+    await chat(engine_proxy, "hi")
 
-    (seen,) = engine.asked(SUBMIT)
+    (seen,) = engine.requests_to(SUBMIT)
     assert seen.headers["User-Agent"] == "Visitor/1.0"
     assert f"mwai_session_id={seen.body['session']}" in seen.headers["Cookie"]
     assert seen.headers["X-WP-Nonce"] == engine.nonce
@@ -88,47 +97,49 @@ async def test_a_turn_is_part_of_the_captured_visit(fronted: RunningProxy, engin
 
 
 async def test_memory_is_exact_and_nothing_is_left_on_the_site(
-    fronted: RunningProxy, engine: SimulatedAiEngine
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine
 ) -> None:
-    odd = "<b>if</b> a < b && c\n  &lt; {DATE_TIME} [gallery]"
-    first = (await chat(fronted, odd)).text
-    await chat(fronted, odd, answered(first), "second")
+    markup = "<b>if</b> a < b && c\n  &lt; {DATE_TIME} [gallery]"
+    first = (await chat(engine_proxy, markup)).text
+    await chat(engine_proxy, markup, assistant_message(first), "second")
 
-    assert engine.model_calls[1].messages == [("user", odd), ("assistant", first), ("user", "second")]
-    chats = [seen.body["chatId"] for seen in engine.asked(SUBMIT)]
+    assert engine.model_calls[1].messages == [("user", markup), ("assistant", first), ("user", "second")]
+    chats = [seen.body["chatId"] for seen in engine.requests_to(SUBMIT)]
     assert len(set(chats)) == 2
     assert all(9 <= len(chat) <= 11 for chat in chats)
 
 
 async def test_a_stored_conversation_is_told_whole_in_each_turn(
-    fronted: RunningProxy, engine: SimulatedAiEngine
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine
 ) -> None:
-    stored = await fronted.openai.conversations.create()
+    stored = await engine_proxy.openai.conversations.create()
     for text in ("my name is Ada", "who am I?"):
-        await fronted.openai.responses.create(model=RESP, conversation=stored.id, input=text)
+        await engine_proxy.openai.responses.create(model=RESP, conversation=stored.id, input=text)
 
     assert [text for _, text in engine.model_calls[1].messages][::2] == ["my name is Ada", "who am I?"]
 
 
-async def test_what_falls_out_of_the_sites_window_is_told(fronted: RunningProxy, engine: SimulatedAiEngine) -> None:
-    history = [message for number in range(12) for message in (f"u{number}", answered(f"a{number}"))]
-    answer = await chat(fronted, *history, "now")
+async def test_messages_outside_the_sites_window_are_reported(
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine
+) -> None:
+    history = [message for number in range(12) for message in (f"u{number}", assistant_message(f"a{number}"))]
+    answer = await chat(engine_proxy, *history, "now")
 
     assert answer.headers["x-dropped-messages"] == "8"
     assert engine.model_calls[0].messages[0] == ("user", "u4")
     assert len(engine.model_calls[0].messages) == 17
 
 
-async def test_usage_is_the_providers_where_it_is_known(fronted: RunningProxy) -> None:
-    known = (await chat(fronted, "Hello")).body["usage"]
-    guessed = (await chat(fronted, "Hello", model=CC)).body["usage"]
+async def test_usage_is_the_providers_where_it_is_known(engine_proxy: RunningProxy) -> None:
+    known = (await chat(engine_proxy, "Hello")).body["usage"]
+    guessed = (await chat(engine_proxy, "Hello", model=CC)).body["usage"]
 
     assert known["prompt_tokens"] == 11
     assert guessed["prompt_tokens"] != 11
 
 
 async def test_a_picture_is_brought_once_though_its_turn_is_tried_again(
-    fronted: RunningProxy, engine: SimulatedAiEngine
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine
 ) -> None:
     old, takes = engine.nonce, engine.nonces.accepts
 
@@ -139,23 +150,23 @@ async def test_a_picture_is_brought_once_though_its_turn_is_tried_again(
 
     engine.nonces.accepts = accepts  # type: ignore[method-assign]
 
-    assert "images=1" in (await chat(fronted, {"role": "user", "content": LOOK}, model=VISION)).text
-    assert (len(engine.asked("files/upload")), len(engine.asked(SUBMIT))) == (1, 2)
+    assert "images=1" in (await chat(engine_proxy, {"role": "user", "content": LOOK}, model=VISION)).text
+    assert (len(engine.requests_to("files/upload")), len(engine.requests_to(SUBMIT))) == (1, 2)
 
 
-async def test_a_picture_goes_with_its_turn(fronted: RunningProxy, engine: SimulatedAiEngine) -> None:
-    answer = await chat(fronted, {"role": "user", "content": LOOK}, model=VISION)
-    refused = await chat(fronted, {"role": "user", "content": LOOK})
+async def test_a_picture_goes_with_its_turn(engine_proxy: RunningProxy, engine: SimulatedAiEngine) -> None:
+    answer = await chat(engine_proxy, {"role": "user", "content": LOOK}, model=VISION)
+    refused = await chat(engine_proxy, {"role": "user", "content": LOOK})
 
     assert "images=1" in answer.text
     assert list(engine.files.values()) == [PNG]
     (name,) = engine.files
-    assert engine.asked(SUBMIT)[0].body["newFileId"] == name
+    assert engine.requests_to(SUBMIT)[0].body["newFileId"] == name
     assert (refused.status, refused.code) == (400, "images_not_supported")
 
 
 async def test_a_picture_is_brought_once_however_often_its_turn_is_tried(
-    fronted: RunningProxy, engine: SimulatedAiEngine
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine
 ) -> None:
     answers = engine.routes[f"/mwai-ui/v1/{SUBMIT}"]
 
@@ -166,16 +177,16 @@ async def test_a_picture_is_brought_once_however_often_its_turn_is_tried(
         return call.json({})
 
     engine.routes[f"/mwai-ui/v1/{SUBMIT}"] = breaks_off
-    answer = await chat(fronted, {"role": "user", "content": LOOK}, model=VISION)
+    answer = await chat(engine_proxy, {"role": "user", "content": LOOK}, model=VISION)
 
     assert "images=1" in answer.text
-    assert [len(engine.asked(route)) for route in (UPLOAD, SUBMIT)] == [1, 2]
+    assert [len(engine.requests_to(route)) for route in (UPLOAD, SUBMIT)] == [1, 2]
 
 
 async def test_plain_permalinks_are_asked_as_the_page_writes_them(tmp_path: Path) -> None:
     async with (
         SimulatedAiEngine(base_path="/blog", plain_permalinks=True) as engine,
-        engine_proxy(engine, data_dir=tmp_path) as proxy,
+        running_engine_proxy(engine, data_dir=tmp_path) as proxy,
     ):
         engine.rotate_nonce()
         answer = await chat(proxy, {"role": "user", "content": LOOK}, model=VISION)
@@ -190,40 +201,40 @@ async def test_plain_permalinks_are_asked_as_the_page_writes_them(tmp_path: Path
 
 
 async def test_a_bot_that_the_page_shows_no_more_is_not_asked_for_since_another_would_answer(
-    fronted: RunningProxy, engine: SimulatedAiEngine
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine
 ) -> None:
     aliased = f"{RESP}@{engine.origin.removeprefix('http://')}"
-    state = await fronted.store.site_state(engine.origin)
+    state = await engine_proxy.store.site_state(engine.origin)
     assert state is not None
     del engine.bots["chatbot-resp"]
-    assert "[gpt-5-mini]" in (await chat(fronted, "hi", model=aliased)).text  # the site would not say
+    assert "[gpt-5-mini]" in (await chat(engine_proxy, "hi", model=aliased)).text  # the site would not say
 
     engine.shown = [engine.bots["default"]]
-    taken = await captured(engine)
-    await fronted.takes(taken, base=state.current.generation)
-    gone = await chat(fronted, "hi", model=aliased)
+    taken = await capture_engine(engine)
+    await engine_proxy.takes(taken, base=state.current.generation)
+    gone = await chat(engine_proxy, "hi", model=aliased)
 
     assert (gone.status, gone.code) == (404, "model_not_found")
 
 
-async def test_a_shortcodes_own_settings_are_shown_anew_before_the_site_forgets_them(tmp_path: Path) -> None:
+async def test_a_shortcodes_own_settings_are_shown_again_before_the_site_forgets_them(tmp_path: Path) -> None:
     bots = [EngineBot("default"), EngineBot("default", "Over:", custom_id="my-bot", instructions="CUSTOM")]
     async with (
         SimulatedAiEngine(bots) as engine,
-        engine_proxy(engine, data_dir=tmp_path, capture=await captured(engine, "all/")) as proxy,
+        running_engine_proxy(engine, data_dir=tmp_path, capture=await capture_engine(engine, "all/")) as proxy,
     ):
         old = await chat(proxy, "hi", model="over")
-        asked = await proxy.store.pending_ask(engine.origin)
+        ask = await proxy.store.pending_ask(engine.origin)
 
     assert (old.status, old.code) == (503, "upstream_unavailable")
-    assert asked is not None
+    assert ask is not None
     assert not engine.model_calls
 
 
-async def test_leaving_drops_the_connection(fronted: RunningProxy, engine: SimulatedAiEngine) -> None:
+async def test_leaving_drops_the_connection(engine_proxy: RunningProxy, engine: SimulatedAiEngine) -> None:
     engine.behaviour.delta_delay = 0.05
     body = {"model": RESP, "messages": [{"role": "user", "content": "[[tokens:200]]"}], "stream": True}
-    async with fronted.http.post(f"{fronted.url}/v1/chat/completions", json=body) as response:
+    async with engine_proxy.http.post(f"{engine_proxy.url}/v1/chat/completions", json=body) as response:
         await response.content.readany()
         response.close()
     async with asyncio.timeout(5):

@@ -1,4 +1,4 @@
-"""Replies for the tests of the repair: double-encoded ones, sparse ones, and texts that are meant as they are."""
+"""Replies for tests of the mojibake repair: double-encoded and sparse ones, and texts that only look so."""
 
 
 def twice(text: str, encoding: str) -> str:

@@ -1,4 +1,4 @@
-"""What sites say before a model is called, in their own languages and words."""
+"""Refusals of sites before a model is called, in several languages."""
 
 from proxy.upstreams.site.refusals import RefusalKind
 

@@ -1,4 +1,4 @@
-"""One reply as it comes: however its bytes are cut, and whenever the client wants a pause, the text is the same."""
+"""One reply as it arrives: the text is the same however its bytes are split and whenever the client pauses."""
 
 import asyncio
 from collections.abc import Sequence
@@ -44,8 +44,8 @@ GUEST = Credentials(
 )
 
 
-class CutReply(SiteClient):
-    """Gives the bytes of one reply in just these pieces, which no socket would keep to. None: its reader's turn.
+class SplitReply(SiteClient):
+    """Gives the bytes of one reply in these chunks. None: let its reader run.
 
     *error* breaks it off; without *ends* it stays open behind the last one.
     """
@@ -79,8 +79,8 @@ class CutReply(SiteClient):
             body.end(self._error)
 
 
-class Texts:
-    """Takes text, and wants a pause after every so many pieces. *most*: characters after which it has enough."""
+class TextSink:
+    """Takes text and asks for a pause after so many pieces. *most*: characters after which it stops."""
 
     def __init__(self, pause: int, most: int = 10**9) -> None:
         self.text_so_far = ""
@@ -116,8 +116,8 @@ class Texts:
 
 
 @dataclass
-class Read:
-    """What became of a reply."""
+class Result:
+    """Result of reading a reply."""
 
     text: str
     reader: ReplyReader
@@ -126,13 +126,13 @@ class Read:
     begun: int = 0
 
 
-async def read(pieces: Sequence[bytes | None], pause: int = 1, most: int = 10**9, provider: str = "OpenAI") -> Read:
+async def read(pieces: Sequence[bytes | None], pause: int = 1, most: int = 10**9, provider: str = "OpenAI") -> Result:
     """The reply as an attempt reads it."""
-    client, sink, begun = CutReply(pieces), Texts(pause, most), 0
+    client, sink, paused = SplitReply(pieces), TextSink(pause, most), 0
 
     def begin() -> None:
-        nonlocal begun
-        begun += 1
+        nonlocal paused
+        paused += 1
         assert not sink.text_so_far
 
     reader = ReplyReader(provider)
@@ -145,16 +145,16 @@ async def read(pieces: Sequence[bytes | None], pause: int = 1, most: int = 10**9
         refusal = error.kind
     await client.giving
     assert sink.unasked <= 1  # what the repair held back is given out at the end, whatever the client wants
-    return Read(sink.text_so_far, reader, attempt.verdict, refusal, begun)
+    return Result(sink.text_so_far, reader, attempt.verdict, refusal, paused)
 
 
-def attempt_of(client: SiteClient, sink: Texts) -> Attempt:
+def attempt_of(client: SiteClient, sink: TextSink) -> Attempt:
     """At a turn of a bot of OpenAI's."""
     reader = ReplyReader("OpenAI")
     return Attempt(client, GUEST, TURN, reader=reader, double_encodes=None, sink=sink, begun=lambda: None)
 
 
-def read_slowly(sent: bytes, provider: str = "OpenAI") -> Read:
+def read_slowly(sent: bytes, provider: str = "OpenAI") -> Result:
     """The reply event by event."""
     reader, repair, text, refusal = ReplyReader(provider), Repair(), "", None
     try:
@@ -164,12 +164,12 @@ def read_slowly(sent: bytes, provider: str = "OpenAI") -> Read:
     except SiteRefusal as error:
         refusal = error.kind
     text += repair.end()
-    return Read(text, reader, repair.verdict, refusal)
+    return Result(text, reader, repair.verdict, refusal)
 
 
-def cut(sent: bytes, places: Sequence[int], turns: frozenset[int]) -> list[bytes | None]:
-    """*sent* in pieces; after those of the numbers *turns* the reader has its turn."""
-    ends = sorted({0, len(sent), *(place for place in places if place < len(sent))})
+def cut(sent: bytes, cuts: Sequence[int], turns: frozenset[int]) -> list[bytes | None]:
+    """Split *sent*; the reader runs after the chunks numbered *turns*."""
+    ends = sorted({0, len(sent), *(position for position in cuts if position < len(sent))})
     pieces: list[bytes | None] = []
     for number, (start, end) in enumerate(pairwise(ends)):
         pieces += [sent[start:end], *([None, None, None] if number in turns else [])]
@@ -201,11 +201,11 @@ TURNS = st.frozensets(st.integers(0, 9))
 @given(data=st.data())
 def test_a_reply_is_the_same_however_it_is_cut(provider: str, data: st.DataObject) -> None:
     events, end = data.draw(st.lists(EVENTS, max_size=10)), data.draw(ENDS)
-    places, turns, pause = data.draw(CUTS), data.draw(TURNS), data.draw(st.integers(1, 4))
+    cuts, turns, pause = data.draw(CUTS), data.draw(TURNS), data.draw(st.integers(1, 4))
     sent = b"".join(events) + end
     borders = [len(b"".join(events[:number])) for number in range(len(events))] if 0 in turns else []
 
-    fast = asyncio.run(read(cut(sent, [*places, *borders], turns), pause, provider=provider))
+    fast = asyncio.run(read(cut(sent, [*cuts, *borders], turns), pause, provider=provider))
     slow = read_slowly(sent, provider)
 
     assert (fast.text, fast.refusal, fast.verdict) == (slow.text, slow.refusal, slow.verdict)
@@ -216,7 +216,7 @@ def test_a_reply_is_the_same_however_it_is_cut(provider: str, data: st.DataObjec
 
 @pytest.mark.parametrize("name", ["03-stream-ok", "08-stream-markdown", "40-upstream-late_error", "42-upstream-stall"])
 @pytest.mark.parametrize("size", [1, 2, 7, 60, 500, 10**6])
-async def test_recorded_replies_are_read_whole_in_pieces_of_any_size(name: str, size: int) -> None:
+async def test_recorded_replies_are_read_whole_in_chunks_of_any_size(name: str, size: int) -> None:
     sent = b":" + (SAMPLES / f"{name}.http").read_bytes().partition(b"\n:")[2]
     pieces = [sent[start : start + size] for start in range(0, len(sent), size)]
 
@@ -237,14 +237,14 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("begun", [b": padding\n\n", OPENING, OPENING + delta("so ")])
+@pytest.mark.parametrize("head", [b": padding\n\n", OPENING, OPENING + delta("so ")])
 @pytest.mark.parametrize("name", BROKEN)
-async def test_events_that_are_broken_are_not_mended_by_what_comes_with_them(name: str, begun: bytes) -> None:
-    events = [begun, *BROKEN[name], DONE]
+async def test_events_that_are_broken_are_not_repaired_by_what_comes_with_them(name: str, head: bytes) -> None:
+    events = [head, *BROKEN[name], DONE]
     slow = read_slowly(b"".join(events), "Google")
 
     spaced = [turn for event in events for turn in (event, None, None, None)]
-    for pieces in (spaced, [begun, None, None, None, b"".join(events[1:])], [b"".join(events)]):
+    for pieces in (spaced, [head, None, None, None, b"".join(events[1:])], [b"".join(events)]):
         fast = await read(pieces, provider="Google")
         assert (fast.text, fast.refusal, fast.begun) == (slow.text, slow.refusal, bool(slow.text))
 
@@ -257,21 +257,21 @@ async def test_events_that_are_broken_are_not_mended_by_what_comes_with_them(nam
         (ERROR, None, RefusalKind.UPSTREAM),
     ],
 )
-async def test_what_was_held_back_of_the_text_is_given_out_before_a_failure_is_told(
+async def test_held_back_text_is_flushed_before_an_error(
     end: bytes, error: Exception | None, kind: RefusalKind
 ) -> None:
-    sink = Texts(1)
-    client = CutReply([OPENING, delta("so Ã©"), end], error=error)
+    sink = TextSink(1)
+    client = SplitReply([OPENING, delta("so Ã©"), end], error=error)
 
-    with pytest.raises(SiteRefusal) as caught:
+    with pytest.raises(SiteRefusal) as exc_info:
         await attempt_of(client, sink).run(60.0, None)
 
-    assert (caught.value.kind, caught.value.logged) == (kind, True)
+    assert (exc_info.value.kind, exc_info.value.logged) == (kind, True)
     assert sink.text_so_far == "so Ã©"
 
 
 async def test_a_reply_is_whole_at_its_end_mark_though_the_connection_stays_open() -> None:
-    sink, client = Texts(1), CutReply([OPENING, delta("all"), DONE], ends=False)
+    sink, client = TextSink(1), SplitReply([OPENING, delta("all"), DONE], ends=False)
 
     async with asyncio.timeout(5):
         await attempt_of(client, sink).run(60.0, None)
@@ -280,14 +280,14 @@ async def test_a_reply_is_whole_at_its_end_mark_though_the_connection_stays_open
 
 
 @given(st.lists(DELTAS, min_size=1, max_size=8), CUTS, TURNS, st.integers(1, 20))
-def test_who_has_enough_is_given_no_more(
-    events: list[bytes], places: list[int], turns: frozenset[int], most: int
+def test_a_sink_that_has_enough_gets_no_more(
+    events: list[bytes], cuts: list[int], turns: frozenset[int], most: int
 ) -> None:
     sent = b"".join(events) + DONE
     whole = read_slowly(sent).text
 
     async def check() -> str:
-        client, sink = CutReply(cut(sent, places, turns)), Texts(3, most)
+        client, sink = SplitReply(cut(sent, cuts, turns)), TextSink(3, most)
         with suppress(StopReading):
             await attempt_of(client, sink).run(60.0, None)
             assert len(whole) < most

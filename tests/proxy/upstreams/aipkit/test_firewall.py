@@ -1,4 +1,4 @@
-"""A firewall in front of the site that minds what a message says, told apart from credentials that are dead."""
+"""A firewall that blocks messages by their content, distinguished from expired credentials."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,7 @@ BLOCKED = "<script>alert(1)</script>"
 
 @pytest.fixture(autouse=True)
 def firewall(site: SimulatedSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The site has one. A wait for a visit would be told as one."""
+    """The site has a firewall. A wait for a visit would be reported."""
     site.behaviour.firewall_words = ["<script>"]
     monkeypatch.setattr(proxy.upstreams.site.credentials, "RENEWAL_SECONDS", 0.2)
 
@@ -119,7 +119,7 @@ async def test_what_a_visit_brings_is_used_behind_such_a_firewall(
 
 
 async def test_a_site_without_a_firewall_answers_in_its_place(site: SimulatedSite, tmp_path: Path) -> None:
-    async with SimulatedSite() as second, running_proxy(site, tmp_path, more=[second]) as proxy:
+    async with SimulatedSite() as second, running_proxy(site, tmp_path, more_sites=[second]) as proxy:
         answer = await proxy.chat(BLOCKED)
 
         assert answer.status == 200

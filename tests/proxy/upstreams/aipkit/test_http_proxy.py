@@ -40,34 +40,34 @@ async def test_turns_and_renewals_go_through_it_and_the_site_sees_no_password(
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_proxy_that_refuses_us_is_told_without_the_password(
+async def test_a_proxy_that_refuses_us_is_reported_without_the_password(
     monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     async with http_proxy({}, "me:right") as between, SiteClient() as client:
         monkeypatch.setenv(f"{scheme}_proxy", f"http://me:hush@127.0.0.1:{between.port}")
-        with pytest.raises(SiteUnreachable, match=f"127.0.0.1:{between.port} refuses.*407") as caught:
+        with pytest.raises(SiteUnreachable, match=f"127.0.0.1:{between.port} refuses.*407") as exc_info:
             await client.post(f"{scheme}://{NAME}/", b"", {}, timeout=5.0)
 
-    assert "hush" not in str(caught.value)
+    assert "hush" not in str(exc_info.value)
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
         ("socks5://me:hush@127.0.0.1:1", "socks5"),
         ("http://me:hush@127.0.0.1:x", "cannot be read"),
         ("http://127.0.0.1:1", "cannot connect to the HTTP proxy 127.0.0.1:1 "),
     ],
 )
-async def test_a_proxy_that_cannot_be_used_is_told_and_not_gone_around(
-    monkeypatch: pytest.MonkeyPatch, value: str, told: str
+async def test_a_proxy_that_cannot_be_used_is_reported_and_not_gone_around(
+    monkeypatch: pytest.MonkeyPatch, value: str, message: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", value)
     async with SiteClient() as client:
-        with pytest.raises(SiteUnreachable, match=told) as caught:
+        with pytest.raises(SiteUnreachable, match=message) as exc_info:
             await client.get(f"https://{NAME}/", {}, timeout=5.0)
 
-    assert "hush" not in str(caught.value)
+    assert "hush" not in str(exc_info.value)
 
 
 async def test_this_machine_and_what_no_proxy_names_are_reached_without_it(monkeypatch: pytest.MonkeyPatch) -> None:

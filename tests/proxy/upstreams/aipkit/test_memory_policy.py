@@ -11,24 +11,24 @@ from tests.site import SimulatedSite
 PLAIN, STATEFUL = Bot(id=5, name="a"), Bot(id=6, name="b", keeps_state=True)
 
 
-def said(*texts: str) -> list[Message]:
+def says(*texts: str) -> list[Message]:
     return [Message(role="user", text=text) for text in texts]
 
 
 @pytest.mark.parametrize(
     ("bot", "history", "trusted"),
     [
-        (PLAIN, said("a", "b", "c", "d"), True),
-        (PLAIN, said("a", "b", "c", "d", "e"), False),
-        (PLAIN, said("a < b"), False),
-        (PLAIN, said("a > b"), False),
-        (PLAIN, said("a & b"), False),
-        (PLAIN, said("\x1b[31mred\x1b[0m"), False),
-        (PLAIN, said("a\fb"), False),
-        (PLAIN, said("a\tb\r\nc\x7f\x80"), True),
+        (PLAIN, says("a", "b", "c", "d"), True),
+        (PLAIN, says("a", "b", "c", "d", "e"), False),
+        (PLAIN, says("a < b"), False),
+        (PLAIN, says("a > b"), False),
+        (PLAIN, says("a & b"), False),
+        (PLAIN, says("\x1b[31mred\x1b[0m"), False),
+        (PLAIN, says("a\fb"), False),
+        (PLAIN, says("a\tb\r\nc\x7f\x80"), True),
         (PLAIN, [Message(role="user", text="a", images=("x",))], False),
         (STATEFUL, [Message(role="user", text="a", images=("x",))], True),
-        (STATEFUL, said("a < b & c", "b", "c", "d", "e", "f"), True),
+        (STATEFUL, says("a < b & c", "b", "c", "d", "e", "f"), True),
     ],
 )
 def test_the_sites_copy_is_trusted_only_while_it_is_faithful(bot: Bot, history: list[Message], trusted: bool) -> None:
@@ -36,27 +36,27 @@ def test_the_sites_copy_is_trusted_only_while_it_is_faithful(bot: Bot, history: 
 
 
 def test_a_setting_forces_either_way() -> None:
-    assert MemoryPolicy("continue").trusts(PLAIN, said("<b>" * 9))
-    assert not MemoryPolicy("replay").trusts(STATEFUL, said("a"))
+    assert MemoryPolicy("continue").trusts(PLAIN, says("<b>" * 9))
+    assert not MemoryPolicy("replay").trusts(STATEFUL, says("a"))
 
 
 def test_a_copy_without_the_providers_state_is_one_like_any_other() -> None:
     policy = MemoryPolicy()
 
-    assert not policy.trusts(STATEFUL, said("a < b"), has_state=False)
-    assert policy.trusts(STATEFUL, said("a"), has_state=False)
+    assert not policy.trusts(STATEFUL, says("a < b"), has_state=False)
+    assert policy.trusts(STATEFUL, says("a"), has_state=False)
 
 
 @pytest.mark.parametrize("model", ["gpt-4o-mini-helper", "gpt-5-nano", "gemini-flash"])
-@pytest.mark.parametrize("said", ["0", "00", "0 ", "1", "0é"])
+@pytest.mark.parametrize("answer", ["0", "00", "0 ", "1", "0é"])
 async def test_an_answer_that_the_plugin_takes_for_none_is_not_forgotten(
-    proxy: RunningProxy, site: SimulatedSite, model: str, said: str
+    proxy: RunningProxy, site: SimulatedSite, model: str, answer: str
 ) -> None:
-    first = await proxy.chat(f"[[say:{said}]]", model=model)
-    asked = {"role": "assistant", "content": first.text}
+    first = await proxy.chat(f"[[say:{answer}]]", model=model)
+    params = {"role": "assistant", "content": first.text}
 
-    await proxy.chat(f"[[say:{said}]]", asked, "and one more", model=model)
+    await proxy.chat(f"[[say:{answer}]]", params, "and one more", model=model)
 
     known = "\n".join(message["content"] for message in site.model_calls[-1].context)
-    assert first.text == said
-    assert f"----- assistant -----\n{said}" in known or f"[[say:{said}]]\n{said}\n" in known
+    assert first.text == answer
+    assert f"----- assistant -----\n{answer}" in known or f"[[say:{answer}]]\n{answer}\n" in known

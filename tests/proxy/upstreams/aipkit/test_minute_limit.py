@@ -1,4 +1,4 @@
-"""The plugin's own limit of turns in a minute, which all visitors behind one address share."""
+"""The plugin's own limit of turns in a minute, shared by all visitors of one address."""
 
 import time
 from pathlib import Path
@@ -66,7 +66,7 @@ async def test_nothing_is_renewed_or_tried_again_and_the_breaker_stays_closed(
 async def test_the_next_site_is_asked_and_the_first_again_in_the_next_minute(
     site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with SimulatedSite() as second, running_proxy(site, tmp_path, more=[second]) as proxy_:
+    async with SimulatedSite() as second, running_proxy(site, tmp_path, more_sites=[second]) as proxy_:
         site.behaviour.stream_error = "Zu viele Anfragen. Bitte warten Sie eine Minute und versuchen Sie es erneut."
         first = await proxy_.chat("hi")
         site.behaviour.stream_error = ""

@@ -33,8 +33,8 @@ def repair_pieces(pieces: list[str], prior: bool | None = None) -> tuple[str, bo
 
 
 def cut(draw: st.DrawFn, text: str) -> list[str]:
-    places = sorted(draw(st.lists(st.integers(0, len(text)), max_size=15)))
-    return [text[start:end] for start, end in pairwise([0, *places, len(text)])]
+    positions = sorted(draw(st.lists(st.integers(0, len(text)), max_size=15)))
+    return [text[start:end] for start, end in pairwise([0, *positions, len(text)])]
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -69,7 +69,7 @@ def test_a_no_break_space_that_became_a_plain_one_is_repaired_too() -> None:
     assert repair(twice(CHINESE, "latin-1").replace("\xa0", " ")) == (CHINESE, True)
 
 
-def test_damaged_characters_may_arrive_in_pieces() -> None:
+def test_damaged_characters_may_arrive_in_chunks() -> None:
     for text in ("ä½ å¥½", "æ ‡é¢˜", twice(CHINESE, "cp1252") + "ä½ ðŸ˜€æ ‡é¢˜"):
         assert repair_pieces(list(text)) == repair(text)
         assert repair(text)[0].endswith(("你好", "标题"))
@@ -125,7 +125,7 @@ def test_a_repaired_reply_flows_again_once_decided() -> None:
     assert filter_.end() == ""
 
 
-def test_what_is_broken_off_comes_out_as_it_came() -> None:
+def test_a_truncated_reply_is_passed_on_unchanged() -> None:
     assert repair(twice(CHINESE, "latin-1") + "\xe4\xbd") == (CHINESE + "\xe4\xbd", True)
     assert repair("Ã") == ("Ã", False)
 
@@ -177,7 +177,7 @@ def test_cuts_change_neither_text_nor_verdict(data: st.DataObject, text: str, pr
 
 
 @given(seeded, st.sampled_from(PRIORS))
-def test_only_whole_sequences_ever_change(text: str, prior: bool | None) -> None:
+def test_only_complete_sequences_change(text: str, prior: bool | None) -> None:
     assume(" " not in text)
     shown, verdict = repair(text, prior)
 
@@ -213,9 +213,9 @@ def test_eight_chinese_characters_are_enough(data: st.DataObject, before: str, c
 
 @given(st.data(), st.lists(sequences, max_size=7), st.characters(min_codepoint=0x4E00, codec="utf-8"), seeded)
 def test_one_foreign_character_before_enough_evidence_proves_a_reply_clean(
-    data: st.DataObject, begun: list[str], foreign: str, rest: str
+    data: st.DataObject, head: list[str], foreign: str, rest: str
 ) -> None:
-    text = "".join(begun) + foreign + rest
+    text = "".join(head) + foreign + rest
     pieces = data.draw(st.composite(cut)(text))
 
     assert repair_pieces(pieces) == (text, False)
@@ -228,7 +228,7 @@ def test_ordinary_unicode_text_stays_as_it_is(text: str, prior: bool | None) -> 
 
 
 @given(st.lists(seeded), st.sampled_from(PRIORS))
-def test_what_is_held_back_is_bounded(pieces: list[str], prior: bool | None) -> None:
+def test_the_buffer_is_bounded(pieces: list[str], prior: bool | None) -> None:
     filter_ = Repair(prior)
     fed = given_out = 0
     for piece in pieces:

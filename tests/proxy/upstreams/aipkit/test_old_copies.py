@@ -39,11 +39,11 @@ async def make_old(store_url: str, conversation: str, request: pytest.FixtureReq
         change(path, f"UPDATE conversations SET upstream = '{json.dumps(old)}' WHERE id = '{conversation}'")
     else:
         server: RedisServer = request.getfixturevalue("redis_server")
-        place = f"{{freeaichat}}:conversation:{conversation}"
-        server.command("HSET", place, "upstream", json.dumps(old), "copy", old["conversation_uuid"])
+        redis_key = f"{{freeaichat}}:conversation:{conversation}"
+        server.command("HSET", redis_key, "upstream", json.dumps(old), "copy", old["conversation_uuid"])
 
 
-async def test_a_stored_conversation_goes_on(
+async def test_a_stored_conversation_continues(
     site: SimulatedSite, tmp_path: Path, store_url: str, request: pytest.FixtureRequest
 ) -> None:
     async with running_proxy(site, tmp_path, store=store_url) as proxy:
@@ -58,7 +58,7 @@ async def test_a_stored_conversation_goes_on(
     assert messages_sent(site) == ["my name is Ada", "who am I?", "and now?"]
 
 
-async def test_a_client_that_sends_all_goes_on(site: SimulatedSite, tmp_path: Path) -> None:
+async def test_a_client_that_sends_all_continues(site: SimulatedSite, tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     async with running_proxy(site, tmp_path, store=f"sqlite:///{path}") as proxy:
         first = await proxy.chat("my name is Ada", model=MODEL)

@@ -99,7 +99,7 @@ async def test_a_polite_cut_of_an_old_bot_is_seen_once_its_id_was(proxy: Running
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_site_that_takes_one_picture_gets_the_newest_and_the_rest_is_told(
+async def test_a_site_that_takes_one_picture_gets_the_newest_and_the_rest_is_reported(
     proxy: RunningProxy, site: SimulatedSite, stream: bool
 ) -> None:
     site.behaviour.version = "2.4.12"
@@ -146,7 +146,7 @@ async def test_a_plugin_that_was_updated_gets_all_pictures_after_the_next_visit(
     assert pictures_sent(site) == [PNG, JPEG]
 
 
-async def test_more_pictures_than_any_site_takes_are_told_too(proxy: RunningProxy, site: SimulatedSite) -> None:
+async def test_more_pictures_than_any_site_takes_are_reported_too(proxy: RunningProxy, site: SimulatedSite) -> None:
     answer = await proxy.chat(shows(PNG, PNG), {"role": "assistant", "content": "ok"}, shows(JPEG, JPEG, JPEG, JPEG))
 
     assert answer.headers["x-dropped-images"] == "2"
@@ -180,7 +180,7 @@ async def test_a_quota_before_it_had_a_mark_is_known_by_its_words(
 
 
 async def test_a_refusal_in_words_nobody_knows_goes_to_the_next_site(site: SimulatedSite, tmp_path: Path) -> None:
-    async with SimulatedSite() as second, running_proxy(site, tmp_path, more=[second]) as proxy:
+    async with SimulatedSite() as second, running_proxy(site, tmp_path, more_sites=[second]) as proxy:
         site.behaviour.stream_error = "Heute geschlossen."
 
         answer = await proxy.chat("hi")

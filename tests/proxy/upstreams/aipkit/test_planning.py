@@ -49,7 +49,7 @@ def test_a_copy_of_this_guest_is_sent_what_is_new_alone() -> None:
 @pytest.mark.parametrize(
     "change", [{"site": "https://b.example"}, {"session_id": "other"}, {"bot": Bot(id=6, name="b", keeps_state=True)}]
 )
-def test_another_site_bot_or_guest_starts_anew(change: dict[str, Any]) -> None:
+def test_another_site_bot_or_guest_starts_over(change: dict[str, Any]) -> None:
     bot = change.pop("bot", BOT)
 
     sent = turn(replace(HERE, **change), bot)
@@ -59,7 +59,7 @@ def test_another_site_bot_or_guest_starts_anew(change: dict[str, Any]) -> None:
     assert all(text in sent.message for text in ("hi", "hello", "more"))
 
 
-def test_without_a_copy_all_is_told() -> None:
+def test_without_a_copy_the_whole_text_is_sent() -> None:
     sent = turn(copy=None)
 
     assert sent.conversation_uuid not in ("", "uuid-1")

@@ -1,4 +1,4 @@
-"""What a model's provider said, as the plugin passes it on: whom it speaks of, and what became of a conversation."""
+"""Errors of model providers, as the plugin passes them on: whom they concern, and what became of the conversation."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from proxy.upstreams.aipkit.attempt import Attempt
 from proxy.upstreams.aipkit.reader import ReplyReader
 from proxy.upstreams.aipkit.refusals import from_stream_error, may_mean_lost
 from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal, to_refusal
-from tests.proxy.upstreams.aipkit.test_attempt import GUEST, TURN, CutReply, Texts
+from tests.proxy.upstreams.aipkit.test_attempt import GUEST, TURN, SplitReply, TextSink
 from tests.security.hostile_site import OPENING, delta
 
 
@@ -23,7 +23,7 @@ from tests.security.hostile_site import OPENING, delta
         "API Error: API key not valid. Please pass a valid API key.",
     ],
 )
-def test_what_only_the_sites_operator_can_mend_is_not_asked_again(text: str) -> None:
+def test_errors_only_the_operator_can_fix_are_not_retried(text: str) -> None:
     error = to_refusal(from_stream_error(text, quota=False, started=True)).error
 
     assert (error.status, error.headers["x-should-retry"]) == (502, "false")
@@ -54,14 +54,14 @@ def test_an_interaction_that_google_no_longer_has_is_known_by_its_words(text: st
         ("", OPENING, RefusalKind.UPSTREAM),
     ],
 )
-async def test_only_before_an_answer_to_what_goes_on_can_it_mean_that_the_rest_is_lost(
+async def test_a_lost_conversation_shows_only_before_a_continued_answer(
     interaction: str, before: bytes, kind: RefusalKind
 ) -> None:
-    client = CutReply([before + b'event: error\ndata: {"error":"Requested entity was not found."}\n\n'])
+    client = SplitReply([before + b'event: error\ndata: {"error":"Requested entity was not found."}\n\n'])
     turn, reader = replace(TURN, interaction_id=interaction), ReplyReader("Google")
-    attempt = Attempt(client, GUEST, turn, reader=reader, double_encodes=None, sink=Texts(1), begun=lambda: None)
+    attempt = Attempt(client, GUEST, turn, reader=reader, double_encodes=None, sink=TextSink(1), begun=lambda: None)
 
-    with pytest.raises(SiteRefusal) as caught:
+    with pytest.raises(SiteRefusal) as exc_info:
         await attempt.run(60.0, None)
 
-    assert caught.value.kind is kind
+    assert exc_info.value.kind is kind

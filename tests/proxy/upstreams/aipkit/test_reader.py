@@ -112,16 +112,16 @@ def events(*lines: str) -> ReplyReader:
 
 def test_an_end_without_any_text_is_no_answer() -> None:
     for lines in (['event: done\ndata: {"finished":true}'], ['data: {"delta":""}', "event: done\ndata: {}"]):
-        with pytest.raises(SiteRefusal) as caught:
+        with pytest.raises(SiteRefusal) as exc_info:
             events(*lines).end()
-        assert caught.value.kind is RefusalKind.EMPTY
+        assert exc_info.value.kind is RefusalKind.EMPTY
 
 
 def test_a_body_that_just_ends_is_no_answer() -> None:
-    with pytest.raises(SiteRefusal) as caught:
+    with pytest.raises(SiteRefusal) as exc_info:
         events('data: {"delta":"half"}').end()
 
-    assert caught.value.kind is RefusalKind.TRUNCATED
+    assert exc_info.value.kind is RefusalKind.TRUNCATED
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_body_that_just_ends_is_no_answer() -> None:
         "data: " + "[" * 100_000,
     ],
 )
-def test_odd_events_add_nothing(line: str) -> None:
+def test_unknown_events_are_ignored(line: str) -> None:
     reader = events(line)
 
     assert not reader.has_text
@@ -165,10 +165,10 @@ def test_an_error_without_json_keeps_its_text() -> None:
     ],
 )
 def test_a_mark_beside_an_error_counts_unless_it_says_nothing(mark: str, kind: RefusalKind) -> None:
-    with pytest.raises(SiteRefusal) as caught:
+    with pytest.raises(SiteRefusal) as exc_info:
         events(f'event: error\ndata: {{"error":"No.",{mark}}}')
 
-    assert caught.value.kind is kind
+    assert exc_info.value.kind is kind
 
 
 @pytest.mark.parametrize("status", ["response.created", "response.in_progress", "message_start", "message_delta"])
@@ -178,14 +178,14 @@ def test_a_polite_cut_is_seen_though_nobody_knows_the_provider(status: str) -> N
     reader.read(ServerEvent("message", '{"delta":"Hello wor"}'))
     reader.read(ServerEvent("done", '{"finished":true}'))
 
-    with pytest.raises(SiteRefusal) as caught:
+    with pytest.raises(SiteRefusal) as exc_info:
         reader.end()
 
-    assert caught.value.kind is RefusalKind.TRUNCATED
+    assert exc_info.value.kind is RefusalKind.TRUNCATED
 
 
-def told(provider: str, *events: tuple[str, str]) -> RefusalKind | None:
-    """What a reply of these events and its end mark failed with, if it did."""
+def failure_of(provider: str, *events: tuple[str, str]) -> RefusalKind | None:
+    """The failure of a reply with these events and an end mark; None if there is none."""
     reader = ReplyReader(provider)
     for name, data in (*events, ("done", '{"finished":true}')):
         reader.read(ServerEvent(name, data))
@@ -216,12 +216,12 @@ TEXT = ("message", '{"delta":"Hello"}')
 def test_what_came_in_one_read_is_whole_though_its_end_stands_before_the_text(
     provider: str, events: list[tuple[str, str]]
 ) -> None:
-    assert told(provider, *events) is None
+    assert failure_of(provider, *events) is None
 
 
 @pytest.mark.parametrize("provider", ["OpenAI", "OpenRouter", "Claude", "Google", "DeepSeek", ""])
-def test_of_a_plugin_that_tells_no_status_none_is_missed(provider: str) -> None:
-    assert told(provider, TEXT, TEXT) is None
+def test_plugins_without_a_status_need_none(provider: str) -> None:
+    assert failure_of(provider, TEXT, TEXT) is None
 
 
 @pytest.mark.parametrize(
@@ -233,14 +233,14 @@ def test_of_a_plugin_that_tells_no_status_none_is_missed(provider: str) -> None:
     ],
 )
 def test_what_needs_no_mark_behind_it_is_whole(provider: str, events: list[tuple[str, str]]) -> None:
-    assert told(provider, *events) is None
+    assert failure_of(provider, *events) is None
 
 
 def test_a_second_beginning_before_any_text_adds_none() -> None:
-    begun = ServerEvent("message_start", '{"message_id":"m"}')
+    start = ServerEvent("message_start", '{"message_id":"m"}')
     reader = ReplyReader()
 
-    assert [reader.read(begun), reader.read(begun), reader.read(ServerEvent(*TEXT)), reader.read(begun)] == [
+    assert [reader.read(start), reader.read(start), reader.read(ServerEvent(*TEXT)), reader.read(start)] == [
         "",
         "",
         "Hello",
@@ -249,7 +249,7 @@ def test_a_second_beginning_before_any_text_adds_none() -> None:
 
 
 def test_an_id_that_is_told_twice_before_the_text_is_no_end() -> None:
-    assert told("Google", ID, ID, TEXT, TEXT) is RefusalKind.TRUNCATED
+    assert failure_of("Google", ID, ID, TEXT, TEXT) is RefusalKind.TRUNCATED
 
 
 def reply(*, id: bool, status: bool = False, needs_id: bool = False) -> ReplyReader:
@@ -265,10 +265,10 @@ def reply(*, id: bool, status: bool = False, needs_id: bool = False) -> ReplyRea
 
 
 def test_an_old_bot_that_ends_its_replies_with_an_id_was_cut_without_it() -> None:
-    with pytest.raises(SiteRefusal) as caught:
+    with pytest.raises(SiteRefusal) as exc_info:
         reply(id=False, needs_id=True).end()
 
-    assert caught.value.kind is RefusalKind.TRUNCATED
+    assert exc_info.value.kind is RefusalKind.TRUNCATED
     reply(id=True, needs_id=True).end()
     reply(id=False).end()  # nothing is known of this bot
 

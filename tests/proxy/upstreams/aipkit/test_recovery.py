@@ -1,4 +1,4 @@
-"""What is mended in flight, and what is told when it cannot be."""
+"""Failures that are repaired during a turn, and the errors if they cannot be."""
 
 import asyncio
 from dataclasses import replace
@@ -17,7 +17,7 @@ from tests.site import SimulatedSite
 
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits for visits that do not come are cut short."""
+    """Shorten the waits for visits that do not come."""
     monkeypatch.setattr(proxy.upstreams.site.credentials, "FIRST_CAPTURE_SECONDS", 0.2)
     monkeypatch.setattr(proxy.upstreams.site.credentials, "RENEWAL_SECONDS", 0.2)
 
@@ -50,7 +50,7 @@ async def test_a_visit_is_asked_for_and_awaited_without_a_slot_when_the_nonce_do
 
 
 async def test_a_visit_is_asked_for_where_another_site_answers_at_once(site: SimulatedSite, tmp_path: Path) -> None:
-    async with SimulatedSite() as second, running_proxy(site, tmp_path, more=[second]) as proxy:
+    async with SimulatedSite() as second, running_proxy(site, tmp_path, more_sites=[second]) as proxy:
         site.behaviour.nonce_action = False
         site.rotate_nonce()
 
@@ -89,9 +89,7 @@ async def test_a_site_that_let_another_turn_pass_meanwhile_is_ready(
         assert response.status == 200
 
 
-async def test_a_page_that_blocks_is_told_as_what_it_is(
-    proxy: RunningProxy, site: SimulatedSite, short_waits: None
-) -> None:
+async def test_a_block_page_is_reported_as_one(proxy: RunningProxy, site: SimulatedSite, short_waits: None) -> None:
     site.behaviour.ajax_status = 403
 
     answer = await proxy.chat("hi")
@@ -128,9 +126,9 @@ async def test_the_first_request_waits_for_the_first_capture(site: SimulatedSite
 async def test_new_credentials_are_used_within_a_second(proxy: RunningProxy, site: SimulatedSite) -> None:
     taken = await capture(site, cookie="visit=2")
     await proxy.chat("before")
-    begun = monotonic()
+    start = monotonic()
     await proxy.takes(taken, base=1)
-    assert monotonic() - begun < 1
+    assert monotonic() - start < 1
 
     await proxy.chat("after")
 
@@ -201,7 +199,7 @@ async def test_a_site_that_is_gone_is_502(
     assert (answer.status, answer.code) == (502, "upstream_unreachable")
 
 
-async def test_no_secret_is_told_to_clients_or_logs(
+async def test_no_secret_reaches_clients_or_logs(
     proxy: RunningProxy, site: SimulatedSite, caplog: Any, short_waits: None
 ) -> None:
     caplog.set_level("DEBUG")
@@ -215,12 +213,12 @@ async def test_no_secret_is_told_to_clients_or_logs(
     site.behaviour.ajax_status = 500
     failed = await proxy.chat("hi")
 
-    told = f"{refused.body}{failed.body}{refused.headers}{caplog.text}"
-    assert current.nonce not in told
-    assert current.session_id not in told
+    shown = f"{refused.body}{failed.body}{refused.headers}{caplog.text}"
+    assert current.nonce not in shown
+    assert current.session_id not in shown
 
 
-async def test_a_bot_that_is_not_set_up_speaks_for_itself_alone(proxy: RunningProxy, site: SimulatedSite) -> None:
+async def test_a_misconfigured_bot_does_not_affect_others(proxy: RunningProxy, site: SimulatedSite) -> None:
     for _ in range(8):
         broken = await proxy.chat("hi", model="keyless-bot")
         assert (broken.status, broken.code) == (502, "upstream_error")
@@ -229,7 +227,7 @@ async def test_a_bot_that_is_not_set_up_speaks_for_itself_alone(proxy: RunningPr
     assert (await proxy.chat("hi")).status == 200
 
 
-async def test_a_refusal_that_nobody_knows_is_told_where_no_nonce_is_to_be_had(
+async def test_an_unknown_refusal_is_reported_if_no_nonce_can_be_fetched(
     proxy: RunningProxy, site: SimulatedSite
 ) -> None:
     site.behaviour.nonce_action = False

@@ -1,4 +1,4 @@
-"""From what the site says to what a client is told."""
+"""Map the site's refusals to errors for clients."""
 
 import json
 
@@ -10,7 +10,7 @@ from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal, to_refusal
 from tests.proxy.upstreams.aipkit.refusal_texts import QUOTAS, RATE_LIMITS, TRANSLATED, UNKNOWN
 
 
-def told(refusal: SiteRefusal) -> tuple[int, str | None]:
+def status_and_code(refusal: SiteRefusal) -> tuple[int, str | None]:
     error = to_refusal(refusal).error
     assert set(error.body["error"]) == {"message", "type", "param", "code"}
     return error.status, error.code
@@ -48,7 +48,7 @@ def told(refusal: SiteRefusal) -> tuple[int, str | None]:
 def test_a_refusal_before_the_model_was_called(text: str, expected: tuple[int, str]) -> None:
     refusal = from_stream_error(text, quota=False, started=False)
 
-    assert told(refusal) == expected
+    assert status_and_code(refusal) == expected
     assert refusal.logged == text.startswith("API key")  # which the site notices after it logged the message
 
 
@@ -92,7 +92,7 @@ def test_a_refusal_before_the_model_was_called(text: str, expected: tuple[int, s
 def test_a_failure_of_the_model(text: str, expected: tuple[int, str]) -> None:
     refusal = from_stream_error(text, quota=False, started=True)
 
-    assert told(refusal) == expected
+    assert status_and_code(refusal) == expected
     assert refusal.logged
 
 
@@ -135,10 +135,10 @@ def test_a_quota_notice_counts_whatever_the_words() -> None:
 
 
 def step_1(status: int, body: bytes, headers: dict[str, str] | None = None) -> SiteRefusal:
-    with pytest.raises(SiteRefusal) as caught:
+    with pytest.raises(SiteRefusal) as exc_info:
         read_cache_key(status, headers or {}, body)
-    assert not caught.value.logged
-    return caught.value
+    assert not exc_info.value.logged
+    return exc_info.value
 
 
 def failure(code: str, text: str = "text") -> bytes:
@@ -182,7 +182,7 @@ def test_step_1_refusals(status: int, body: bytes, kind: RefusalKind, expected: 
     refusal = step_1(status, body)
 
     assert refusal.kind is kind
-    assert told(refusal)[0] == expected
+    assert status_and_code(refusal)[0] == expected
 
 
 @pytest.mark.parametrize(
@@ -193,9 +193,9 @@ def test_a_large_message_that_php_or_the_database_dropped_is_too_large(
     status: int, body: bytes, kind: RefusalKind
 ) -> None:
     for sent, expected in ((LARGE_BYTES - 1, kind), (LARGE_BYTES, RefusalKind.TOO_LARGE)):
-        with pytest.raises(SiteRefusal) as caught:
+        with pytest.raises(SiteRefusal) as exc_info:
             read_cache_key(status, {}, body, sent=sent)
-        assert caught.value.kind is expected
+        assert exc_info.value.kind is expected
 
 
 def test_the_sites_own_retry_after_is_passed_on() -> None:
@@ -208,24 +208,24 @@ def test_the_sites_own_retry_after_is_passed_on() -> None:
 
 def test_a_check_page_is_named_as_such() -> None:
     assert step_1(403, b"<html>", {"cf-mitigated": "challenge"}).kind is RefusalKind.CHALLENGE
-    with pytest.raises(SiteRefusal) as caught:
+    with pytest.raises(SiteRefusal) as exc_info:
         read_stream_head(403, "text/html", {"cf-mitigated": "challenge"})
-    assert caught.value.kind is RefusalKind.CHALLENGE
+    assert exc_info.value.kind is RefusalKind.CHALLENGE
 
 
 def test_only_an_event_stream_is_read_as_one() -> None:
     for coding in ({}, {"Content-Encoding": "identity"}, {"Content-Encoding": "none"}):
         read_stream_head(200, "text/event-stream", coding)
     for status, content_type in ((200, "text/html"), (502, "text/event-stream"), (403, "text/html")):
-        with pytest.raises(SiteRefusal) as caught:
+        with pytest.raises(SiteRefusal) as exc_info:
             read_stream_head(status, content_type, {"Retry-After": "17"})
-        assert caught.value.retry_after == 17.0
+        assert exc_info.value.retry_after == 17.0
     for hidden in ("GZIP", "identity, br"):
         with pytest.raises(SiteRefusal):
             read_stream_head(200, "text/event-stream", {"Content-Encoding": hidden})
 
 
-def test_what_came_in_place_of_the_plugins_answer_is_told() -> None:
+def test_a_response_that_is_not_the_plugins_is_reported() -> None:
     moved = step_1(301, b"", {"Location": "https://new.example/ajax.php?_ajax_nonce=0123456789"})
     notice = step_1(200, b"<br /><b>Warning</b>", {"Content-Type": "text/html; charset=UTF-8"})
 

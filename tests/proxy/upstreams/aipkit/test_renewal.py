@@ -1,4 +1,4 @@
-"""A nonce that is refused in flight is renewed, once for all turns that need it."""
+"""A nonce refused during a turn is renewed, once for all turns that need it."""
 
 import asyncio
 from pathlib import Path

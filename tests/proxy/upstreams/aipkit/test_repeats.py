@@ -1,4 +1,4 @@
-"""A connection that breaks before the answer: what was asked may have been done, and is not done again."""
+"""A connection that breaks before the answer: the request may have been executed, and is not repeated."""
 
 import asyncio
 from contextlib import suppress
@@ -15,7 +15,7 @@ LOST_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Le
 
 
 class KeepingSite(HostileSite):
-    """It keeps connections; the first request for a reply uses the message up, and is answered with an end."""
+    """A site that keeps connections; the first reply request consumes the message and gets an end."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer requests until the other side, or `acts`, ends the connection."""

@@ -1,4 +1,4 @@
-"""What is tried again, how often, and that the site never gets a message twice because of it."""
+"""Which requests are retried and how often; the site never gets a message twice."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ import pytest
 
 import proxy.upstreams.site.credentials
 from proxy.api.app_keys import UPSTREAMS
-from tests.proxy.running import RunningProxy, nothing_under_way, running_proxy
+from tests.proxy.running import RunningProxy, running_proxy, wait_until_idle
 from tests.site import SimulatedSite
 
 STEP_1, STEP_2 = "aipkit_cache_sse_message", "aipkit_frontend_chat_stream"
@@ -44,8 +44,10 @@ MODES = ("err429", "err500", "empty", "reset", "error_event", "late_error", "cut
 
 
 @pytest.fixture
-async def patient(site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningProxy]:
-    """A proxy that waits for nothing for long."""
+async def fast_proxy(
+    site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[RunningProxy]:
+    """A proxy with short timeouts."""
     monkeypatch.setattr(proxy.upstreams.site.credentials, "RENEWAL_SECONDS", 0.1)
     async with running_proxy(site, tmp_path, idle_timeout=0.4) as running:
         yield running
@@ -63,7 +65,7 @@ def times_logged(site: SimulatedSite, mark: str) -> list[int]:
 
 
 async def ended(running: RunningProxy, text: str, **fields: Any) -> bool:
-    """Ask, streamed, and say whether the answer came whole; all else must be an error of OpenAI's shape."""
+    """Stream a turn; return whether it completed. Any error must have OpenAI's shape."""
     body = {"messages": [{"role": "user", "content": text}], "stream": True, **fields}
     async with running.http.post(f"{running.url}/v1/chat/completions", json=body) as response:
         raw = await response.text()
@@ -77,26 +79,26 @@ async def ended(running: RunningProxy, text: str, **fields: Any) -> bool:
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_fault_at_any_stage_doubles_no_message(
-    patient: RunningProxy, site: SimulatedSite, fault: str, model: str
+    fast_proxy: RunningProxy, site: SimulatedSite, fault: str, model: str
 ) -> None:
-    async with patient.http.post(f"{patient.url}/v1/conversations") as response:
+    async with fast_proxy.http.post(f"{fast_proxy.url}/v1/conversations") as response:
         conversation = (await response.json())["id"]
     turn: dict[str, Any] = {"model": model, "conversation_id": conversation}
-    assert await ended(patient, "mark-one [[say:one]]", **turn)
+    assert await ended(fast_proxy, "mark-one [[say:one]]", **turn)
     well = {switch: getattr(site.behaviour, switch) for switch in FAULTS[fault]}
     site.behaviour.update(FAULTS[fault])
     if fault in ROTATED:
         site.rotate_nonce()
     site.requests.clear()
 
-    is_whole = await ended(patient, "mark-two [[say:two, and some more of it]]", **turn)
+    is_whole = await ended(fast_proxy, "mark-two [[say:two, and some more of it]]", **turn)
     tried = tries(site)
     logged = times_logged(site, "mark-two")
     site.behaviour.update(well)
-    await nothing_under_way(patient)
+    await wait_until_idle(fast_proxy)
     while not is_whole:  # what a client does
-        is_whole = await ended(patient, "mark-two [[say:two, and some more of it]]", **turn)
-    assert await ended(patient, "mark-three", **turn)
+        is_whole = await ended(fast_proxy, "mark-two [[say:two, and some more of it]]", **turn)
+    assert await ended(fast_proxy, "mark-three", **turn)
 
     assert 1 <= tried <= MOST_TRIES
     assert logged in ([], [1])
@@ -109,29 +111,31 @@ async def test_a_fault_at_any_stage_doubles_no_message(
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_what_the_model_has_seen_is_not_sent_again(patient: RunningProxy, site: SimulatedSite, mode: str) -> None:
-    assert not await ended(patient, f"[[mode:{mode}]] mark-one", model=MODELS[0])
+async def test_what_the_model_has_seen_is_not_sent_again(
+    fast_proxy: RunningProxy, site: SimulatedSite, mode: str
+) -> None:
+    assert not await ended(fast_proxy, f"[[mode:{mode}]] mark-one", model=MODELS[0])
 
     assert tries(site) == 1
     assert len(site.model_calls) == 1
 
 
-async def test_after_the_first_text_nothing_is_tried_again(patient: RunningProxy, site: SimulatedSite) -> None:
+async def test_after_the_first_text_nothing_is_tried_again(fast_proxy: RunningProxy, site: SimulatedSite) -> None:
     site.behaviour.cut_connection_after = 1
 
-    assert not await ended(patient, "mark-one", model=MODELS[0])
+    assert not await ended(fast_proxy, "mark-one", model=MODELS[0])
 
     assert tries(site) == 1
 
 
-async def test_after_text_a_refusal_is_told_and_nothing_is_tried_again(
-    patient: RunningProxy, site: SimulatedSite
+async def test_after_text_a_refusal_is_reported_and_nothing_is_tried_again(
+    fast_proxy: RunningProxy, site: SimulatedSite
 ) -> None:
     """Also one that is mended as a rule, without the sign that the plugin has begun."""
     site.behaviour.stray_delta = "stray text"
     site.behaviour.cache_key_seconds = 0.0
     body = {"model": MODELS[0], "messages": [{"role": "user", "content": "hi"}], "stream": True}
-    async with patient.http.post(f"{patient.url}/v1/chat/completions", json=body) as response:
+    async with fast_proxy.http.post(f"{fast_proxy.url}/v1/chat/completions", json=body) as response:
         raw = await response.text()
 
     assert raw.count("stray text") == 1
@@ -173,50 +177,52 @@ async def test_a_restart_is_bridged_while_a_nonce_is_renewed(proxy: RunningProxy
 
 async def test_a_site_that_stays_away_is_given_up_after_a_few_seconds(proxy: RunningProxy, site: SimulatedSite) -> None:
     await site.close()
-    begun = asyncio.get_running_loop().time()
+    start = asyncio.get_running_loop().time()
 
     answer = await proxy.chat("hi")
 
     assert (answer.status, answer.code) == (502, "upstream_unreachable")
-    assert 2.0 < asyncio.get_running_loop().time() - begun < 6.0
+    assert 2.0 < asyncio.get_running_loop().time() - start < 6.0
 
 
 async def test_where_another_site_can_answer_nobody_waits_for_one_that_is_away(
     site: SimulatedSite, tmp_path: Path
 ) -> None:
-    async with SimulatedSite() as other, running_proxy(site, tmp_path, more=[other]) as both:
+    async with SimulatedSite() as other, running_proxy(site, tmp_path, more_sites=[other]) as both:
         await site.close()
-        begun = asyncio.get_running_loop().time()
+        start = asyncio.get_running_loop().time()
 
         assert (await both.chat("hi")).status == 200
-        assert asyncio.get_running_loop().time() - begun < 0.6
+        assert asyncio.get_running_loop().time() - start < 0.6
 
 
-async def test_a_nonce_that_never_lasts_is_tried_three_times_in_all(patient: RunningProxy, site: SimulatedSite) -> None:
+async def test_a_nonce_that_never_lasts_is_tried_three_times_in_all(
+    fast_proxy: RunningProxy, site: SimulatedSite
+) -> None:
     site.behaviour.nonce_life = 0.00001  # each one is old when it comes back
 
-    assert not await ended(patient, "mark-one", model=MODELS[0])
+    assert not await ended(fast_proxy, "mark-one", model=MODELS[0])
 
     assert tries(site) == MOST_TRIES
     assert not site.model_calls
 
 
-async def test_a_silent_upstream_is_cut_after_the_idle_time(patient: RunningProxy, site: SimulatedSite) -> None:
+async def test_a_silent_upstream_is_cut_after_the_idle_time(fast_proxy: RunningProxy, site: SimulatedSite) -> None:
     site.behaviour.first_delta_delay = 30.0
-    begun = asyncio.get_running_loop().time()
+    start = asyncio.get_running_loop().time()
 
-    answer = await patient.chat("hi")
+    answer = await fast_proxy.chat("hi")
 
     assert (answer.status, answer.code) == (504, "upstream_timeout")
     assert "0.4 s" in answer.body["error"]["message"]
-    assert 0.4 <= asyncio.get_running_loop().time() - begun < 3
+    assert 0.4 <= asyncio.get_running_loop().time() - start < 3
 
 
-async def test_the_sites_own_limit_is_named_as_such(patient: RunningProxy, site: SimulatedSite) -> None:
+async def test_the_sites_own_limit_is_named_as_such(fast_proxy: RunningProxy, site: SimulatedSite) -> None:
     site.behaviour.upstream_timeout = 0.2
     site.behaviour.delta_delay = 0.15
 
-    answer = await patient.chat("hi")
+    answer = await fast_proxy.chat("hi")
 
     assert (answer.status, answer.code) == (504, "upstream_timeout")
     assert "its own time limit" in answer.body["error"]["message"]

@@ -1,4 +1,4 @@
-"""The pages that a site cites, as what an answer rests on."""
+"""Pages that a site cites, as sources of an answer."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ def test_citations_become_sources_and_those_without_an_address_are_left_out() ->
     assert sources(cited) == (Citation("https://a", "A", 1, 2),)
 
 
-@pytest.mark.parametrize("place", [-1, 2**53, True, "2", 1.5, None])
-def test_what_is_no_place_in_a_text_is_its_beginning(place: object) -> None:
-    cited = {"url": "https://a", "title": "A", "start_char_index": place, "end_char_index": place}
+@pytest.mark.parametrize("position", [-1, 2**53, True, "2", 1.5, None])
+def test_an_invalid_position_becomes_the_start_of_the_text(position: object) -> None:
+    cited = {"url": "https://a", "title": "A", "start_char_index": position, "end_char_index": position}
 
     assert sources([cited]) == (Citation("https://a", "A"),)

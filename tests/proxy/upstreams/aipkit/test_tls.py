@@ -44,14 +44,14 @@ async def test_a_handshake_that_is_cut_once_is_bridged(trusted: Authorities, tmp
 FAULTS = [("expired", True, "certificate has expired"), ("good", False, "leaves out an intermediate certificate")]
 
 
-@pytest.mark.parametrize(("certificate", "chain", "told"), FAULTS)
+@pytest.mark.parametrize(("certificate", "chain", "expected"), FAULTS)
 @pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_a_certificate_that_is_not_accepted_is_told(
-    trusted: Authorities, certificate: str, chain: bool, told: str, loop_factory: type[asyncio.AbstractEventLoop]
+def test_a_certificate_that_is_not_accepted_is_reported(
+    trusted: Authorities, certificate: str, chain: bool, expected: str, loop_factory: type[asyncio.AbstractEventLoop]
 ) -> None:
     async def ask() -> None:
         async with SimulatedSite(tls=trusted.context(certificate, chain=chain)) as site, SiteClient() as client:
-            with pytest.raises(SiteUnreachable, match=told):
+            with pytest.raises(SiteUnreachable, match=expected):
                 await client.post(site.ajax_url, b"", {}, timeout=5.0)
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:

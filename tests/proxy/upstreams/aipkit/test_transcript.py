@@ -120,7 +120,7 @@ def test_headers_are_numbered_where_a_text_shows_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("messages", "told"),
+    ("messages", "expected"),
     [
         ([user("Write a haiku."), assistant("The old")], "beginning of your answer"),
         ([system("You greet people.")], "Answer only as the assistant, with its next message"),
@@ -128,10 +128,10 @@ def test_headers_are_numbered_where_a_text_shows_one() -> None:
         ([user("Hi"), user("Are you there?")], "to the last user message"),
     ],
 )
-def test_the_model_is_told_whose_turn_it_is(messages: list[Message], told: str) -> None:
+def test_the_model_is_told_whose_turn_it_is(messages: list[Message], expected: str) -> None:
     instruction = transcript(messages).partition("\n")[0]
 
-    assert told in instruction
+    assert expected in instruction
     assert ("system text" in instruction) is any(message.role == "system" for message in messages)
 
 
@@ -209,8 +209,8 @@ def test_a_shortened_conversation_fits_or_has_only_its_last_turn(messages: list[
     assert len(kept) + gone == len(messages)
     assert [message for message in kept if message.role == "system"] == [m for m in messages if m.role == "system"]
     assert kept[-1] == messages[-1]
-    spoken = [message for message in kept if message.role != "system"]
-    only_last_turn = not any(message.role == "user" for message in spoken[1:])
+    dialogue = [message for message in kept if message.role != "system"]
+    only_last_turn = not any(message.role == "user" for message in dialogue[1:])
     assert len(transcript(kept)) <= limit or only_last_turn
     if len(transcript(messages)) <= limit:
         assert gone == 0

@@ -1,4 +1,4 @@
-"""The upstream's traps: texts it would lose, misroute or garble."""
+"""Texts that the upstream would lose, misroute or garble."""
 
 import base64
 
@@ -10,8 +10,8 @@ from tests.site import SimulatedSite
 PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"x" * 40).decode()
 
 
-def given(site: SimulatedSite) -> str:
-    """What the model got as the user's message."""
+def received_text(site: SimulatedSite) -> str:
+    """The user's message as the model got it."""
     return site.model_calls[-1].messages[-1]["content"]
 
 
@@ -20,7 +20,7 @@ async def test_texts_the_site_would_trip_over_arrive(proxy: RunningProxy, site: 
     answer = await proxy.chat(text)
 
     assert answer.status == 200, answer.body
-    assert given(site).strip() == text.strip()
+    assert received_text(site).strip() == text.strip()
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ async def test_a_json_message_is_not_misrouted(proxy: RunningProxy, site: Simula
     answer = await proxy.chat(text)
 
     assert answer.status == 200, answer.body
-    assert text.strip() in given(site)
+    assert text.strip() in received_text(site)
 
 
 @pytest.mark.parametrize("model", ["gpt-4o-mini-helper", "gpt-5-nano"])
@@ -50,15 +50,15 @@ async def test_a_history_that_ends_with_nothing_is_told_whole(
     answer = await proxy.chat("hi", {"role": "assistant", "content": first.text}, text, model=model)
 
     assert answer.status == 200, answer.body
-    assert first.text in given(site)
+    assert first.text in received_text(site)
 
 
-async def test_nul_and_half_a_surrogate_pair_do_not_empty_the_message(proxy: RunningProxy, site: SimulatedSite) -> None:
+async def test_nul_and_a_lone_surrogate_do_not_empty_the_message(proxy: RunningProxy, site: SimulatedSite) -> None:
     raw = b'{"model":"gpt-4o-mini-helper","messages":[{"role":"user","content":"a\\u0000b \\ud83d c"}]}'
     async with proxy.http.post(f"{proxy.url}/v1/chat/completions", data=raw) as response:
         assert response.status == 200, await response.text()
 
-    assert given(site) == "ab \ufffd c"
+    assert received_text(site) == "ab \ufffd c"
 
 
 async def test_an_image_without_text_gets_some(proxy: RunningProxy, site: SimulatedSite) -> None:
@@ -67,7 +67,7 @@ async def test_an_image_without_text_gets_some(proxy: RunningProxy, site: Simula
     answer = await proxy.chat({"role": "user", "content": parts}, model="vision-bot-视觉")
 
     assert "images=1" in answer.text
-    assert given(site)
+    assert received_text(site)
 
 
 async def test_an_image_with_text_arrives_with_it(proxy: RunningProxy, site: SimulatedSite) -> None:
@@ -76,7 +76,7 @@ async def test_an_image_with_text_arrives_with_it(proxy: RunningProxy, site: Sim
     answer = await proxy.chat({"role": "user", "content": parts}, model="vision-bot-视觉")
 
     assert "images=1" in answer.text
-    assert given(site) == "look"
+    assert received_text(site) == "look"
 
 
 @pytest.mark.parametrize("mode", ["burst", "bytewise", "keepalive"])
@@ -92,17 +92,17 @@ async def test_an_empty_first_delta_is_no_text(proxy: RunningProxy) -> None:
     assert answer.text.startswith("[deepseek-chat] You said: hi")
 
 
-async def test_one_long_event_arrives_whole(proxy: RunningProxy) -> None:
+async def test_one_long_event_arrives_complete(proxy: RunningProxy) -> None:
     answer = await proxy.chat("[[one_event:2000000]]")
 
     assert len(answer.text.encode()) == 2_000_000
 
 
-async def test_a_long_message_in_any_script_arrives_whole(proxy: RunningProxy, site: SimulatedSite) -> None:
+async def test_a_long_message_in_any_script_arrives_complete(proxy: RunningProxy, site: SimulatedSite) -> None:
     text = "[[say:it came]] " + "你好 <b>x</b> & 😀 " * 60_000
 
     assert (await proxy.chat(text)).status == 200
-    assert given(site).strip() == text.strip()
+    assert received_text(site).strip() == text.strip()
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -119,9 +119,9 @@ async def test_a_double_encoded_reply_is_repaired(proxy: RunningProxy, stream: b
 
 
 async def test_text_that_is_meant_to_look_odd_is_left_alone(proxy: RunningProxy) -> None:
-    odd = "In Latin-1, 你好 reads ä½\xa0å¥½ and é reads Ã©."
+    mojibake = "In Latin-1, 你好 reads ä½\xa0å¥½ and é reads Ã©."
 
-    assert odd in (await proxy.chat(f"[[say:{odd}]]")).text
+    assert mojibake in (await proxy.chat(f"[[say:{mojibake}]]")).text
 
 
 @pytest.mark.parametrize("limit", ["post_max_size", "max_allowed_packet", "body_limit"])

@@ -17,7 +17,7 @@ async def test_what_a_trigger_says_stands_apart_from_the_models_answer(
     assert (answer.status, answer.text) == (200, "Welcome to our shop!\n\nHello")
 
 
-async def test_a_form_in_place_of_an_answer_is_told_and_not_asked_for_again(
+async def test_a_form_in_place_of_an_answer_is_reported_and_not_asked_for_again(
     proxy: RunningProxy, site: SimulatedSite
 ) -> None:
     site.behaviour.trigger_form = True

@@ -1,4 +1,4 @@
-"""Turns that wait for a visit: they keep nobody from going on, and go on themselves as soon as anybody may."""
+"""Turns that wait for a visit: they block no others, and continue as soon as any may."""
 
 import asyncio
 from dataclasses import replace
@@ -31,18 +31,18 @@ async def open_streams(proxy: RunningProxy) -> int:
 
 async def test_a_nonce_that_another_turn_renews_ends_the_wait(proxy: RunningProxy, site: SimulatedSite) -> None:
     first = await waiting_turn(proxy, site)
-    begun = monotonic()
+    start = monotonic()
 
     assert (await proxy.chat("second")).status == 200
     assert (await first).text.startswith("[gpt-4o-mini] You said: first")
-    assert monotonic() - begun < 5
+    assert monotonic() - start < 5
 
 
 async def test_a_renewed_nonce_ends_the_wait_while_the_store_cannot_take_it(
     proxy: RunningProxy, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await waiting_turn(proxy, site)
-    begun = monotonic()
+    start = monotonic()
 
     async def away(*_: object, **__: object) -> None:
         raise StoreUnavailable("away")
@@ -52,24 +52,22 @@ async def test_a_renewed_nonce_ends_the_wait_while_the_store_cannot_take_it(
 
     assert (await proxy.chat("second")).status == 200
     assert (await first).status == 200
-    assert monotonic() - begun < 5
+    assert monotonic() - start < 5
 
 
-async def test_a_visit_ends_the_wait_though_the_store_lost_all_and_counts_anew(
-    proxy: RunningProxy, site: SimulatedSite
-) -> None:
+async def test_a_visit_ends_the_wait_though_the_store_lost_everything(proxy: RunningProxy, site: SimulatedSite) -> None:
     for _ in range(2):
         site.rotate_nonce()
         assert (await proxy.chat("hi")).status == 200
     first = await waiting_turn(proxy, site)
-    begun = monotonic()
+    start = monotonic()
 
     (proxy.settings.data_dir / "freeaichat.db").unlink()
     taken = await capture(site)
     await proxy.store.save_capture(replace(taken, credentials=replace(taken.credentials, captured_at=NOW + 1)), base=0)
 
     assert (await first).status == 200
-    assert monotonic() - begun < 5
+    assert monotonic() - start < 5
 
 
 async def test_a_turn_that_waits_for_a_visit_holds_no_place(site: SimulatedSite, tmp_path: Path) -> None:
@@ -78,10 +76,10 @@ async def test_a_turn_that_waits_for_a_visit_holds_no_place(site: SimulatedSite,
         async with asyncio.timeout(5):
             while await open_streams(proxy):
                 await asyncio.sleep(0.01)
-        begun = monotonic()
+        start = monotonic()
 
         assert (await proxy.chat("second")).status == 200
-        assert monotonic() - begun < 5
+        assert monotonic() - start < 5
         assert (await first).status == 200
         assert await open_streams(proxy) == 0
 

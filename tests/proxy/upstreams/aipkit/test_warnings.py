@@ -1,4 +1,4 @@
-"""What stands in the site's warnings."""
+"""Contents of the site's warnings."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from proxy.upstreams.event_decoder import ServerEvent
 
 
 @pytest.mark.parametrize(
-    ("told", "text", "reasons"),
+    ("warning", "text", "reasons"),
     [
         (" (Incomplete: max_output_tokens)", "", " (Incomplete: max_output_tokens)"),
         ("all of it (Incomplete: max_output_tokens)", "all of it", " (Incomplete: max_output_tokens)"),
@@ -24,28 +24,28 @@ from proxy.upstreams.event_decoder import ServerEvent
         ("", "", ""),
     ],
 )
-def test_the_answers_text_is_told_from_the_reasons(told: str, text: str, reasons: str) -> None:
-    assert read_warning(told) == (text, reasons)
+def test_the_answers_text_is_told_from_the_reasons(warning: str, text: str, reasons: str) -> None:
+    assert read_warning(warning) == (text, reasons)
 
 
 @given(st.text(max_size=30), st.sampled_from(["", " (Incomplete: max_output_tokens)", " (Refusal: no) (Refusal: !)"]))
 def test_nothing_of_a_warning_is_lost(text: str, reasons: str) -> None:
-    said, why = read_warning(text + reasons)
+    message, why = read_warning(text + reasons)
 
-    assert (text + reasons).startswith(said + why)
-    assert not (text + reasons)[len(said + why) :].strip()
+    assert (text + reasons).startswith(message + why)
+    assert not (text + reasons)[len(message + why) :].strip()
     if reasons:
         assert why.endswith(reasons)
 
 
-def test_a_refusal_in_pieces_is_one() -> None:
+def test_a_refusal_in_chunks_is_one() -> None:
     assert refusal_in(" (Refusal: I'm) (Refusal:  sorry,) (Refusal:  I cannot (really) help.)") == (
         "I'm sorry, I cannot (really) help."
     )
     assert refusal_in(" (Incomplete: max_output_tokens)") is None
 
 
-def replied(*events: tuple[str, str], provider: str = "OpenAI") -> tuple[str, ReplyReader]:
+def reply_text(*events: tuple[str, str], provider: str = "OpenAI") -> tuple[str, ReplyReader]:
     reader = ReplyReader(provider)
     text = "".join(reader.read(ServerEvent(name, data)) for name, data in events)
     reader.read(ServerEvent("done", '{"finished":true}'))
@@ -54,7 +54,7 @@ def replied(*events: tuple[str, str], provider: str = "OpenAI") -> tuple[str, Re
 
 
 def test_text_and_warning_in_one_event_reach_the_client() -> None:
-    text, reader = replied(
+    text, reader = reply_text(
         ("message", '{"delta":"First part, "}'),
         ("warning", '{"error":"second part (Incomplete: max_output_tokens)"}'),
     )
@@ -64,15 +64,17 @@ def test_text_and_warning_in_one_event_reach_the_client() -> None:
 
 def test_several_warnings_count_together() -> None:
     pieces = ("I'm", " sorry,", " I cannot help.")
-    text, reader = replied(*(("warning", f'{{"error":" (Refusal: {piece})"}}') for piece in pieces))
+    text, reader = reply_text(*(("warning", f'{{"error":" (Refusal: {piece})"}}') for piece in pieces))
 
     assert (text, reader.finish_reason, reader.refusal) == ("", "content_filter", "I'm sorry, I cannot help.")
 
 
 def test_a_limit_of_claude_is_told_by_its_status_or_its_words() -> None:
     limit = ("warning", '{"error":"Claude stopped because the maximum output token limit was reached."}')
-    by_words = replied(("message", '{"delta":"Long"}'), limit, ("status", '{"type":"message_stop"}'), provider="Claude")
-    by_status = replied(
+    by_words = reply_text(
+        ("message", '{"delta":"Long"}'), limit, ("status", '{"type":"message_stop"}'), provider="Claude"
+    )
+    by_status = reply_text(
         ("message", '{"delta":"Long"}'),
         ("status", '{"type":"message_delta","stop_reason":"max_tokens"}'),
         ("warning", '{"error":" (Warnung: Limit)"}'),
@@ -81,13 +83,13 @@ def test_a_limit_of_claude_is_told_by_its_status_or_its_words() -> None:
     )
 
     assert (by_words[0], by_words[1].finish_reason) == ("Long", "length")
-    in_german = replied(
+    in_german = reply_text(
         ("message", '{"delta":"Long"}'),
         ("status", '{"type":"message_stop"}'),
         ("warning", '{"error":"Claude hat das Limit der Ausgabe-Tokens erreicht."}'),
         provider="Claude",
     )
-    bare = replied(
+    bare = reply_text(
         ("message", '{"delta":"Long"}'),
         ("status", '{"type":"message_delta","stop_reason":"max_tokens"}'),
         ("status", '{"type":"message_stop"}'),

@@ -1,4 +1,4 @@
-"""A simulated server, and a proxy that has it behind a simulated site."""
+"""A simulated server, and a proxy that has it as a fallback of a simulated site."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,8 +20,8 @@ async def server() -> AsyncIterator[OpenAiPeer]:
 
 
 @pytest.fixture
-async def served(site: SimulatedSite, server: OpenAiPeer, tmp_path: Path) -> AsyncIterator[RunningProxy]:
-    """A proxy that knows the models of *server*, called `mine`; `mine/tiny` stands behind the site."""
+async def gateway(site: SimulatedSite, server: OpenAiPeer, tmp_path: Path) -> AsyncIterator[RunningProxy]:
+    """A proxy with the models of *server*, named `mine`; `mine/tiny` is the site's fallback."""
     async with running_proxy(
         site,
         tmp_path,

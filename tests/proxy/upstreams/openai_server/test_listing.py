@@ -1,4 +1,4 @@
-"""What models a server lists, what it tells of them, and what becomes of a server that lists none or is gone."""
+"""Models that a server lists, their details, and servers that list none or are down."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from proxy.api.app_keys import UPSTREAMS
 from proxy.upstreams.breaker import FAILURES_TO_OPEN
 from proxy.upstreams.openai_server.listing import InvalidListing, read_models
 from proxy.upstreams.openai_server.server import OpenAiServer
-from tests.openai_server import OpenAiPeer, Refused
+from tests.openai_server import HttpError, OpenAiPeer
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
 
@@ -31,7 +31,7 @@ def test_models_are_read_from_a_listing(body: Any, names: list[str]) -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'"text"', b'{"data": {}}', b'{"data": null}'])
-def test_what_lists_no_models_is_refused(body: bytes) -> None:
+def test_an_invalid_model_list_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidListing):
         read_models(body, {})
 
@@ -58,25 +58,25 @@ def test_a_model_keeps_its_number_while_others_come_and_go() -> None:
         ({"context_length": "128k", "max_model_len": -1, "meta": {"n_ctx": 1e300}}, 0),
     ],
 )
-def test_a_models_context_is_known_where_it_is_told(fields: dict[str, Any], length: int) -> None:
+def test_a_models_context_is_known_where_it_is_reported(fields: dict[str, Any], length: int) -> None:
     (bot,) = read_models(json.dumps({"data": [{"id": "a", **fields}]}).encode(), {})
 
     assert bot.context_length == length
 
 
 async def test_a_server_that_lists_nothing_is_asked_last_until_it_does_or_answers(
-    served: RunningProxy, server: OpenAiPeer
+    gateway: RunningProxy, server: OpenAiPeer
 ) -> None:
-    upstream = served.app[UPSTREAMS][1]
+    upstream = gateway.app[UPSTREAMS][1]
     assert isinstance(upstream, OpenAiServer)
     known = upstream.bots()
-    server.listing = Refused(404)
+    server.listing = HttpError(404)
     await upstream._look()
     assert "takes its base URL" in (upstream.health().problem or "")
-    server.listing = Refused(500, {"error": "it broke"})
+    server.listing = HttpError(500, {"error": "it broke"})
     await upstream._look()
     away = upstream.health().problem or "", upstream.rank(known.bots[0])
-    assert (await served.chat("hi", model="mine/tiny")).status == 200
+    assert (await gateway.chat("hi", model="mine/tiny")).status == 200
     assert upstream.health().problem is None
     for _ in range(FAILURES_TO_OPEN):
         upstream.gate.breaker.failed(monotonic())
@@ -88,11 +88,11 @@ async def test_a_server_that_lists_nothing_is_asked_last_until_it_does_or_answer
     assert upstream.bots() is known
 
 
-async def test_requests_to_a_server_that_is_away_do_not_look_for_it_one_after_the_other(
+async def test_requests_to_a_server_that_is_down_do_not_look_for_it_one_after_the_other(
     site: SimulatedSite, tmp_path: Path
 ) -> None:
     async with OpenAiPeer() as server:
-        server.listing = Refused(500)
+        server.listing = HttpError(500)
         async with running_proxy(site, tmp_path, servers=f"mine={server.base_url}") as proxy:
             codes = [(await proxy.chat("hi", model="mine/tiny")).code for _ in range(3)]
 
@@ -107,7 +107,7 @@ async def test_a_server_that_is_gone_is_not_waited_for_where_another_has_the_mod
         async with running_proxy(site, tmp_path, servers=named) as proxy:
             for upstream in proxy.app[UPSTREAMS][1:]:
                 await upstream.discover()
-            server.answers, server.breaks = [b""], True
+            server.answers, server.drops_connection = [b""], True
             answer = await proxy.chat("hi", model="tiny")
 
-    assert (answer.text, len(server.asked), len(other.asked)) == ("served", 1, 1)
+    assert (answer.text, len(server.received), len(other.received)) == ("served", 1, 1)

@@ -1,4 +1,4 @@
-"""LiteLLM's proxy behind ours: answers, errors, tools and all that it tells reach the clients of ours."""
+"""LiteLLM's proxy behind ours: its answers, errors and tools reach our clients."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from openai import APIStatusError
 
 from proxy.api.app_keys import UPSTREAMS
 from tests.clients.litellm_server import ANSWER, GONE, KEY, MOCKED, RELAYED, running_litellm
-from tests.openai_server import OpenAiPeer, Said
+from tests.openai_server import Answer, OpenAiPeer
 from tests.ports import a_free_port
-from tests.proxy.api.messages.asking import message
+from tests.proxy.api.messages.messages_client import message
 from tests.proxy.running import RunningProxy, running_proxy
-from tests.proxy.upstreams.openai_server.thoughts import THINKING, messaged
+from tests.proxy.upstreams.openai_server.api_clients import THINKING, messaged
 from tests.site import SimulatedSite
 
 # The first test waits for LiteLLM's start, which keeps a core busy.
@@ -92,7 +92,7 @@ async def test_answers_come_whole_and_streamed_with_its_usage(front: RunningProx
     )
 
 
-async def test_it_answers_where_the_site_does_not(front: RunningProxy, site: SimulatedSite) -> None:
+async def test_litellm_answers_where_the_site_does_not(front: RunningProxy, site: SimulatedSite) -> None:
     site.behaviour.ajax_status = 500
 
     answer = await front.chat("hi")
@@ -156,7 +156,7 @@ async def test_with_a_wrong_key_none_of_its_models_is_there_and_it_is_told_why(
 
 
 async def test_all_that_it_relays_passes(front: RunningProxy, peer: OpenAiPeer) -> None:
-    peer.answers = [Said(["seen"], thoughts="hm", calls=[("look", "{}")])]
+    peer.answers = [Answer(["seen"], thoughts="hm", calls=[("look", "{}")])]
     chunks = await chunks_of(
         front, f"lite/{RELAYED}", tools=[TOOL], seed=7, logprobs=True, top_logprobs=1, extra_body={"top_k": 5}
     )
@@ -170,18 +170,18 @@ async def test_all_that_it_relays_passes(front: RunningProxy, peer: OpenAiPeer) 
     assert (name, message["tool_calls"][0]["function"]) == ("look", {"name": "look", "arguments": "{}"})
     assert message["reasoning_content"] == "hm"
     assert [token["token"] for token in whole.body["choices"][0]["logprobs"]["content"]] == ["seen"]
-    assert (peer.asked[0].body["seed"], peer.asked[0].body["top_k"]) == (7, 5)
-    assert peer.asked[0].body["tools"][0]["function"]["name"] == "look"
+    assert (peer.received[0].body["seed"], peer.received[0].body["top_k"]) == (7, 5)
+    assert peer.received[0].body["tools"][0]["function"]["name"] == "look"
 
 
 async def test_thoughts_and_log_probabilities_that_it_relays_reach_the_other_apis(
     front: RunningProxy, peer: OpenAiPeer
 ) -> None:
-    peer.answers = [Said(["seen"], thoughts="hm")]
+    peer.answers = [Answer(["seen"], thoughts="hm")]
     response = await front.openai.responses.create(model=f"lite/{RELAYED}", input="hi", top_logprobs=1)
-    told = message(await messaged(front, model=f"lite/{RELAYED}", **THINKING, stream=False))
+    reply = message(await messaged(front, model=f"lite/{RELAYED}", **THINKING, stream=False))
 
-    thought, said = cast("list[Any]", response.output)
-    assert (thought.content[0].text, said.content[0].text) == ("hm", "seen")
-    assert [token.token for token in said.content[0].logprobs] == ["seen"]
-    assert [block.get("thinking", block.get("text")) for block in told["content"]] == ["hm", "seen"]
+    thought, output = cast("list[Any]", response.output)
+    assert (thought.content[0].text, output.content[0].text) == ("hm", "seen")
+    assert [token.token for token in output.content[0].logprobs] == ["seen"]
+    assert [block.get("thinking", block.get("text")) for block in reply["content"]] == ["hm", "seen"]

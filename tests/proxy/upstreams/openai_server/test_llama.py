@@ -1,4 +1,4 @@
-"""llama.cpp's server behind ours, by the official client: what it tells and what it refuses reaches clients."""
+"""llama.cpp's server behind ours, by the official client: its answers and errors reach clients."""
 
 import json
 from base64 import b64encode
@@ -15,9 +15,9 @@ from tests.clients.llama_server import MODEL, running_llama
 from tests.clients.tiny_model import CONTEXT, THOUGHTS, WORDS
 from tests.pictures import PNG
 from tests.ports import a_free_port
-from tests.proxy.api.messages.asking import message
+from tests.proxy.api.messages.messages_client import message
 from tests.proxy.running import RunningProxy, running_proxy
-from tests.proxy.upstreams.openai_server.thoughts import THINKING, messaged
+from tests.proxy.upstreams.openai_server.api_clients import THINKING, messaged
 from tests.site import SimulatedSite
 
 NAME = f"llama/{MODEL}"
@@ -43,7 +43,7 @@ HI: Any = [{"role": "user", "content": "hi"}]
 
 @pytest.fixture(scope="module")
 def llama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Its base URL."""
+    """Base URL of the server."""
     with running_llama(tmp_path_factory.mktemp("llama"), a_free_port()) as base_url:
         yield base_url
 
@@ -87,9 +87,9 @@ async def test_thoughts_text_and_usage_come_whole_and_streamed(front: RunningPro
     assert text_of(chunks) == TEXT
     assert "".join(getattr(delta, "reasoning_content", "") for delta in deltas_of(chunks)) == THOUGHT
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
-    spoken = len(WORDS) + len(THOUGHTS) + 3  # with the marks around thoughts, and the one at the end
+    tokens = len(WORDS) + len(THOUGHTS) + 3  # with the marks around thoughts, and the one at the end
     assert chunks[-1].usage is not None
-    assert (whole.usage.completion_tokens, chunks[-1].usage.completion_tokens) == (spoken, spoken)
+    assert (whole.usage.completion_tokens, chunks[-1].usage.completion_tokens) == (tokens, tokens)
     assert chunks[-1].usage.prompt_tokens == whole.usage.prompt_tokens > 0
 
 
@@ -106,16 +106,16 @@ async def test_log_probabilities_are_those_of_the_text(front: RunningProxy) -> N
     whole = await front.openai.chat.completions.create(model=NAME, messages=HI, logprobs=True, top_logprobs=2)
     chunks = await chunks_of(front, logprobs=True, top_logprobs=2)
 
-    told = whole.choices[0].logprobs
-    assert told is not None
-    tokens = told.content or []
+    logprobs = whole.choices[0].logprobs
+    assert logprobs is not None
+    tokens = logprobs.content or []
     assert [token.token for token in tokens] == list(WORDS)
     assert all(token.logprob <= 0 and len(token.top_logprobs) == 2 for token in tokens)
-    streamed = [token.token for chunk in chunks for choice in chunk.choices for token in _told(choice)]
+    streamed = [token.token for chunk in chunks for choice in chunk.choices for token in _token_logprobs(choice)]
     assert streamed == list(WORDS)
 
 
-def _told(choice: Any) -> list[Any]:
+def _token_logprobs(choice: Any) -> list[Any]:
     return (choice.logprobs.content or []) if choice.logprobs else []
 
 
@@ -124,10 +124,10 @@ async def test_an_answer_has_the_form_that_is_asked_for(front: RunningProxy) -> 
     chunks = await chunks_of(front, response_format=FORM)
 
     for text in (whole.choices[0].message.content or "", text_of(chunks)):
-        place = json.loads(text)
-        assert place.keys() == {"city", "people"}
-        assert place["city"] in ("Bern", "東京")
-        assert 1 <= place["people"] <= 9
+        arguments = json.loads(text)
+        assert arguments.keys() == {"city", "people"}
+        assert arguments["city"] in ("Bern", "東京")
+        assert 1 <= arguments["people"] <= 9
 
 
 async def test_what_only_this_server_knows_reaches_it(front: RunningProxy) -> None:
@@ -138,7 +138,7 @@ async def test_what_only_this_server_knows_reaches_it(front: RunningProxy) -> No
     assert answer.choices[0].message.content == '"yes"'
 
 
-async def test_a_tool_is_called_and_its_result_is_told(front: RunningProxy) -> None:
+async def test_a_tool_is_called_and_its_result_sent(front: RunningProxy) -> None:
     whole: Any = await front.openai.chat.completions.create(model=NAME, messages=HI, temperature=0, **CALLED)
     deltas = deltas_of(await chunks_of(front, temperature=0, **CALLED))
 
@@ -148,16 +148,16 @@ async def test_a_tool_is_called_and_its_result_is_told(front: RunningProxy) -> N
     pieces = [piece.function for delta in deltas for piece in delta.tool_calls or ()]
     arguments = "".join(piece.arguments or "" for piece in pieces)
     assert [piece.name for piece in pieces if piece.name] == ["look"]
-    for told in (call.function.arguments, arguments):
-        assert json.loads(told)["at"] in ("sky", "sea")
+    for text in (call.function.arguments, arguments):
+        assert json.loads(text)["at"] in ("sky", "sea")
     result = {"role": "tool", "tool_call_id": call.id, "content": "blue"}
-    asked = []
+    requests = []
     for left_out in (set(), {"reasoning_content"}):
         history: Any = [*HI, called.model_dump(exclude_none=True, exclude=left_out), result]
         after: Any = await front.openai.chat.completions.create(model=NAME, messages=history, tools=[TOOL])
         assert after.choices[0].message.content == TEXT
-        asked.append(after.usage.prompt_tokens)
-    assert asked[0] > asked[1] > whole.usage.prompt_tokens  # its thoughts went back with the call
+        requests.append(after.usage.prompt_tokens)
+    assert requests[0] > requests[1] > whole.usage.prompt_tokens  # its thoughts went back with the call
 
 
 @pytest.mark.parametrize("more", [1, 5, 15, 25])
@@ -174,11 +174,11 @@ async def test_a_call_that_the_limit_cuts_is_none(front: RunningProxy, more: int
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_history_that_is_too_long_is_refused_as_openai_refuses_it(front: RunningProxy, stream: bool) -> None:
     long: Any = [{"role": "user", "content": "x" * (CONTEXT + 1)}]
-    with pytest.raises(BadRequestError) as refused:
+    with pytest.raises(BadRequestError) as exc_info:
         await front.openai.chat.completions.create(model=NAME, messages=long, stream=stream)
 
-    assert (refused.value.code, refused.value.type) == ("context_length_exceeded", "invalid_request_error")
-    assert f"({CONTEXT} tokens)" in refused.value.message
+    assert (exc_info.value.code, exc_info.value.type) == ("context_length_exceeded", "invalid_request_error")
+    assert f"({CONTEXT} tokens)" in exc_info.value.message
 
 
 @pytest.mark.parametrize("kind", ["image", "audio"])
@@ -197,14 +197,14 @@ async def test_what_its_model_cannot_take_is_refused_and_nobody_else_suffers(fro
 
 
 async def test_embeddings_that_it_does_not_make_are_refused(front: RunningProxy) -> None:
-    with pytest.raises(BadRequestError) as refused:
+    with pytest.raises(BadRequestError) as exc_info:
         await front.openai.embeddings.create(model=NAME, input="hi")
 
-    assert refused.value.code == "not_supported"
-    assert "--embeddings" in refused.value.message
+    assert exc_info.value.code == "not_supported"
+    assert "--embeddings" in exc_info.value.message
 
 
-async def test_it_answers_where_the_site_does_not(front: RunningProxy, site: SimulatedSite) -> None:
+async def test_llama_cpp_answers_where_the_site_does_not(front: RunningProxy, site: SimulatedSite) -> None:
     site.behaviour.ajax_status = 500
     whole = await front.chat("hi")
     chunks = await chunks_of(front, "gpt-4o-mini-helper")
@@ -213,16 +213,16 @@ async def test_it_answers_where_the_site_does_not(front: RunningProxy, site: Sim
     assert text_of(chunks) == TEXT
 
 
-async def test_it_answers_in_the_other_apis(front: RunningProxy) -> None:
+async def test_llama_cpp_answers_in_the_other_apis(front: RunningProxy) -> None:
     bare = await front.openai.completions.create(model=NAME, prompt="hi", logprobs=2)
-    told = message(await messaged(front, model=NAME, **THINKING, stream=False))
+    reply = message(await messaged(front, model=NAME, **THINKING, stream=False))
 
     told_of = bare.choices[0].logprobs
     assert (bare.choices[0].text, told_of and told_of.tokens) == (TEXT, list(WORDS))
     assert told_of is not None
     assert told_of.text_offset == [TEXT.index(word) for word in WORDS]
     assert all(len(likeliest) == 2 for likeliest in told_of.top_logprobs or ())
-    assert [block.get("thinking", block.get("text")) for block in told["content"]] == [THOUGHT, TEXT]
+    assert [block.get("thinking", block.get("text")) for block in reply["content"]] == [THOUGHT, TEXT]
 
 
 @pytest.mark.parametrize("stream", [False, True])

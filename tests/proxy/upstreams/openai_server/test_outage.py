@@ -1,4 +1,4 @@
-"""A site that goes away in the middle of traffic and comes back, with a server behind it."""
+"""A site that goes down under load and recovers, with a server as its fallback."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ import pytest
 
 from proxy.upstreams import breaker
 from tests.openai_server import OpenAiPeer
-from tests.proxy.running import RunningProxy, nothing_under_way
+from tests.proxy.running import RunningProxy, wait_until_idle
 from tests.proxy.upstreams.openai_server.test_failover import MODEL
 from tests.site import SimulatedSite
 
@@ -18,27 +18,27 @@ SECONDS = 30.0  # for each part of it
 
 
 @dataclass
-class Heard:
-    """One answer: what was to be said, what was, and who said it."""
+class ReceivedAnswer:
+    """One answer: the expected text, the received one, and who gave it."""
 
-    wanted: str
+    expected: str
     status: int
     text: str
     is_whole: bool
     by_server: bool
 
     @property
-    def is_right(self) -> bool:
-        """Whether nobody lost anything."""
-        return self.status == 200 and self.is_whole and self.text == ("served" if self.by_server else self.wanted)
+    def is_complete(self) -> bool:
+        """Whether the answer is complete."""
+        return self.status == 200 and self.is_whole and self.text == ("served" if self.by_server else self.expected)
 
 
 @dataclass
 class Traffic:
-    """Clients that ask one thing after the other, streamed and whole in turns."""
+    """Clients that send one request after the other, streamed and whole in turns."""
 
     proxy: RunningProxy
-    heard: list[Heard] = field(default_factory=list)
+    answers: list[ReceivedAnswer] = field(default_factory=list)
     may_ask: asyncio.Event = field(default_factory=asyncio.Event)
     is_over: bool = False
 
@@ -51,9 +51,9 @@ class Traffic:
 
     async def until(self, answers: int, *, by_server: bool) -> None:
         """Wait for so many more answers of the site, or of the server."""
-        before = len(self.heard)
+        before = len(self.answers)
         async with asyncio.timeout(SECONDS):
-            while sum(heard.by_server == by_server for heard in self.heard[before:]) < answers:
+            while sum(answer.by_server == by_server for answer in self.answers[before:]) < answers:
                 await asyncio.sleep(0.005)
 
     async def _client(self, number: int) -> None:
@@ -61,34 +61,34 @@ class Traffic:
         while not self.is_over:
             await self.may_ask.wait()
             turn += 1
-            self.heard.append(await self._ask(f"turn {turn} of client {number}", stream=bool(turn % 2)))
+            self.answers.append(await self._ask(f"turn {turn} of client {number}", stream=bool(turn % 2)))
 
-    async def _ask(self, text: str, *, stream: bool) -> Heard:
+    async def _ask(self, text: str, *, stream: bool) -> ReceivedAnswer:
         body = {"model": MODEL, "stream": stream, "messages": [{"role": "user", "content": f"[[say:{text}]]"}]}
         async with self.proxy.http.post(f"{self.proxy.url}/v1/chat/completions", json=body) as response:
             raw = await response.text()
         by_server = response.headers.get("x-fallback-model") == "mine/tiny"
         if not stream:
-            said = json.loads(raw)["choices"][0]["message"]["content"] if response.status == 200 else raw
-            return Heard(text, response.status, said, is_whole=True, by_server=by_server)
+            output = json.loads(raw)["choices"][0]["message"]["content"] if response.status == 200 else raw
+            return ReceivedAnswer(text, response.status, output, is_whole=True, by_server=by_server)
         events = [line.removeprefix("data: ") for line in raw.split("\n") if line.startswith("data: ")]
         choices = [choice for event in events if event != "[DONE]" for choice in json.loads(event).get("choices", ())]
-        said = "".join(choice["delta"].get("content") or "" for choice in choices)
-        return Heard(text, response.status, said, is_whole=events[-1:] == ["[DONE]"], by_server=by_server)
+        output = "".join(choice["delta"].get("content") or "" for choice in choices)
+        return ReceivedAnswer(text, response.status, output, is_whole=events[-1:] == ["[DONE]"], by_server=by_server)
 
 
 async def test_an_outage_in_the_middle_of_traffic_costs_no_request(
-    served: RunningProxy, site: SimulatedSite, server: OpenAiPeer, monkeypatch: pytest.MonkeyPatch
+    gateway: RunningProxy, site: SimulatedSite, server: OpenAiPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.2)
-    traffic = Traffic(served)
+    traffic = Traffic(gateway)
     running = asyncio.create_task(traffic.run())
     try:
         await traffic.until(3 * CLIENTS, by_server=False)
-        assert not server.asked
+        assert not server.received
         # Each client waits at the site for its first word when the site goes away: what it heard of it stays honest.
         traffic.may_ask.clear()
-        await nothing_under_way(served)
+        await wait_until_idle(gateway)
         site.behaviour.first_delta_delay = 60.0
         traffic.may_ask.set()
         async with asyncio.timeout(SECONDS):
@@ -103,4 +103,4 @@ async def test_an_outage_in_the_middle_of_traffic_costs_no_request(
         traffic.is_over = True
         await running
 
-    assert [heard for heard in traffic.heard if not heard.is_right] == []
+    assert [answer for answer in traffic.answers if not answer.is_complete] == []

@@ -1,4 +1,4 @@
-"""What a client is told where a server does not answer; and never the key."""
+"""Errors that clients get if a server does not answer; never with the key."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ from proxy.chat.upstream import Refusal
 from proxy.upstreams.openai_server.reader import ChunkReader
 from proxy.upstreams.openai_server.refusals import read_error
 from proxy.upstreams.openai_server.server import OpenAiServer
-from tests.openai_server import OpenAiPeer, Refused, Said
+from tests.openai_server import Answer, HttpError, OpenAiPeer
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.openai_server.conftest import KEY
 
@@ -26,75 +26,79 @@ def failed(message: str, code: Any = None, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("refused", "status", "code"),
+    ("error", "status", "code"),
     [
-        (Refused(401, failed("no key")), 503, "credentials_refused"),
-        (Refused(403, failed("not for you")), 503, "credentials_refused"),
-        (Refused(403, "<html>Forbidden</html>"), 400, "upstream_blocked_message"),  # its models it lists
-        (Refused(406, "<html>Not acceptable</html>"), 400, "upstream_blocked_message"),
-        (Refused(403, failed("it was flagged", 403, metadata={"reasons": ["violence"]})), 400, "content_filter"),
-        (Refused(403, {"error": "Content violates usage guidelines. Team: 1"}), 400, "content_filter"),  # xAI
-        (Refused(400, {"error": "Incorrect API key provided: gs***23."}), 503, "credentials_refused"),  # xAI
-        (Refused(400, [failed("API key not valid. Please pass a valid one.", 400)]), 503, "credentials_refused"),
-        (Refused(402, failed("pay")), 429, "insufficient_quota"),
-        (Refused(429, failed("pay", "insufficient_quota")), 429, "insufficient_quota"),
-        (Refused(429, {"error": {"type": "exceeded_current_quota_error"}}), 429, "insufficient_quota"),  # Moonshot
-        (Refused(404, failed("none of that name", "model_not_found")), 404, "model_not_found"),
-        (Refused(403, failed("not for this project", "model_not_found")), 404, "model_not_found"),
-        (Refused(503, failed("no channel has it", "model_not_found")), 404, "model_not_found"),
-        (Refused(200, failed("slow down", 429)), 429, "rate_limit_exceeded"),
-        (Refused(400, failed("too long", "context_length_exceeded", param="messages")), 400, "context_length_exceeded"),
-        (Refused(400, {"object": "error", "message": VLLM, "code": 400}), 400, "context_length_exceeded"),
-        (Refused(400, failed("no such field")), 400, "upstream_refused"),
-        (Refused(400, failed("no such field", 400)), 400, "upstream_refused"),
-        (Refused(422, {"detail": [{"msg": "no such field"}]}), 400, "upstream_refused"),
-        (Refused(413, "<html>too large</html>"), 413, "request_too_large"),
-        (Refused(307, "moved", {"Location": "http://127.0.0.1:1/"}), 502, "upstream_error"),
-        (Refused(500), 502, "upstream_error"),
-        (Refused(503, failed("loading the model")), 503, "upstream_unavailable"),
-        (Refused(504, "<html>late</html>"), 504, "upstream_timeout"),
-        (Refused(524, "<html>late</html>"), 504, "upstream_timeout"),
+        (HttpError(401, failed("no key")), 503, "credentials_refused"),
+        (HttpError(403, failed("not for you")), 503, "credentials_refused"),
+        (HttpError(403, "<html>Forbidden</html>"), 400, "upstream_blocked_message"),  # its models it lists
+        (HttpError(406, "<html>Not acceptable</html>"), 400, "upstream_blocked_message"),
+        (HttpError(403, failed("it was flagged", 403, metadata={"reasons": ["violence"]})), 400, "content_filter"),
+        (HttpError(403, {"error": "Content violates usage guidelines. Team: 1"}), 400, "content_filter"),  # xAI
+        (HttpError(400, {"error": "Incorrect API key provided: gs***23."}), 503, "credentials_refused"),  # xAI
+        (HttpError(400, [failed("API key not valid. Please pass a valid one.", 400)]), 503, "credentials_refused"),
+        (HttpError(402, failed("pay")), 429, "insufficient_quota"),
+        (HttpError(429, failed("pay", "insufficient_quota")), 429, "insufficient_quota"),
+        (HttpError(429, {"error": {"type": "exceeded_current_quota_error"}}), 429, "insufficient_quota"),  # Moonshot
+        (HttpError(404, failed("none of that name", "model_not_found")), 404, "model_not_found"),
+        (HttpError(403, failed("not for this project", "model_not_found")), 404, "model_not_found"),
+        (HttpError(503, failed("no channel has it", "model_not_found")), 404, "model_not_found"),
+        (HttpError(200, failed("slow down", 429)), 429, "rate_limit_exceeded"),
+        (
+            HttpError(400, failed("too long", "context_length_exceeded", param="messages")),
+            400,
+            "context_length_exceeded",
+        ),
+        (HttpError(400, {"object": "error", "message": VLLM, "code": 400}), 400, "context_length_exceeded"),
+        (HttpError(400, failed("no such field")), 400, "upstream_refused"),
+        (HttpError(400, failed("no such field", 400)), 400, "upstream_refused"),
+        (HttpError(422, {"detail": [{"msg": "no such field"}]}), 400, "upstream_refused"),
+        (HttpError(413, "<html>too large</html>"), 413, "request_too_large"),
+        (HttpError(307, "moved", {"Location": "http://127.0.0.1:1/"}), 502, "upstream_error"),
+        (HttpError(500), 502, "upstream_error"),
+        (HttpError(503, failed("loading the model")), 503, "upstream_unavailable"),
+        (HttpError(504, "<html>late</html>"), 504, "upstream_timeout"),
+        (HttpError(524, "<html>late</html>"), 504, "upstream_timeout"),
     ],
 )
 async def test_a_refusal_keeps_its_meaning(
-    served: RunningProxy, server: OpenAiPeer, refused: Refused, status: int, code: str
+    gateway: RunningProxy, server: OpenAiPeer, error: HttpError, status: int, code: str
 ) -> None:
-    server.answers = [refused]
+    server.answers = [error]
 
-    answer = await served.chat("hi", model="mine/tiny")
+    answer = await gateway.chat("hi", model="mine/tiny")
 
     assert (answer.status, answer.code) == (status, code)
     assert "'mine'" in answer.body["error"]["message"]
     assert "<html>" not in answer.body["error"]["message"]
-    assert len(server.asked) == 1
+    assert len(server.received) == 1
 
 
-async def test_a_refusal_names_the_parameter(served: RunningProxy, server: OpenAiPeer) -> None:
-    server.answers = [Refused(400, failed("too many", param="top_k"))]
+async def test_a_refusal_names_the_parameter(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [HttpError(400, failed("too many", param="top_k"))]
 
-    assert (await served.chat("hi", model="mine/tiny")).body["error"]["param"] == "top_k"
+    assert (await gateway.chat("hi", model="mine/tiny")).body["error"]["param"] == "top_k"
 
 
 @pytest.mark.parametrize(("headers", "seconds"), [({"Retry-After": "17"}, "17"), ({}, "5")])
 async def test_a_rate_limit_tells_when_to_come_back_and_the_model_rests(
-    served: RunningProxy, server: OpenAiPeer, headers: dict[str, str], seconds: str
+    gateway: RunningProxy, server: OpenAiPeer, headers: dict[str, str], seconds: str
 ) -> None:
-    server.answers = [Refused(429, failed("slow down"), headers)]
+    server.answers = [HttpError(429, failed("slow down"), headers)]
 
-    answer = await served.chat("hi", model="mine/tiny")
+    answer = await gateway.chat("hi", model="mine/tiny")
 
     assert (answer.status, answer.code, answer.headers["retry-after"]) == (429, "rate_limit_exceeded", seconds)
-    assert served.app[UPSTREAMS][1].health().cooldown_until is not None
+    assert gateway.app[UPSTREAMS][1].health().cooldown_until is not None
 
 
 @pytest.mark.parametrize(
-    ("said", "code"),
+    ("reply", "code"),
     [
-        (Said([], has_end=False), "upstream_truncated"),
-        (Said(["half"], has_end=False), "upstream_truncated"),
-        (Said([], [("look", '{"a"')], has_end=False), "upstream_truncated"),
-        (Said([], end="error"), "upstream_truncated"),
-        (Said(["half"], error={"message": "it broke: no stream_options"}), "upstream_error"),
+        (Answer([], has_end=False), "upstream_truncated"),
+        (Answer(["half"], has_end=False), "upstream_truncated"),
+        (Answer([], [("look", '{"a"')], has_end=False), "upstream_truncated"),
+        (Answer([], end="error"), "upstream_truncated"),
+        (Answer(["half"], error={"message": "it broke: no stream_options"}), "upstream_error"),
         (b"data: {nothing}\n\n", "upstream_truncated"),
         (b'event: error\ndata: {"message": "it broke"}\n\n', "upstream_error"),
         (b'data: {"object": "error", "message": "it broke", "code": "1"}\n\ndata: [DONE]\n\n', "upstream_error"),
@@ -107,70 +111,70 @@ async def test_a_rate_limit_tells_when_to_come_back_and_the_model_rests(
     ],
 )
 async def test_a_failure_never_looks_like_an_answer(
-    served: RunningProxy, server: OpenAiPeer, said: Said | bytes, code: str
+    gateway: RunningProxy, server: OpenAiPeer, reply: Answer | bytes, code: str
 ) -> None:
-    server.answers = [said]
+    server.answers = [reply]
 
-    answer = await served.chat("hi", model="mine/tiny")
+    answer = await gateway.chat("hi", model="mine/tiny")
 
-    assert (answer.status, answer.code, len(server.asked)) == (502, code, 1)
+    assert (answer.status, answer.code, len(server.received)) == (502, code, 1)
 
 
-async def test_a_refusal_in_a_field_of_its_own_is_told(served: RunningProxy, server: OpenAiPeer) -> None:
-    told = {"code": 400, "message": "the request exceeds the available context size", "type": "invalid_request_error"}
-    server.answers = [f"error: {json.dumps(told)}\n\ndata: [DONE]\n\n".encode()]
+async def test_a_refusal_in_a_field_of_its_own_is_reported(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    error = {"code": 400, "message": "the request exceeds the available context size", "type": "invalid_request_error"}
+    server.answers = [f"error: {json.dumps(error)}\n\ndata: [DONE]\n\n".encode()]
 
-    answer = await served.chat("hi", model="mine/tiny")
+    answer = await gateway.chat("hi", model="mine/tiny")
 
     assert (answer.status, "exceeds the available context size" in answer.body["error"]["message"]) == (400, True)
 
 
 @pytest.mark.parametrize(
-    ("said", "status", "code"),
+    ("reply", "status", "code"),
     [
-        (Said([], error={"message": "slow down", "code": 429}), 429, "rate_limit_exceeded"),  # its role came before
-        (Said([], thoughts="hm", error={"message": "slow down", "code": 429}), 502, "upstream_error"),
+        (Answer([], error={"message": "slow down", "code": 429}), 429, "rate_limit_exceeded"),  # its role came before
+        (Answer([], thoughts="hm", error={"message": "slow down", "code": 429}), 502, "upstream_error"),
         (b'data: {"choices": [{"error": {"message": "slow down", "code": "429"}}]}\n\n', 429, "rate_limit_exceeded"),
         (b'data: {"error": {"message": "too long", "http_status_code": 422}}\n\n', 400, "upstream_refused"),  # TGI
     ],
 )
 async def test_an_error_before_anything_is_said_keeps_its_meaning(
-    served: RunningProxy, server: OpenAiPeer, said: Said | bytes, status: int, code: str
+    gateway: RunningProxy, server: OpenAiPeer, reply: Answer | bytes, status: int, code: str
 ) -> None:
-    server.answers = [said]
+    server.answers = [reply]
 
-    answer = await served.chat("hi", model="mine/tiny")
+    answer = await gateway.chat("hi", model="mine/tiny")
 
     assert (answer.status, answer.code) == (status, code)
 
 
 async def test_calls_of_an_answer_that_ends_with_an_error_are_shown_to_nobody(
-    served: RunningProxy, server: OpenAiPeer
+    gateway: RunningProxy, server: OpenAiPeer
 ) -> None:
-    server.answers = [Said([], [("look", "{}")], end="error")]
+    server.answers = [Answer([], [("look", "{}")], end="error")]
 
     body = {"model": "mine/tiny", "messages": [{"role": "user", "content": "hi"}], "stream": True}
-    async with served.http.post(f"{served.url}/v1/chat/completions", json=body) as response:
-        told = await response.json()
+    async with gateway.http.post(f"{gateway.url}/v1/chat/completions", json=body) as response:
+        data = await response.json()
 
-    assert (response.status, told["error"]["code"]) == (502, "upstream_truncated")
+    assert (response.status, data["error"]["code"]) == (502, "upstream_truncated")
 
 
 async def test_a_stream_is_whole_with_its_finish_reason_alone_and_with_its_end_mark_alone(
-    served: RunningProxy, server: OpenAiPeer
+    gateway: RunningProxy, server: OpenAiPeer
 ) -> None:
     chunk = {"choices": [{"index": 0, "delta": {"content": "all"}, "finish_reason": "stop"}]}
     server.answers = [f"data: {json.dumps(chunk)}\n\n".encode(), HALF + b"data:  [DONE] \n\ndata: {more\n\n"]
 
-    assert [(await served.chat("hi", model="mine/tiny")).text for _ in range(2)] == ["all", "half"]
+    assert [(await gateway.chat("hi", model="mine/tiny")).text for _ in range(2)] == ["all", "half"]
 
 
 async def test_a_connection_that_breaks_behind_the_finish_reason_breaks_no_answer(
-    served: RunningProxy, server: OpenAiPeer
+    gateway: RunningProxy, server: OpenAiPeer
 ) -> None:
-    server.answers, server.breaks = [HALF + END, HALF], True
+    server.answers, server.drops_connection = [HALF + END, HALF], True
 
-    whole, cut = [await served.chat("hi", model="mine/tiny") for _ in range(2)]
+    whole, cut = [await gateway.chat("hi", model="mine/tiny") for _ in range(2)]
 
     assert (whole.text, cut.code) == ("half", "upstream_truncated")
 
@@ -178,29 +182,26 @@ async def test_a_connection_that_breaks_behind_the_finish_reason_breaks_no_answe
 @pytest.mark.parametrize(
     ("status", "kind"), [(200, "application/x-ndjson"), (200, "text/plain"), (200, "application/json"), (201, STREAM)]
 )
-async def test_a_stream_by_another_name_is_one(
-    served: RunningProxy, server: OpenAiPeer, status: int, kind: str
-) -> None:
-    server.answers = [Refused(status, HALF + END, {"Content-Type": kind})]
+async def test_any_type_may_be_a_stream(gateway: RunningProxy, server: OpenAiPeer, status: int, kind: str) -> None:
+    server.answers = [HttpError(status, HALF + END, {"Content-Type": kind})]
 
-    assert (await served.chat("hi", model="mine/tiny")).text == "half"
+    assert (await gateway.chat("hi", model="mine/tiny")).text == "half"
 
 
-async def test_an_object_by_the_name_of_a_stream_is_read(served: RunningProxy, server: OpenAiPeer) -> None:
-    server.answers = [
-        Refused(200, json.dumps(failed("no more", "insufficient_quota")).encode(), {"Content-Type": STREAM})
-    ]
+async def test_an_object_by_the_name_of_a_stream_is_read(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    error = json.dumps(failed("no more", "insufficient_quota")).encode()
+    server.answers = [HttpError(200, error, {"Content-Type": STREAM})]
 
-    assert (await served.chat("hi", model="mine/tiny")).code == "insufficient_quota"
+    assert (await gateway.chat("hi", model="mine/tiny")).code == "insufficient_quota"
 
 
 @pytest.mark.parametrize("reason", ["tool_calls", None])
-async def test_an_answer_in_one_object_is_one(served: RunningProxy, server: OpenAiPeer, reason: str | None) -> None:
+async def test_an_answer_in_one_object_is_one(gateway: RunningProxy, server: OpenAiPeer, reason: str | None) -> None:
     call = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
     message = {"role": "assistant", "content": "all", "tool_calls": [call]}
-    server.answers = [Refused(200, {"choices": [{"index": 0, "message": message, "finish_reason": reason}]})]
+    server.answers = [HttpError(200, {"choices": [{"index": 0, "message": message, "finish_reason": reason}]})]
 
-    answer = await served.chat("hi", model="mine/tiny")
+    answer = await gateway.chat("hi", model="mine/tiny")
 
     assert answer.text == "all"
     assert answer.body["choices"][0]["message"]["tool_calls"] == [call]
@@ -215,64 +216,64 @@ async def test_an_answer_in_one_object_is_one(served: RunningProxy, server: Open
     ],
 )
 async def test_an_error_with_status_200_is_one(
-    served: RunningProxy, server: OpenAiPeer, body: Any, status: int
+    gateway: RunningProxy, server: OpenAiPeer, body: Any, status: int
 ) -> None:
-    server.answers = [Refused(200, body)]
+    server.answers = [HttpError(200, body)]
 
-    answer = await served.chat("hi", model="mine/tiny")
+    answer = await gateway.chat("hi", model="mine/tiny")
 
     assert answer.status == status
-    assert not any(told in answer.body["error"]["message"] for told in ("HTTP 502", "HTTP 0", "HTTP 2"))
-    assert served.app[UPSTREAMS][1].health().open_streams == 0
+    assert not any(phrase in answer.body["error"]["message"] for phrase in ("HTTP 502", "HTTP 0", "HTTP 2"))
+    assert gateway.app[UPSTREAMS][1].health().open_streams == 0
 
 
 async def test_a_server_that_fails_again_and_again_is_left_alone_and_found_well(
-    served: RunningProxy, server: OpenAiPeer
+    gateway: RunningProxy, server: OpenAiPeer
 ) -> None:
-    server.answers = [Refused(500)]
+    server.answers = [HttpError(500)]
     for _ in range(5):
-        await served.chat("hi", model="mine/tiny")
+        await gateway.chat("hi", model="mine/tiny")
 
-    answer = await served.chat("hi", model="mine/tiny")
+    answer = await gateway.chat("hi", model="mine/tiny")
 
-    assert (answer.status, answer.code, len(server.asked)) == (503, "site_unavailable", 5)
-    assert served.app[UPSTREAMS][1].health().breaker == "open"
-    server.answers = [Said()]
-    upstream = served.app[UPSTREAMS][1]
+    assert (answer.status, answer.code, len(server.received)) == (503, "site_unavailable", 5)
+    assert gateway.app[UPSTREAMS][1].health().breaker == "open"
+    server.answers = [Answer()]
+    upstream = gateway.app[UPSTREAMS][1]
     assert isinstance(upstream, OpenAiServer)
     upstream.gate.revived()  # as the next look at its models does
-    assert (await served.chat("hi", model="mine/tiny")).text == "served"
-    assert served.app[UPSTREAMS][1].health().breaker == "closed"
+    assert (await gateway.chat("hi", model="mine/tiny")).text == "served"
+    assert gateway.app[UPSTREAMS][1].health().breaker == "closed"
 
 
 @pytest.mark.parametrize(
-    "said",
+    "reply",
     [
-        Refused(401, failed(f"Incorrect API key provided: {KEY}", KEY, param=KEY)),
-        Refused(400, f"Bad header: Bearer {KEY}"),
-        Refused(200, failed(f"Bearer {KEY}")),
-        Said([], error={"message": f"who is {KEY}?"}),
+        HttpError(401, failed(f"Incorrect API key provided: {KEY}", KEY, param=KEY)),
+        HttpError(400, f"Bad header: Bearer {KEY}"),
+        HttpError(200, failed(f"Bearer {KEY}")),
+        Answer([], error={"message": f"who is {KEY}?"}),
         f'event: error\ndata: {{"message": "{"x" * 495}{KEY}"}}\n\n'.encode(),
     ],
 )
 async def test_a_key_that_a_server_repeats_is_told_to_nobody(
-    served: RunningProxy, server: OpenAiPeer, said: Said | Refused | bytes, caplog: pytest.LogCaptureFixture
+    gateway: RunningProxy, server: OpenAiPeer, reply: Answer | HttpError | bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    server.answers = [said]
+    server.answers = [reply]
 
-    answer = await served.chat("hi", model="mine/tiny")
+    answer = await gateway.chat("hi", model="mine/tiny")
     server.key = "another"
-    async with served.http.get(f"{served.url}/admin/status") as response:
+    async with gateway.http.get(f"{gateway.url}/admin/status") as response:
         status = await response.text()
 
-    shown = json.dumps(answer.body) + str(answer.headers) + status + caplog.text + repr(served.settings)
+    shown = json.dumps(answer.body) + str(answer.headers) + status + caplog.text + repr(gateway.settings)
     assert answer.status >= 400
     assert KEY[:12] not in shown
 
 
 @pytest.mark.parametrize(
-    ("told", "text"),
+    ("value", "text"),
     [
         ({"detail": "not found"}, "not found"),  # FastAPI
         ({"title": "too many", "status": 429}, "too many"),
@@ -280,15 +281,15 @@ async def test_a_key_that_a_server_repeats_is_told_to_nobody(
         ({"error": {"message": {"detail": ["so", "it is"]}}}, '{"detail":["so","it is"]}'),  # Mistral
     ],
 )
-def test_what_an_error_says_is_found_by_any_name(told: Any, text: str) -> None:
-    assert read_error(told).text == text
+def test_what_an_error_says_is_found_by_any_name(value: Any, text: str) -> None:
+    assert read_error(value).text == text
 
 
 @pytest.mark.parametrize("index", [0, None], ids=["one call", "ever more calls"])
 def test_calls_without_end_are_given_up(index: int | None) -> None:
     reader = ChunkReader("mine", None, lambda: "call_1")
-    told = {"name": "f", "arguments": json.dumps({"a": "x" * 10_000})}
-    calls = [{"index": number if index is None else index, "function": told} for number in range(1000)]
+    payload = {"name": "f", "arguments": json.dumps({"a": "x" * 10_000})}
+    calls = [{"index": number if index is None else index, "function": payload} for number in range(1000)]
 
     def take_all() -> None:
         for call in calls:

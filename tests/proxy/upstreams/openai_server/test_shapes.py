@@ -1,4 +1,4 @@
-"""What a server is asked and how its chunks are read, as plain values: also from servers with habits of their own."""
+"""Requests to a server and its chunks, as plain values, also of servers with their own habits."""
 
 import json
 from contextlib import suppress
@@ -44,15 +44,15 @@ def test_results_without_an_id_are_those_of_the_calls_before_them() -> None:
         user("nobody called it", result=ToolResult(name="smell")),
     )
 
-    told = body_of(Ask("m", history))["messages"]
+    messages = body_of(Ask("m", history))["messages"]
 
-    assert [(call["id"], call["function"]["arguments"]) for call in told[1]["tool_calls"]] == [
+    assert [(call["id"], call["function"]["arguments"]) for call in messages[1]["tool_calls"]] == [
         ("call_1_0", "{}"),
         ("call_1_1", '{"a": 1}'),
     ]
-    assert told[2] == {"role": "tool", "tool_call_id": "call_1_1", "content": "heard"}
-    assert told[3] == {"role": "tool", "tool_call_id": "call_1_0", "content": "seen"}
-    assert told[4] == {"role": "user", "content": "nobody called it"}
+    assert messages[2] == {"role": "tool", "tool_call_id": "call_1_1", "content": "heard"}
+    assert messages[3] == {"role": "tool", "tool_call_id": "call_1_0", "content": "seen"}
+    assert messages[4] == {"role": "user", "content": "nobody called it"}
 
 
 def test_pictures_of_results_come_after_all_results() -> None:
@@ -64,11 +64,11 @@ def test_pictures_of_results_come_after_all_results() -> None:
         user("well?"),
     )
 
-    told = body_of(Ask("m", history, media={"x": Image("image/png", "AA==")}))["messages"]
+    messages = body_of(Ask("m", history, media={"x": Image("image/png", "AA==")}))["messages"]
 
-    assert [message["role"] for message in told] == ["assistant", "tool", "tool", "user", "user"]
-    assert told[3]["content"] == [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]
-    assert told[4]["content"] == "well?"
+    assert [message["role"] for message in messages] == ["assistant", "tool", "tool", "user", "user"]
+    assert messages[3]["content"] == [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]
+    assert messages[4]["content"] == "well?"
 
 
 def test_a_choice_among_tools_leaves_the_others_out() -> None:
@@ -87,7 +87,7 @@ def test_a_choice_among_tools_leaves_the_others_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "form"),
+    ("output", "sent"),
     [
         (OutputFormat(), {"type": "json_object"}),
         (OutputFormat(True), {"type": "json_schema", "json_schema": {"name": "answer", "schema": {}}}),
@@ -105,22 +105,22 @@ def test_a_choice_among_tools_leaves_the_others_out() -> None:
         ),
     ],
 )
-def test_the_form_of_the_answer_is_asked_for(wanted: OutputFormat, form: dict[str, Any]) -> None:
-    assert body_of(Ask("m", (user("go"),), tool_config=ToolConfig(output_format=wanted)))["response_format"] == form
+def test_the_form_of_the_answer_is_asked_for(output: OutputFormat, sent: dict[str, Any]) -> None:
+    assert body_of(Ask("m", (user("go"),), tool_config=ToolConfig(output_format=output)))["response_format"] == sent
 
 
-def test_half_a_surrogate_pair_costs_a_character_and_more_stops_than_are_taken_are_left_to_us() -> None:
-    told = body_of(Ask("m", (user("a\ud83db 😀"),), stops=("1", "2", "3", "4", "5")))
+def test_a_lone_surrogate_costs_a_character_and_more_stops_than_are_taken_are_left_to_us() -> None:
+    sent = body_of(Ask("m", (user("a\ud83db 😀"),), stops=("1", "2", "3", "4", "5")))
 
-    assert told["messages"][0]["content"] == "a\ufffdb 😀"
-    assert "stop" not in told
+    assert sent["messages"][0]["content"] == "a\ufffdb 😀"
+    assert "stop" not in sent
 
 
 def reader(offer: ToolConfig | None = None) -> ChunkReader:
     return ChunkReader("mine", offer, lambda: "made_up")
 
 
-def fed(reading: ChunkReader, *deltas: dict[str, Any], reason: str = "stop") -> str:
+def feed(reading: ChunkReader, *deltas: dict[str, Any], reason: str = "stop") -> str:
     """The text of chunks with these deltas, of which the last one has a finish reason."""
     text = ""
     for number, delta in enumerate(deltas):
@@ -147,7 +147,7 @@ def piece(arguments: Any = None, **fields: Any) -> dict[str, Any]:
 )
 def test_calls_are_put_together(deltas: list[dict[str, Any]]) -> None:
     reading = reader()
-    fed(reading, *deltas, reason="stop")
+    feed(reading, *deltas, reason="stop")
 
     (call,) = reading.calls
 
@@ -155,18 +155,18 @@ def test_calls_are_put_together(deltas: list[dict[str, Any]]) -> None:
     assert reading.end().reason == "tool_calls"
 
 
-def test_calls_that_are_all_counted_as_the_first_are_told_apart_by_their_ids() -> None:
+def test_calls_that_are_all_counted_as_the_first_are_distinguished_by_their_ids() -> None:
     reading = reader()
-    fed(reading, piece("{}", index=0, id="a", name="look"), piece("{}", index=0, id="b", name="hear"))
+    feed(reading, piece("{}", index=0, id="a", name="look"), piece("{}", index=0, id="b", name="hear"))
 
     assert [(call.id, call.name) for call in reading.calls] == [("a", "look"), ("b", "hear")]
 
 
 @pytest.mark.parametrize("more", [{"id": ""}, {"name": ""}, {"id": "b"}, {"id": "b", "name": "look"}])
-def test_calls_that_are_all_counted_as_the_first_are_told_apart_where_one_is_whole(more: dict[str, str]) -> None:
+def test_calls_that_are_all_counted_as_the_first_are_distinguished_where_one_is_whole(more: dict[str, str]) -> None:
     reading = reader()
     first = piece("", index=0, name="look"), piece('{"x":"}', index=0), piece('{"}', index=0), piece(" ", index=0)
-    fed(reading, *first, piece('{"x"', index=0, **more), piece(":{}}", index=0), piece({"x": 1}, index=0, name="hear"))
+    feed(reading, *first, piece('{"x"', index=0, **more), piece(":{}}", index=0), piece({"x": 1}, index=0, name="hear"))
 
     calls = [(call.name, json.loads(call.arguments)["x"]) for call in reading.calls]
     assert calls == [("look", "}{"), ("look", {}), ("hear", 1)]
@@ -174,7 +174,7 @@ def test_calls_that_are_all_counted_as_the_first_are_told_apart_where_one_is_who
 
 def test_a_call_without_an_id_gets_one_that_stays() -> None:
     reading = reader()
-    fed(reading, {"function_call": {"name": "look", "arguments": ""}}, reason="function_call")
+    feed(reading, {"function_call": {"name": "look", "arguments": ""}}, reason="function_call")
 
     assert [(call.id, call.arguments) for call in reading.calls] == [("made_up", "{}")]
     assert reading.end().reason == "tool_calls"
@@ -184,15 +184,15 @@ def test_a_call_without_an_id_gets_one_that_stays() -> None:
 def test_a_call_that_the_limit_cut_is_never_given_out(reason: str) -> None:
     reading = reader()
     nameless, cut = piece("{}", index=2), piece('{"x"', index=1, id="b", name="hear")
-    fed(reading, piece("{}", index=0, id="a", name="look"), nameless, cut, reason=reason)
+    feed(reading, piece("{}", index=0, id="a", name="look"), nameless, cut, reason=reason)
 
     assert [call.name for call in reading.calls] == ["look"]
     assert reading.end().reason == "length"
 
 
-def test_an_answer_in_pieces_that_is_told_once_more_as_one_message_is_read_once() -> None:
+def test_an_answer_in_chunks_that_is_told_once_more_as_one_message_is_read_once() -> None:
     reading = reader()
-    fed(reading, {"role": "assistant"}, {"content": "yes"}, piece("{}", index=0, id="a", name="look"))
+    feed(reading, {"role": "assistant"}, {"content": "yes"}, piece("{}", index=0, id="a", name="look"))
     whole = {"role": "assistant", "content": "yes", **piece("{}", id="a", name="look")}
 
     text = reading.read(json.dumps({"choices": [{"delta": {}, "message": whole, "finish_reason": "stop"}]}).encode())
@@ -203,29 +203,29 @@ def test_an_answer_in_pieces_that_is_told_once_more_as_one_message_is_read_once(
 def test_custom_tools_and_namespaces_are_found_again() -> None:
     offer = ToolConfig((Tool("say", kind="custom"), Tool("run", namespace="a"), Tool("run", namespace="b")))
     reading = reader(offer)
-    fed(
+    feed(
         reading,
         piece('{"input":"free text"}', index=0, id="1", name="say"),
         piece("{}", index=1, id="2", name="b__run"),
     )
 
-    said, ran = reading.calls
+    call, ran = reading.calls
 
-    assert (said.kind, said.arguments) == ("custom", "free text")
+    assert (call.kind, call.arguments) == ("custom", "free text")
     assert (ran.name, ran.namespace) == ("run", "b")
 
 
 def test_thoughts_are_left_out_and_refusals_told() -> None:
     reading = reader()
     parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "output_text", "text": "yes"}]
-    text = fed(reading, {"reasoning_content": "hm"}, {"reasoning": "hm"}, {"content": parts}, {"refusal": "no"})
+    text = feed(reading, {"reasoning_content": "hm"}, {"reasoning": "hm"}, {"content": parts}, {"refusal": "no"})
 
     assert text == "yes"
     assert reading.end().refusal == "no"
 
 
 @pytest.mark.parametrize(
-    ("usage", "told"),
+    ("usage", "expected"),
     [
         ({"prompt_tokens": 3, "completion_tokens": 4}, (3, 4, 0, 0)),
         (
@@ -244,18 +244,18 @@ def test_thoughts_are_left_out_and_refusals_told() -> None:
         (None, None),
     ],
 )
-def test_usage_is_what_the_server_tells(usage: Any, told: tuple[int, int, int, int] | None) -> None:
+def test_usage_is_what_the_server_tells(usage: Any, expected: tuple[int, int, int, int] | None) -> None:
     reading = reader()
-    fed(reading, {"content": "x"})
+    feed(reading, {"content": "x"})
     reading.read(json.dumps({"choices": [], "usage": usage}).encode())
 
-    assert reading.end().usage == told
+    assert reading.end().usage == expected
 
 
 def test_a_usage_that_is_told_in_between_stands_until_another_tells_more() -> None:
     reading = reader()
-    for asked, answered in ((3, 1), (3, 2), (0, 0)):
-        usage = {"prompt_tokens": asked, "completion_tokens": answered}
+    for prompt, completion in ((3, 1), (3, 2), (0, 0)):
+        usage = {"prompt_tokens": prompt, "completion_tokens": completion}
         chunk = {"choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}], "usage": usage}
         reading.read(json.dumps(chunk).encode())
 

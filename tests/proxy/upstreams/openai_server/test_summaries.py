@@ -1,4 +1,4 @@
-"""Summaries that a server gives: no call is allowed in them, thoughts are no part of them, and a failure is none."""
+"""Summaries by a server: they have no calls and no thoughts, and a failure is no summary."""
 
 import json
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxy.api.opaque import decode_summary
-from tests.openai_server import OpenAiPeer, Refused, Said
+from tests.openai_server import Answer, HttpError, OpenAiPeer
 from tests.proxy.running import RunningProxy
 from tests.proxy.wire import exchange
 
@@ -27,15 +27,15 @@ BODY: dict[str, Any] = {
 
 @pytest.mark.parametrize("end", ["stop", "length"])
 @pytest.mark.parametrize("stream", [False, True])
-async def test_the_summary_alone_is_told(end: str, stream: bool, served: RunningProxy, server: OpenAiPeer) -> None:
-    server.answers = [Said(["Done: ", "parser.py"], calls=[("shell", "{}")], thoughts="hm", end=end)]
-    answer = await exchange(served.url, "POST", "/v1/responses", {**BODY, "stream": stream})
+async def test_only_the_summary_is_returned(end: str, stream: bool, gateway: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Answer(["Done: ", "parser.py"], calls=[("shell", "{}")], thoughts="hm", end=end)]
+    answer = await exchange(gateway.url, "POST", "/v1/responses", {**BODY, "stream": stream})
     done = answer.data[-1]["response"] if stream else json.loads(answer.body)
-    told = server.asked[0].body
+    sent = server.received[0].body
 
-    assert (told["tools"][0]["function"]["name"], told["tool_choice"]) == ("shell", "none")
-    assert not {"response_format", "max_tokens", "max_completion_tokens"} & set(told)
-    assert [message["role"] for message in told["messages"]] == ["user", "assistant", "tool", "user"]
+    assert (sent["tools"][0]["function"]["name"], sent["tool_choice"]) == ("shell", "none")
+    assert not {"response_format", "max_tokens", "max_completion_tokens"} & set(sent)
+    assert [message["role"] for message in sent["messages"]] == ["user", "assistant", "tool", "user"]
     assert done["status"] == "completed"
     assert [decode_summary(item["encrypted_content"]) for item in done["output"]] == ["Done: parser.py"]
     if stream:
@@ -43,19 +43,19 @@ async def test_the_summary_alone_is_told(end: str, stream: bool, served: Running
 
 
 @pytest.mark.parametrize(
-    "said",
+    "reply",
     [
-        Said(["Half of "], end="content_filter"),
-        Said(["Half of "], error={"error": {"message": "broken", "code": "server_error"}}),
-        Said([], calls=[("shell", "{}")]),
-        Said([], thoughts="hm"),
-        Refused(500, {"error": {"message": "broken"}}),
+        Answer(["Half of "], end="content_filter"),
+        Answer(["Half of "], error={"error": {"message": "broken", "code": "server_error"}}),
+        Answer([], calls=[("shell", "{}")]),
+        Answer([], thoughts="hm"),
+        HttpError(500, {"error": {"message": "broken"}}),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_failure_is_no_summary(said: Any, stream: bool, served: RunningProxy, server: OpenAiPeer) -> None:
-    server.answers = [said]
-    answer = await exchange(served.url, "POST", "/v1/responses", {**BODY, "stream": stream})
+async def test_a_failure_is_no_summary(reply: Any, stream: bool, gateway: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [reply]
+    answer = await exchange(gateway.url, "POST", "/v1/responses", {**BODY, "stream": stream})
 
     assert answer.status >= 500 or answer.data[-1]["type"] == "response.failed"
     assert b'"status":"completed"' not in answer.body

@@ -1,4 +1,4 @@
-"""Chunks that are alike are read without being taken apart, and never otherwise than if they were."""
+"""Chunks that match a template are read without parsing, and give the same result."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -47,8 +47,8 @@ CHUNKS = st.fixed_dictionaries(
 SEPARATORS = st.sampled_from([(",", ":"), (", ", ": ")])
 
 
-def told(reader: ChunkReader, read: Callable[[], str]) -> Any:
-    """What *reader* makes of a chunk."""
+def outcome(reader: ChunkReader, read: Callable[[], str]) -> Any:
+    """What *reader* returns for a chunk."""
     try:
         text = read()
     except Refusal as refusal:
@@ -75,7 +75,7 @@ def test_a_chunk_is_read_the_same_whatever_came_before(
             if choice["delta"].get("content") is not None:
                 choice["delta"]["content"] = text
         data = json.dumps(chunk, ensure_ascii=number == 0, separators=separators).encode()
-        assert told(quick, partial(quick.read, data)) == told(slow, partial(slow.take, chunk))
+        assert outcome(quick, partial(quick.read, data)) == outcome(slow, partial(slow.take, chunk))
 
 
 def chunk(text: str, **more: Any) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def test_an_event_of_several_lines_is_never_read_at_once() -> None:
 @pytest.mark.parametrize(
     "more", [{"usage": {"prompt_tokens": 1}}, {"content": "before", "choices": [{"delta": {"content": "x"}}]}]
 )
-def test_nothing_is_learned_from_a_chunk_that_tells_more_or_has_its_text_in_a_second_place(more: Any) -> None:
+def test_no_template_is_made_of_a_chunk_with_more_fields_or_its_text_twice(more: Any) -> None:
     template = Template()
     first = {**more, **chunk("one")}
     template.learn(json.dumps(first).encode(), first)
@@ -128,7 +128,7 @@ def test_nothing_is_learned_from_a_chunk_that_tells_more_or_has_its_text_in_a_se
     assert template.text(json.dumps(first).encode()) is None
 
 
-def test_where_no_two_are_alike_it_is_given_up() -> None:
+def test_templates_are_given_up_if_no_two_chunks_are_alike() -> None:
     template = Template()
     for number in range(20):
         each = chunk("one", obfuscation="x" * number)

@@ -7,23 +7,23 @@ from typing import Any, cast
 
 import pytest
 
-from tests.openai_server import OpenAiPeer, Said
-from tests.proxy.api.messages.asking import kinds, message, text_of
+from tests.openai_server import Answer, OpenAiPeer
+from tests.proxy.api.messages.messages_client import kinds, message, text_of
 from tests.proxy.running import RunningProxy
-from tests.proxy.upstreams.openai_server.thoughts import MODEL, SITES, THINKING, TOOL, messaged, responded, sdk
+from tests.proxy.upstreams.openai_server.api_clients import MODEL, SITES, THINKING, TOOL, messaged, responded, sdk
 from tests.proxy.wire import exchange
 from tests.site import SimulatedSite
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
 async def test_responses_tell_them_in_an_item_before_the_message(
-    served: RunningProxy, server: OpenAiPeer, field: str
+    gateway: RunningProxy, server: OpenAiPeer, field: str
 ) -> None:
-    server.answers = [Said(["one ", "two"], thoughts="hm, let me see", thinks_in=field)]
+    server.answers = [Answer(["one ", "two"], thoughts="hm, let me see", reasoning_field=field)]
 
-    stream = await served.openai.responses.create(model=MODEL, input="hi", stream=True)
+    stream = await gateway.openai.responses.create(model=MODEL, input="hi", stream=True)
     events: list[Any] = [event async for event in stream]
-    whole = await served.openai.responses.create(model=MODEL, input="hi")
+    whole = await gateway.openai.responses.create(model=MODEL, input="hi")
 
     assert [kind.removeprefix("response.") for kind, _ in groupby(event.type for event in events)] == [
         *("created", "in_progress"),
@@ -38,22 +38,22 @@ async def test_responses_tell_them_in_an_item_before_the_message(
         assert (said.type, response.output_text) == ("message", "one two")
 
 
-async def test_the_sdks_own_stream_puts_them_together(served: RunningProxy, server: OpenAiPeer) -> None:
-    server.answers = [Said(["one ", "two"], thoughts="hm", calls=[("look", "{}")])]
+async def test_the_sdks_own_stream_puts_them_together(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Answer(["one ", "two"], thoughts="hm", calls=[("look", "{}")])]
 
-    async with served.openai.responses.stream(model=MODEL, input="hi", tools=[TOOL], top_logprobs=1) as stream:
+    async with gateway.openai.responses.stream(model=MODEL, input="hi", tools=[TOOL], top_logprobs=1) as stream:
         final = await stream.get_final_response()
 
     assert [item.type for item in final.output] == ["reasoning", "message", "function_call"]
     assert (final.output_text, final.usage and final.usage.output_tokens_details.reasoning_tokens) == ("one two", 3)
 
 
-async def test_thoughts_alone_and_thoughts_before_a_call(served: RunningProxy, server: OpenAiPeer) -> None:
-    server.answers = [*[Said([], thoughts="hm")] * 2, Said([], thoughts="hm", calls=[("look", "{}")])]
+async def test_thoughts_alone_and_thoughts_before_a_call(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [*[Answer([], thoughts="hm")] * 2, Answer([], thoughts="hm", calls=[("look", "{}")])]
 
-    empty = await responded(served)
-    whole = await served.openai.responses.create(model=MODEL, input="hi")
-    called = await responded(served, tools=[TOOL])
+    empty = await responded(gateway)
+    whole = await gateway.openai.responses.create(model=MODEL, input="hi")
+    called = await responded(gateway, tools=[TOOL])
 
     assert [item["type"] for item in empty["output"]] == ["reasoning", "message"]
     assert [item.type for item in whole.output] == ["reasoning", "message"]
@@ -61,20 +61,20 @@ async def test_thoughts_alone_and_thoughts_before_a_call(served: RunningProxy, s
 
 
 async def test_the_events_of_an_answer_without_a_word_begin_with_the_opening(
-    served: RunningProxy, server: OpenAiPeer
+    gateway: RunningProxy, server: OpenAiPeer
 ) -> None:
-    server.answers = [Said([])]
+    server.answers = [Answer([])]
 
-    assert [item["type"] for item in (await responded(served))["output"]] == ["message"]
+    assert [item["type"] for item in (await responded(gateway))["output"]] == ["message"]
 
 
 async def test_a_text_before_a_call_was_whole_also_where_the_answer_was_cut(
-    served: RunningProxy, server: OpenAiPeer
+    gateway: RunningProxy, server: OpenAiPeer
 ) -> None:
-    server.answers = [Said(["so"], calls=[("look", "{}")], end="length")]
+    server.answers = [Answer(["so"], calls=[("look", "{}")], end="length")]
 
-    streamed = await responded(served, tools=[TOOL])
-    whole = await served.openai.responses.create(model=MODEL, input="hi", tools=[TOOL])
+    streamed = await responded(gateway, tools=[TOOL])
+    whole = await gateway.openai.responses.create(model=MODEL, input="hi", tools=[TOOL])
 
     assert (streamed["status"], whole.status) == ("incomplete", "incomplete")
     assert [item["status"] for item in streamed["output"]] == ["completed", "completed"]
@@ -82,20 +82,20 @@ async def test_a_text_before_a_call_was_whole_also_where_the_answer_was_cut(
 
 
 async def test_thoughts_amid_a_text_follow_it_in_responses_and_part_it_in_messages(
-    served: RunningProxy, server: OpenAiPeer
+    gateway: RunningProxy, server: OpenAiPeer
 ) -> None:
     deltas = [{"reasoning": "a"}, {"content": "one "}, {"reasoning": "b"}, {"content": "two"}]
     chunks: list[Any] = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
     chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     server.answers = ["".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks).encode()]
 
-    response = await responded(served)
-    stored = await exchange(served.url, "GET", f"/v1/responses/{response['id']}")
-    answer = await messaged(served, **THINKING)
-    whole = message(await messaged(served, **THINKING, stream=False))
+    response = await responded(gateway)
+    stored = await exchange(gateway.url, "GET", f"/v1/responses/{response['id']}")
+    answer = await messaged(gateway, **THINKING)
+    whole = message(await messaged(gateway, **THINKING, stream=False))
 
-    told = [(item["type"], item["content"][0]["text"]) for item in response["output"]]
-    assert told == [("reasoning", "a"), ("message", "one two"), ("reasoning", "b")]
+    items = [(item["type"], item["content"][0]["text"]) for item in response["output"]]
+    assert items == [("reasoning", "a"), ("message", "one two"), ("reasoning", "b")]
     assert json.loads(stored.body) == response
     blocks = [event["content_block"]["type"] for event in answer.data if event["type"] == "content_block_start"]
     assert blocks == ["thinking", "text", "thinking", "text"]
@@ -103,105 +103,105 @@ async def test_thoughts_amid_a_text_follow_it_in_responses_and_part_it_in_messag
     assert [block.get("thinking", block.get("text")) for block in whole["content"]] == ["ab", "one two"]
 
 
-async def test_responses_are_stored_as_they_were_told_and_go_on_without_them(
-    served: RunningProxy, server: OpenAiPeer
+async def test_responses_are_stored_as_they_were_told_and_continue_without_them(
+    gateway: RunningProxy, server: OpenAiPeer
 ) -> None:
-    server.answers = [Said(["one"], thoughts="hm")]
-    sdk = served.openai
+    server.answers = [Answer(["one"], thoughts="hm")]
+    sdk = gateway.openai
     first = await sdk.responses.create(model=MODEL, input="hi")
     stored = await sdk.responses.retrieve(first.id)
-    streamed = await responded(served)
+    streamed = await responded(gateway)
     await sdk.responses.create(model=MODEL, input="again", previous_response_id=first.id)
     named: Any = [{"type": "item_reference", "id": item.id} for item in first.output]
     await sdk.responses.create(model=MODEL, input=[*named, {"role": "user", "content": "and again"}])
 
     assert [item.type for item in stored.output] == ["reasoning", "message"]
     assert stored == first
-    assert json.loads((await exchange(served.url, "GET", f"/v1/responses/{streamed['id']}")).body) == streamed
-    assert server.asked[2].texts == ["hi", "one", "again"]
-    assert server.asked[3].texts == ["one", "and again"]
-    assert "hm" not in json.dumps([asked.body for asked in server.asked])
+    assert json.loads((await exchange(gateway.url, "GET", f"/v1/responses/{streamed['id']}")).body) == streamed
+    assert server.received[2].texts == ["hi", "one", "again"]
+    assert server.received[3].texts == ["one", "and again"]
+    assert "hm" not in json.dumps([request.body for request in server.received])
 
 
-async def test_a_call_behind_the_name_of_its_thought_is_told_once(served: RunningProxy, server: OpenAiPeer) -> None:
-    server.answers = [Said([], thoughts="hm", calls=[("look", "{}")]), Said(["done"])]
-    asked: dict[str, Any] = {"model": MODEL, "tools": [TOOL]}
-    first = await served.openai.responses.create(**asked, input="look")
+async def test_a_call_after_a_reference_to_its_thought_is_sent_once(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Answer([], thoughts="hm", calls=[("look", "{}")]), Answer(["done"])]
+    params: dict[str, Any] = {"model": MODEL, "tools": [TOOL]}
+    first = await gateway.openai.responses.create(**params, input="look")
     thought, call = cast("list[Any]", first.output)
     result = {"type": "function_call_output", "call_id": call.call_id, "output": "seen"}
     named = {"type": "item_reference", "id": thought.id}
     question = {"role": "user", "content": "look"}
-    await served.openai.responses.create(**asked, input=cast("Any", [question, named, call, result]))
+    await gateway.openai.responses.create(**params, input=cast("Any", [question, named, call, result]))
 
-    told = server.asked[1].body["messages"]
-    assert [message["role"] for message in told] == ["user", "assistant", "tool"]
-    assert len(told[1]["tool_calls"]) == 1
+    messages = server.received[1].body["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool"]
+    assert len(messages[1]["tool_calls"]) == 1
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
 async def test_responses_send_them_back_with_the_calls_they_led_to(
-    served: RunningProxy, site: SimulatedSite, server: OpenAiPeer, field: str
+    gateway: RunningProxy, site: SimulatedSite, server: OpenAiPeer, field: str
 ) -> None:
-    server.answers = [Said([], thoughts="hm", thinks_in=field, calls=[("look", "{}")]), Said(["done"])]
-    asked: dict[str, Any] = {"model": MODEL, "tools": [TOOL], "store": False}
-    first = await served.openai.responses.create(**asked, input="look")
+    server.answers = [Answer([], thoughts="hm", reasoning_field=field, calls=[("look", "{}")]), Answer(["done"])]
+    params: dict[str, Any] = {"model": MODEL, "tools": [TOOL], "store": False}
+    first = await gateway.openai.responses.create(**params, input="look")
     (call,) = [item for item in first.output if item.type == "function_call"]
     result = {"type": "function_call_output", "call_id": call.call_id, "output": "seen"}
     history: list[Any] = [{"role": "user", "content": "look"}, *first.output, result]
-    second = await served.openai.responses.create(**asked, input=history)
+    second = await gateway.openai.responses.create(**params, input=history)
     site.behaviour.ajax_status = 500
-    await served.openai.responses.create(**{**asked, "model": SITES}, input=history)
+    await gateway.openai.responses.create(**{**params, "model": SITES}, input=history)
 
     assert second.output_text == "done"
-    assert [message.get(field) for message in server.asked[1].body["messages"]] == [None, "hm", None]
-    assert "hm" not in json.dumps(server.asked[2].body)
+    assert [message.get(field) for message in server.received[1].body["messages"]] == [None, "hm", None]
+    assert "hm" not in json.dumps(server.received[2].body)
 
 
 async def test_each_call_keeps_its_own_where_a_server_names_all_calls_alike(
-    served: RunningProxy, server: OpenAiPeer
+    gateway: RunningProxy, server: OpenAiPeer
 ) -> None:
     history: list[Any] = [{"role": "user", "content": "look twice"}]
     for thought in ("first", "second"):
-        server.answers = [Said([], thoughts=thought, calls=[("look", "{}")])]
-        response = await served.openai.responses.create(model=MODEL, input=history, tools=[TOOL])
+        server.answers = [Answer([], thoughts=thought, calls=[("look", "{}")])]
+        response = await gateway.openai.responses.create(model=MODEL, input=history, tools=[TOOL])
         (call,) = [item for item in response.output if item.type == "function_call"]
         history += [*response.output, {"type": "function_call_output", "call_id": call.call_id, "output": "seen"}]
-    await responded(served, input=[item if isinstance(item, dict) else item.to_dict() for item in history])
+    await responded(gateway, input=[item if isinstance(item, dict) else item.to_dict() for item in history])
 
-    told = [message.get("reasoning_content") for message in server.asked[2].body["messages"]]
-    assert told == [None, "first", None, "second", None]
+    sent = [message.get("reasoning_content") for message in server.received[2].body["messages"]]
+    assert sent == [None, "first", None, "second", None]
 
 
-async def test_thoughts_that_are_not_those_of_a_call_are_left_out(served: RunningProxy, server: OpenAiPeer) -> None:
+async def test_thoughts_that_are_not_those_of_a_call_are_left_out(gateway: RunningProxy, server: OpenAiPeer) -> None:
     def thought(text: str) -> dict[str, Any]:
         return {"type": "reasoning", "id": "rs_1", "summary": [], "content": [{"type": "reasoning_text", "text": text}]}
 
     call = {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{}"}
-    said = [{"role": kind, "content": "x"} for kind in ("assistant", "user", "assistant")]
+    messages = [{"role": kind, "content": "x"} for kind in ("assistant", "user", "assistant")]
     result = {"type": "function_call_output", "call_id": "call_1", "output": "seen"}
     summed = {**thought(""), "content": None, "summary": [{"type": "summary_text", "text": "sum"}]}
-    items = [thought("gone"), *said[:2], summed, thought("kept"), said[2], call, result]
+    items = [thought("gone"), *messages[:2], summed, thought("kept"), messages[2], call, result]
 
-    await responded(served, input=items, tools=[TOOL])
+    await responded(gateway, input=items, tools=[TOOL])
 
-    told = [message.get("reasoning_content") for message in server.asked[0].body["messages"]]
-    assert told == [None, None, "kept", None]
+    sent = [message.get("reasoning_content") for message in server.received[0].body["messages"]]
+    assert sent == [None, None, "kept", None]
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "fields",
     [{"top_logprobs": 2}, {"include": ["message.output_text.logprobs"], "top_logprobs": 2}],
     ids=["top_logprobs", "include"],
 )
 async def test_log_probabilities_come_with_a_responses_text(
-    served: RunningProxy, server: OpenAiPeer, asked: dict[str, Any]
+    gateway: RunningProxy, server: OpenAiPeer, fields: dict[str, Any]
 ) -> None:
-    server.answers = [Said(["one ", "two"], thoughts="hm")]
+    server.answers = [Answer(["one ", "two"], thoughts="hm")]
 
-    stream = await served.openai.responses.create(model=MODEL, input="hi", stream=True, **asked)
+    stream = await gateway.openai.responses.create(model=MODEL, input="hi", stream=True, **fields)
     deltas: list[Any] = [event async for event in stream if event.type == "response.output_text.delta"]
-    raw = await served.openai.responses.with_raw_response.create(model=MODEL, input="hi", **asked)
-    streamed = await responded(served, **asked)
+    raw = await gateway.openai.responses.with_raw_response.create(model=MODEL, input="hi", **fields)
+    streamed = await responded(gateway, **fields)
 
     assert [[token.token for token in delta.logprobs] for delta in deltas] == [["one "], ["two"]]
     whole: Any = raw.parse()
@@ -217,39 +217,39 @@ async def test_log_probabilities_come_with_a_responses_text(
     assert (whole.output_text, whole.top_logprobs) == ("one two", 2)
     assert "x-ignored-params" not in raw.headers
     for name in (whole.id, streamed["id"]):  # they are not stored
-        stored: Any = await served.openai.responses.retrieve(name)
+        stored: Any = await gateway.openai.responses.retrieve(name)
         assert (stored.output[-1].content[0].logprobs, stored.output_text) == ([], "one two")
 
 
 async def test_log_probabilities_that_nobody_asked_for_are_not_asked_of_the_server(
-    served: RunningProxy, server: OpenAiPeer
+    gateway: RunningProxy, server: OpenAiPeer
 ) -> None:
-    raw = await served.openai.responses.with_raw_response.create(
+    raw = await gateway.openai.responses.with_raw_response.create(
         model=MODEL, input="hi", include=["reasoning.encrypted_content"], top_logprobs=0
     )
 
-    assert not {"logprobs", "top_logprobs"} & set(server.asked[0].body)
+    assert not {"logprobs", "top_logprobs"} & set(server.received[0].body)
     assert "x-ignored-params" not in raw.headers
 
 
-async def test_log_probabilities_in_no_shape_at_all_break_nothing(served: RunningProxy, server: OpenAiPeer) -> None:
+async def test_invalid_log_probabilities_break_nothing(gateway: RunningProxy, server: OpenAiPeer) -> None:
     tokens: list[Any] = ["x", {"token": 1}, {"token": "o", "logprob": None}, {"token": "n", "logprob": -1, "bytes": 3}]
     tokens[-1]["top_logprobs"] = [None, {"token": "é", "logprob": -2}]
     choice = {"index": 0, "delta": {"content": "on"}, "logprobs": {"content": tokens}, "finish_reason": "stop"}
     server.answers = [f"data: {json.dumps({'choices': [choice]})}\n\n".encode()]
 
-    response = await responded(served, top_logprobs=1)
+    response = await responded(gateway, top_logprobs=1)
 
     (token,) = response["output"][0]["content"][0]["logprobs"]
     assert (token["token"], token["bytes"], token["top_logprobs"][0]["bytes"]) == ("n", [110], [0xC3, 0xA9])
 
 
-async def test_a_site_names_what_it_cannot_tell(served: RunningProxy) -> None:
-    included = await served.openai.responses.with_raw_response.create(
+async def test_a_site_names_what_it_cannot_tell(gateway: RunningProxy) -> None:
+    included = await gateway.openai.responses.with_raw_response.create(
         model=SITES, input="hi", include=["message.output_text.logprobs"]
     )
-    several = await served.openai.responses.with_raw_response.create(model=SITES, input="hi", top_logprobs=3)
-    thinking = await messaged(served, model=SITES, **THINKING)
+    several = await gateway.openai.responses.with_raw_response.create(model=SITES, input="hi", top_logprobs=3)
+    thinking = await messaged(gateway, model=SITES, **THINKING)
 
     assert included.headers["x-ignored-params"] == "logprobs"
     assert several.headers["x-ignored-params"] == "logprobs, top_logprobs"
@@ -258,13 +258,13 @@ async def test_a_site_names_what_it_cannot_tell(served: RunningProxy) -> None:
 
 
 async def test_an_answer_that_broke_off_after_a_thought_is_an_error_in_each_api(
-    served: RunningProxy, server: OpenAiPeer
+    gateway: RunningProxy, server: OpenAiPeer
 ) -> None:
-    server.answers = [Said([], thoughts="hm", error={"message": "overloaded"})]
+    server.answers = [Answer([], thoughts="hm", error={"message": "overloaded"})]
 
     body = {"model": MODEL, "input": "hi", "stream": True}
-    response = (await exchange(served.url, "POST", "/v1/responses", body)).data
-    answer = await messaged(served, **THINKING)
+    response = (await exchange(gateway.url, "POST", "/v1/responses", body)).data
+    answer = await messaged(gateway, **THINKING)
 
     assert [event["type"] for event in response[-2:]] == ["error", "response.failed"]
     assert answer.data[-1]["type"] == "error"
@@ -272,15 +272,15 @@ async def test_an_answer_that_broke_off_after_a_thought_is_an_error_in_each_api(
 
 
 async def test_an_agent_of_openais_sdk_thinks_and_calls(
-    served: RunningProxy, server: OpenAiPeer, tmp_path: Path
+    gateway: RunningProxy, server: OpenAiPeer, tmp_path: Path
 ) -> None:
-    server.answers = [Said([], thoughts="hm", calls=[("look", "{}")]), Said(["done"], thoughts="ah")]
+    server.answers = [Answer([], thoughts="hm", calls=[("look", "{}")]), Answer(["done"], thoughts="ah")]
 
-    told = await sdk(served, "agents_thoughts.py", tmp_path)
+    report = await sdk(gateway, "agents_thoughts.py", tmp_path)
 
-    assert (told["thoughts"], told["last"]) == (["hm", "ah"], "done")
-    assert told["kinds"] == [
+    assert (report["thoughts"], report["last"]) == (["hm", "ah"], "done")
+    assert report["kinds"] == [
         *("reasoning_item", "tool_call_item", "tool_call_output_item"),
         *("reasoning_item", "message_output_item"),
     ]
-    assert [message.get("reasoning_content") for message in server.asked[1].body["messages"]] == [None, "hm", None]
+    assert [message.get("reasoning_content") for message in server.received[1].body["messages"]] == [None, "hm", None]

@@ -7,29 +7,29 @@ from typing import Any
 
 import pytest
 
-from tests.openai_server import OpenAiPeer, Refused, Said
-from tests.proxy.api.messages.asking import message
+from tests.openai_server import Answer, HttpError, OpenAiPeer
+from tests.proxy.api.messages.messages_client import message
 from tests.proxy.running import RunningProxy
-from tests.proxy.upstreams.openai_server.thoughts import OURS, SITES, THINKING, messaged, sdk
+from tests.proxy.upstreams.openai_server.api_clients import OURS, SITES, THINKING, messaged, sdk
 from tests.site import SimulatedSite
 
 
 @pytest.mark.parametrize("thinking", [{"type": "disabled"}, {"type": "adaptive", "display": "omitted"}, "no"])
 async def test_messages_show_none_where_they_are_not_wanted(
-    served: RunningProxy, server: OpenAiPeer, thinking: Any
+    gateway: RunningProxy, server: OpenAiPeer, thinking: Any
 ) -> None:
-    server.answers = [Said(["one"], thoughts="hm")]
+    server.answers = [Answer(["one"], thoughts="hm")]
 
-    whole = message(await messaged(served, thinking=thinking, stream=False))
+    whole = message(await messaged(gateway, thinking=thinking, stream=False))
 
     assert [block["type"] for block in whole["content"]] == ["text"]
 
 
-async def test_messages_count_apart_what_was_cached(served: RunningProxy, server: OpenAiPeer) -> None:
-    server.answers = [Said(["one"])] * 2
+async def test_messages_count_apart_what_was_cached(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Answer(["one"])] * 2
 
-    whole = message(await messaged(served, stream=False))
-    events = (await messaged(served)).data
+    whole = message(await messaged(gateway, stream=False))
+    events = (await messaged(gateway)).data
 
     (end,) = (event for event in events if event["type"] == "message_delta")
     for usage in (whole["usage"], end["usage"]):
@@ -37,7 +37,7 @@ async def test_messages_count_apart_what_was_cached(served: RunningProxy, server
 
 
 @pytest.mark.parametrize(
-    ("thinking", "told", "effort"),
+    ("thinking", "requested", "effort"),
     [
         ({"type": "enabled", "budget_tokens": 31_999}, None, "high"),
         ({"type": "enabled", "budget_tokens": 4095}, None, "medium"),
@@ -52,13 +52,13 @@ async def test_messages_count_apart_what_was_cached(served: RunningProxy, server
         (None, "xhigh", "high"),
     ],
 )
-async def test_how_hard_to_think_is_told_to_a_server_in_its_own_words(
-    served: RunningProxy, server: OpenAiPeer, thinking: Any, told: str | None, effort: str | None
+async def test_reasoning_effort_is_mapped_to_the_servers_parameter(
+    gateway: RunningProxy, server: OpenAiPeer, thinking: Any, requested: str | None, effort: str | None
 ) -> None:
-    answer = await messaged(served, thinking=thinking, output_config={"effort": told})
+    answer = await messaged(gateway, thinking=thinking, output_config={"effort": requested})
 
-    assert server.asked[0].body.get("reasoning_effort") == effort
-    assert {"thinking", "output_config"}.isdisjoint(server.asked[0].body)
+    assert server.received[0].body.get("reasoning_effort") == effort
+    assert {"thinking", "output_config"}.isdisjoint(server.received[0].body)
     assert "x-ignored-params" not in answer.headers
 
 
@@ -72,46 +72,46 @@ async def test_how_hard_to_think_is_told_to_a_server_in_its_own_words(
     ],
 )
 async def test_a_model_that_does_not_think_answers_without(
-    served: RunningProxy, server: OpenAiPeer, complaint: str
+    gateway: RunningProxy, server: OpenAiPeer, complaint: str
 ) -> None:
-    server.answers = [Refused(400, {"error": {"message": complaint}}), Said(["one"])]
+    server.answers = [HttpError(400, {"error": {"message": complaint}}), Answer(["one"])]
 
-    answers = [message(await messaged(served, **THINKING, stream=False)) for _ in range(2)]
+    answers = [message(await messaged(gateway, **THINKING, stream=False)) for _ in range(2)]
 
     assert [answer["content"][0]["text"] for answer in answers] == ["one", "one"]
-    assert [asked.body.get("reasoning_effort") for asked in server.asked] == ["low", None, None]
+    assert [request.body.get("reasoning_effort") for request in server.received] == ["low", None, None]
 
 
 async def test_what_one_answer_shows_of_a_server_does_not_undo_what_another_has_shown_meanwhile(
-    served: RunningProxy, server: OpenAiPeer
+    gateway: RunningProxy, server: OpenAiPeer
 ) -> None:
-    complaint = Refused(400, {"error": {"message": "reasoning_effort is not supported"}})
-    server.answers = [Said(thoughts="hm", thinks_in="reasoning", holds=True), complaint, Said(["one"])]
-    first = asyncio.create_task(served.chat("hi", model="mine/tiny"))
+    complaint = HttpError(400, {"error": {"message": "reasoning_effort is not supported"}})
+    server.answers = [Answer(thoughts="hm", reasoning_field="reasoning", holds=True), complaint, Answer(["one"])]
+    first = asyncio.create_task(gateway.chat("hi", model="mine/tiny"))
     async with asyncio.timeout(5):
-        while not server.asked:
+        while not server.received:
             await asyncio.sleep(0.005)
-    await messaged(served, **THINKING)
-    server.go_on.set()
+    await messaged(gateway, **THINKING)
+    server.resume.set()
     await first
 
-    await messaged(served, output_config={"effort": "low"})
+    await messaged(gateway, output_config={"effort": "low"})
 
-    assert [asked.body.get("reasoning_effort") for asked in server.asked[1:]] == ["low", None, None]
-
-
-async def test_a_complaint_about_something_else_is_told_at_once(served: RunningProxy, server: OpenAiPeer) -> None:
-    server.answers = [Refused(400, {"error": {"message": "we think that this is too much"}}), Said(["one"])]
-
-    answer = await served.chat("hi", model="tiny")
-
-    assert (answer.status, len(server.asked)) == (400, 1)
+    assert [request.body.get("reasoning_effort") for request in server.received[1:]] == ["low", None, None]
 
 
-async def test_thoughts_alone_are_a_message(served: RunningProxy, server: OpenAiPeer) -> None:
-    server.answers = [Said([], thoughts="hm")]
+async def test_a_complaint_about_something_else_is_reported_at_once(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [HttpError(400, {"error": {"message": "we think that this is too much"}}), Answer(["one"])]
 
-    answer = await messaged(served, thinking={"type": "adaptive"})
+    answer = await gateway.chat("hi", model="tiny")
+
+    assert (answer.status, len(server.received)) == (400, 1)
+
+
+async def test_thoughts_alone_are_a_message(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Answer([], thoughts="hm")]
+
+    answer = await messaged(gateway, thinking={"type": "adaptive"})
 
     assert [event["type"] for event in answer.data if "index" in event] == [
         "content_block_start",
@@ -123,51 +123,49 @@ async def test_thoughts_alone_are_a_message(served: RunningProxy, server: OpenAi
 
 
 async def test_messages_send_them_back_with_the_calls_they_led_to(
-    served: RunningProxy, site: SimulatedSite, server: OpenAiPeer
+    gateway: RunningProxy, site: SimulatedSite, server: OpenAiPeer
 ) -> None:
-    server.answers = [Said([], thoughts="hm", calls=[("look", "{}")]), Said(["done"], thoughts="ah")]
-    first = message(await messaged(served, **THINKING, tools=[OURS], stream=False))
+    server.answers = [Answer([], thoughts="hm", calls=[("look", "{}")]), Answer(["done"], thoughts="ah")]
+    first = message(await messaged(gateway, **THINKING, tools=[OURS], stream=False))
     call = first["content"][-1]
     history: list[Any] = [
         {"role": "user", "content": "hi"},
         {"role": "assistant", "content": [{"type": "redacted_thinking", "data": "x"}, *first["content"]]},
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call["id"], "content": "seen"}]},
     ]
-    second = message(await messaged(served, *history, **THINKING, tools=[OURS], stream=False))
+    second = message(await messaged(gateway, *history, **THINKING, tools=[OURS], stream=False))
     answered = {"role": "assistant", "content": second["content"]}
-    await messaged(served, *history, answered, {"role": "user", "content": "again"}, tools=[OURS])
+    await messaged(gateway, *history, answered, {"role": "user", "content": "again"}, tools=[OURS])
     site.behaviour.ajax_status = 500
-    await messaged(served, *history, model=SITES, tools=[OURS])
+    await messaged(gateway, *history, model=SITES, tools=[OURS])
 
-    told = [[message.get("reasoning_content") for message in asked.body["messages"]] for asked in server.asked]
-    assert told[1] == [None, "hm", None]
-    assert told[2] == [None, "hm", None, None, None]
-    assert server.asked[2].texts == ["hi", None, "seen", "done", "again"]
-    assert "hm" not in json.dumps(server.asked[3].body)
+    sent = [[message.get("reasoning_content") for message in request.body["messages"]] for request in server.received]
+    assert sent[1] == [None, "hm", None]
+    assert sent[2] == [None, "hm", None, None, None]
+    assert server.received[2].texts == ["hi", None, "seen", "done", "again"]
+    assert "hm" not in json.dumps(server.received[3].body)
 
 
 async def test_anthropics_sdk_shows_them_and_sends_them_back(
-    served: RunningProxy, server: OpenAiPeer, tmp_path: Path
+    gateway: RunningProxy, server: OpenAiPeer, tmp_path: Path
 ) -> None:
-    server.answers = [Said([], thoughts="hm", calls=[("look", "{}")]), Said(["done"], thoughts="ah")]
+    server.answers = [Answer([], thoughts="hm", calls=[("look", "{}")]), Answer(["done"], thoughts="ah")]
 
-    told = await sdk(served, "anthropic_thoughts.py", tmp_path)
+    report = await sdk(gateway, "anthropic_thoughts.py", tmp_path)
 
-    assert told == {
+    assert report == {
         "thoughts": "hm",
         "first": ["thinking", "tool_use"],
         "signed": True,
         "second": [["thinking", "ah"], ["text", "done"]],
     }
-    assert [message.get("reasoning_content") for message in server.asked[1].body["messages"]] == [None, "hm", None]
+    assert [message.get("reasoning_content") for message in server.received[1].body["messages"]] == [None, "hm", None]
 
 
-async def test_what_a_servers_filter_cut_is_a_refusal_without_a_reason(
-    served: RunningProxy, server: OpenAiPeer
-) -> None:
-    server.answers = [Said(["so"], end="content_filter")]
+async def test_a_content_filter_stop_is_a_refusal_without_a_reason(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [Answer(["so"], end="content_filter")]
 
-    told = message(await messaged(served, stream=False))
+    reply = message(await messaged(gateway, stream=False))
 
-    assert told["stop_reason"] == "refusal"
-    assert told["stop_details"] == {"type": "refusal", "category": None, "explanation": None}
+    assert reply["stop_reason"] == "refusal"
+    assert reply["stop_details"] == {"type": "refusal", "category": None, "explanation": None}

@@ -15,8 +15,8 @@ REST = "http://127.0.0.1:8099/wp-json"
 
 
 def element(params: Any = None, **system: Any) -> dict[str, str]:
-    told = {"botId": "default", "restUrl": REST, "stream": True, **system}
-    return {SYSTEM: json.dumps(told), PARAMS: json.dumps({} if params is None else params)}
+    values = {"botId": "default", "restUrl": REST, "stream": True, **system}
+    return {SYSTEM: json.dumps(values), PARAMS: json.dumps({} if params is None else params)}
 
 
 def test_a_recorded_chat_is_read_whole() -> None:
@@ -77,12 +77,12 @@ def test_pictures_are_taken_where_the_page_offers_it(params: dict[str, Any], ima
 
 
 def test_a_bot_that_stands_twice_counts_once_and_chats_for_speech_or_pictures_not_at_all() -> None:
-    again, speech, pictures = (
+    duplicate, speech, pictures = (
         element(),
         element({"mode": "realtime"}, botId="a"),
         element({"mode": "images"}, botId="b"),
     )
-    chats = read_chats([element(), again, speech, pictures, element(botId="c", stream=False)])
+    chats = read_chats([element(), duplicate, speech, pictures, element(botId="c", stream=False)])
 
     assert chats is not None
     assert [(bot.key, bot.streams) for bot in chats.bots] == [("default", True), ("c", False)]
@@ -96,11 +96,11 @@ def test_chats_in_which_text_is_asked_and_answered_are_bots(mode: str | None) ->
     assert len(chats.bots) == 1
 
 
-def test_what_is_no_chat_is_passed_over() -> None:
+def test_what_is_no_chat_is_skipped() -> None:
     broken = {SYSTEM: "{", PARAMS: "{}"}
-    foreign = [{SYSTEM: "[]"}, {SYSTEM: '{"botId":"x"}'}, {SYSTEM: '{"restUrl":"x"}'}, {PARAMS: "{}"}]
+    others = [{SYSTEM: "[]"}, {SYSTEM: '{"botId":"x"}'}, {SYSTEM: '{"restUrl":"x"}'}, {PARAMS: "{}"}]
 
-    assert read_chats([broken, *foreign]) is None
+    assert read_chats([broken, *others]) is None
     chats = read_chats([broken, {SYSTEM: element()[SYSTEM], PARAMS: "no JSON"}, {SYSTEM: element(botId="b")[SYSTEM]}])
     assert chats is not None
     assert [bot.key for bot in chats.bots] == ["default", "b"]
@@ -137,7 +137,7 @@ def test_half_a_surrogate_pair_in_a_name_does_no_harm() -> None:
 
 
 @pytest.mark.parametrize("quote", ["'", '"'])
-def test_a_list_of_earlier_conversations_is_no_chat_though_it_stands_first(quote: str) -> None:
+def test_a_list_of_earlier_conversations_is_no_chat_even_if_it_comes_first(quote: str) -> None:
     listed = HTML.replace("mwai-chatbot-container", "mwai-discussions-container").replace("GPT-4o mini", "List")
     chats = read_chats(elements_in((listed + HTML).replace("'", quote), (PARAMS, SYSTEM)))
 
@@ -147,9 +147,9 @@ def test_a_list_of_earlier_conversations_is_no_chat_though_it_stands_first(quote
 
 
 def test_what_the_page_says_of_a_chat_that_is_not_there_is_none() -> None:
-    said = "<p>AI Engine: Chatbot 'gone' not found. If you meant to set an ID, use 'custom_id' (data-system).</p>"
+    html = "<p>AI Engine: Chatbot 'gone' not found. If you meant to set an ID, use 'custom_id' (data-system).</p>"
 
-    assert read_chats(elements_in(said, (PARAMS, SYSTEM))) is None
+    assert read_chats(elements_in(html, (PARAMS, SYSTEM))) is None
 
 
 def test_attributes_may_stand_in_any_order_and_with_other_classes() -> None:

@@ -88,26 +88,26 @@ NO_ROUTE = b'{"code":"rest_no_route"}'
     ],
 )
 async def test_where_no_session_is_started_the_nonce_in_use_is_asked_about(proof: bytes, nonce: str | None) -> None:
-    asked: list[PluginRequest] = []
+    requests: list[PluginRequest] = []
 
     async def ask(request: PluginRequest) -> tuple[int, bytes]:
-        asked.append(request)
-        return (404, NO_ROUTE) if len(asked) == 1 else (200, proof)
+        requests.append(request)
+        return (404, NO_ROUTE) if len(requests) == 1 else (200, proof)
 
     assert await fetch_nonce(CREDENTIALS, ask) == (nonce, 404)
-    assert asked[1].url == "http://h/blog/index.php?rest_route=/mwai-ui/v1/chats/submit"
-    assert asked[1].headers == {**JSON_BODY, "X-WP-Nonce": CREDENTIALS.nonce}
+    assert requests[1].url == "http://h/blog/index.php?rest_route=/mwai-ui/v1/chats/submit"
+    assert requests[1].headers == {**JSON_BODY, "X-WP-Nonce": CREDENTIALS.nonce}
 
 
 async def test_a_site_that_refuses_is_not_asked_about_the_nonce_in_use() -> None:
-    asked: list[PluginRequest] = []
+    requests: list[PluginRequest] = []
 
     async def ask(request: PluginRequest) -> tuple[int, bytes]:
-        asked.append(request)
+        requests.append(request)
         return 403, body("01d-start-session-wrong-nonce")
 
     assert await fetch_nonce(CREDENTIALS, ask) == (None, 403)
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
 def test_a_renewal_goes_by_the_plugin_and_never_holds_the_old_nonce() -> None:

@@ -1,4 +1,4 @@
-"""The guest nonce action: what is asked, and what counts as an answer."""
+"""The guest nonce action: its request and its answers."""
 
 import pytest
 

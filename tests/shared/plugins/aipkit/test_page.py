@@ -103,7 +103,7 @@ def test_consent_is_required_until_the_guest_gave_it() -> None:
         config(ajaxUrl={"a": 1}),
     ],
 )
-def test_what_is_no_chat_is_passed_over(attribute: str) -> None:
+def test_what_is_no_chat_is_skipped(attribute: str) -> None:
     assert read_configs([attribute], {}) is None
     assert [bot.id for bot in read(attribute, config(botId=7)).bots] == [7]
 

@@ -1,4 +1,4 @@
-"""What the answers to a message that is none tell of a site."""
+"""Judging a site by its answer to an empty message."""
 
 import json
 
@@ -32,7 +32,7 @@ def test_an_empty_message_is_answered_in_the_order_of_the_checks(
     assert accepts_several_images(body) is several
 
 
-def test_an_answer_of_the_site_itself_is_told_from_one_before_it() -> None:
+def test_an_answer_of_the_site_is_distinguished_from_one_of_a_server_in_front_of_it() -> None:
     assert is_by_wordpress(400, b"0")
     assert is_by_wordpress(403, failure("cors_denied"))
     assert not is_by_wordpress(403, b"0")

@@ -1,0 +1,139 @@
+"""Two sites of different kinds with one model name: a turn moves on with its text, both ways."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.proxy.running import capture
+from tests.proxy.upstreams.ai_engine.engine import capture_engine, running_engine_proxy
+from tests.proxy.upstreams.list_upstream import assistant_message
+from tests.site import SimulatedSite, SiteBot
+from tests.site_ai_engine import EngineBot, SimulatedAiEngine
+
+MODEL = "shared"
+TOLD = "[[say:noted]] my name is Ada"
+
+
+@pytest.fixture
+async def aipkit() -> AsyncIterator[SimulatedSite]:
+    async with SimulatedSite([SiteBot(5, "Shared")]) as running:
+        yield running
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[SimulatedAiEngine]:
+    async with SimulatedAiEngine([EngineBot("default", "Shared: ", max_length=1000)]) as running:
+        yield running
+
+
+def known_texts(messages: Any) -> bool:
+    return "my name is Ada" in str(messages) and "who am I?" in str(messages)
+
+
+async def test_what_the_first_kind_cannot_answer_the_second_does(
+    aipkit: SimulatedSite, engine: SimulatedAiEngine, tmp_path: Path
+) -> None:
+    async with running_engine_proxy(aipkit, engine, data_dir=tmp_path) as proxy:
+        first = (await proxy.chat(TOLD, model=MODEL)).text
+        aipkit.behaviour.ajax_status = 500
+        answer = await proxy.chat(TOLD, assistant_message(first), "who am I?", model=MODEL)
+
+    assert answer.status == 200
+    assert (len(aipkit.model_calls), len(engine.model_calls)) == (1, 1)
+    assert engine.model_calls[0].messages == [("user", TOLD), ("assistant", "noted"), ("user", "who am I?")]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"rest_status": 502},
+        {"limit_text": "You have reached the limit (x)."},
+        {"banned_words": ["ada"]},
+        {"rest_closed": True},
+        {"gateway_status": 504},
+        {"challenge_rest": True},
+    ],
+)
+async def test_what_the_second_kind_cannot_answer_the_first_does(
+    aipkit: SimulatedSite, engine: SimulatedAiEngine, tmp_path: Path, fault: dict[str, Any]
+) -> None:
+    async with running_engine_proxy(engine, aipkit, data_dir=tmp_path) as proxy:
+        first = (await proxy.chat(TOLD, model=MODEL)).text
+        for name, value in fault.items():
+            setattr(engine.behaviour, name, value)
+        answer = await proxy.chat(TOLD, assistant_message(first), "who am I? Ada?", model=MODEL)
+
+    assert answer.status == 200
+    assert "my name is Ada" in str(aipkit.model_calls[0].messages)
+    assert len(engine.model_calls) == 1
+
+
+async def test_what_is_too_long_for_one_page_goes_to_the_other(
+    aipkit: SimulatedSite, engine: SimulatedAiEngine, tmp_path: Path
+) -> None:
+    async with running_engine_proxy(engine, aipkit, data_dir=tmp_path) as proxy:
+        answer = await proxy.chat("x" * 1001, model=MODEL)
+
+    assert answer.status == 200
+    assert (len(engine.model_calls), len(aipkit.model_calls)) == (0, 1)
+
+
+async def test_an_answer_without_text_moves_on_before_anything_was_passed_on(
+    aipkit: SimulatedSite, engine: SimulatedAiEngine, tmp_path: Path
+) -> None:
+    async with running_engine_proxy(engine, aipkit, data_dir=tmp_path) as proxy:
+        answer = await proxy.chat("[[say: \n ]]", model=MODEL)
+
+    assert (len(engine.model_calls), len(aipkit.model_calls)) == (1, 1)
+    assert answer.text == " \n "
+
+
+async def test_where_one_kind_of_site_is_down_the_other_answers_at_once(
+    aipkit: SimulatedSite, engine: SimulatedAiEngine, tmp_path: Path
+) -> None:
+    async with running_engine_proxy(engine, aipkit, data_dir=tmp_path) as proxy:
+        await engine.close()
+        async with asyncio.timeout(2):
+            answer = await proxy.chat("hi", model=MODEL)
+
+    assert "You said: hi" in answer.text
+
+
+async def test_a_site_whose_plugin_changed_is_asked_in_the_new_ones_way(
+    aipkit: SimulatedSite, engine: SimulatedAiEngine, tmp_path: Path
+) -> None:
+    engine.also = aipkit
+    as_aipkit = await capture(aipkit)
+    changed = replace(as_aipkit.credentials, site=engine.origin, ajax_url=f"{engine.url}wp-admin/admin-ajax.php")
+    before = replace(as_aipkit, credentials=changed)
+    async with running_engine_proxy(engine, data_dir=tmp_path, capture=before) as proxy:
+        await proxy.chat("one", model=MODEL)
+        await proxy.takes(await capture_engine(engine), base=1)
+        answer = await proxy.chat("two", model=MODEL)
+
+    assert answer.status == 200
+    assert (len(aipkit.model_calls), len(engine.model_calls)) == (1, 1)
+
+
+async def test_a_stored_conversation_moves_from_kind_to_kind_with_its_whole_text(
+    aipkit: SimulatedSite, engine: SimulatedAiEngine, tmp_path: Path
+) -> None:
+    async with running_engine_proxy(aipkit, engine, data_dir=tmp_path) as proxy:
+        stored = await proxy.openai.conversations.create()
+
+        async def say(text: str) -> None:
+            await proxy.openai.responses.create(model=MODEL, conversation=stored.id, input=text)
+
+        await say("my name is Ada")
+        aipkit.behaviour.ajax_status = 500
+        await say("who am I?")
+        aipkit.behaviour.ajax_status = 0
+        await say("and now: who am I?")
+
+    assert known_texts(engine.model_calls[0].messages)
+    assert known_texts(aipkit.model_calls[-1].messages)
+    assert "and now" in str(aipkit.model_calls[-1].messages)

@@ -1,0 +1,115 @@
+"""Stores over months: many sites, clocks set back, a server with full memory."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from proxy.chat.upstream_copies import UpstreamCopies
+from shared.conversations import Note
+from shared.store import Store, StoreTooNew, StoreUnavailable, open_store
+from tests.redis_server import RedisServer
+from tests.shared.samples import SITE, conversation, visit
+from tests.shared.store.test_items import message
+from tests.shared.store.test_keys import key
+
+SITES = [f"https://{number}.example" for number in range(20)]
+COPY = Note(name="c", value="{}")
+
+
+async def test_each_site_keeps_its_own_last_visits_however_often_others_are_visited(store: Store) -> None:
+    for number in range(12 * len(SITES)):
+        await store.end_visit(visit(number, site=SITES[number % len(SITES)]), "one")
+
+    for site in SITES:
+        assert len(await store.visits(site, limit=10)) == 10
+    assert len(await store.visits(limit=1000)) <= 50 + 10 * len(SITES)
+    newest = await store.visits(SITES[3], limit=10)
+    assert newest == [visit(number, site=SITES[3]) for number in range(223, 223 - 200, -20)]
+
+
+async def test_a_message_without_text_is_taken_out_like_any_other(store: Store) -> None:
+    await store.create_conversation(conversation("conv-1", at=1.0))
+    await store.add_messages("conv-1", (message("msg_a", ""), message("msg_b", "stays")), at=2.0)
+
+    assert await store.delete_message("conv-1", "msg_a", at=3.0)
+
+    found = await store.conversation("conv-1")
+    assert found is not None
+    assert [each.id for each in found.messages] == ["msg_b"]
+
+
+async def test_requests_counted_before_the_clock_was_set_back_do_not_block_a_key(tmp_path: Path) -> None:
+    async with open_store(f"sqlite:///{tmp_path}/db") as store:
+        for _ in range(5):
+            await store.admit_requests("key_a", at=7200.0, rpm=5, tpd=None)
+
+        assert (await store.key_counts("key_a", at=3600.0)).requests == 0
+        assert (await store.admit_requests("key_a", at=3600.0, rpm=5, tpd=None)).is_admitted
+
+
+async def test_a_claim_made_before_the_clock_was_set_back_blocks_no_visit(tmp_path: Path) -> None:
+    async with open_store(f"sqlite:///{tmp_path}/db") as store:
+        assert await store.begin_visit(SITE, "gone", at=100_000.0, ttl=660.0)
+
+        assert await store.begin_visit(SITE, "new", at=10_000.0, ttl=660.0)
+        assert not await store.begin_visit(SITE, "third", at=10_000.0, ttl=660.0)
+
+
+async def test_a_redis_that_is_full_can_be_freed_and_keys_can_be_revoked(own_redis: RedisServer) -> None:
+    async with open_store(own_redis.url) as store:
+        for number in range(3):
+            await store.create_conversation(conversation(f"conv-{number}", "text", at=float(number)))
+        await store.add_key(key())
+        [record] = await store.keys()
+        own_redis.command("CONFIG", "SET", "maxmemory", "1mb")
+
+        with pytest.raises(StoreUnavailable, match="memory"):
+            await store.create_conversation(conversation("conv-4", "text"))
+        assert await store.delete_conversation("conv-0")
+        assert await store.prune(before=10.0, max_bytes=10**9) == 2
+        assert await store.revoke_key(record.id, at=5.0)
+        assert await store.begin_visit(SITE, "one", at=1.0, ttl=60.0)
+        await store.end_visit(visit(1), "one")
+
+
+class Slow:
+    """A store whose writes take a moment, and fail if told to."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.kept: list[str] = []
+        self.begun = asyncio.Event()
+
+    async def add_branches(self, branches: list[tuple[str, Note, float]]) -> None:
+        """Keep them, in a moment."""
+        self.begun.set()
+        await asyncio.sleep(0.05)
+        if self.failures:
+            raise self.failures.pop()
+        self.kept += [history for history, _, _ in branches]
+
+
+async def test_branches_in_flight_at_the_stop_are_stored_once() -> None:
+    store = Slow()
+    copies = UpstreamCopies(store)  # type: ignore[arg-type]  # it uses nothing else of a store
+    copies.add("one", COPY)
+    flushing = asyncio.create_task(copies.flush())
+    await store.begun.wait()
+    flushing.cancel()
+    await asyncio.wait({flushing})
+    await copies.flush()
+
+    assert store.kept == ["one"]
+
+
+async def test_branches_that_could_not_be_stored_are_kept_whatever_the_reason() -> None:
+    store = Slow(StoreTooNew("a newer version wrote it"))
+    copies = UpstreamCopies(store)  # type: ignore[arg-type]  # it uses nothing else of a store
+    copies.add("one", COPY)
+    with pytest.raises(StoreTooNew):
+        await copies.flush()
+    copies.add("two", COPY)
+    await copies.flush()
+
+    assert store.kept == ["one", "two"]
