@@ -86,7 +86,7 @@ class Answer:
     @property
     def message(self) -> Message:
         """The answer as a message, as far as it has come."""
-        return replace(self._writer.message(), id=self.message_id)
+        return self._writer.message(self.message_id)
 
     @property
     def usage(self) -> Usage:
@@ -115,8 +115,8 @@ class Answer:
                 self.end = replace(self.end, reason="length", note=None)
         finally:
             del writer.sink  # which leads back here: garbage that only the collector would find
-        if writer.extras is not None:
-            self.end = replace(self.end, extras=writer.extras.joined())
+        if writer.extras is not None and (extras := writer.extras.joined()) is not None:
+            self.end = replace(self.end, extras=extras)
         await turn.commit(self._failover.model, self.end, self.message, self._failover.raw_text)
         if self._on_complete is not None:
             await self._on_complete(self)

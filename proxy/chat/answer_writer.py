@@ -56,10 +56,10 @@ class AnswerWriter:
         """The reasoning that was passed on."""
         return "".join(self._thoughts)
 
-    def message(self) -> Message:
-        """The answer as a message, as far as it has come."""
+    def message(self, message_id: str = "") -> Message:
+        """The answer as a message with that id, as far as it has come."""
         text, thoughts = "".join(self._parts), "".join(self._thoughts) if self.calls else ""
-        return Message(role="assistant", text=text, calls=tuple(self.calls), thoughts=thoughts)
+        return Message(role="assistant", text=text, id=message_id, calls=tuple(self.calls), thoughts=thoughts)
 
     def text(self, text: str) -> bool:
         """As `Sink.text`."""

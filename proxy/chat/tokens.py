@@ -70,8 +70,8 @@ class Usage(NamedTuple):
 
 def total_usage(answers: Sequence[Usage]) -> Usage:
     """Total usage of several *answers* to one prompt; the prompt is counted once, as OpenAI does."""
-    completion_tokens, reasoning_tokens = (
-        sum(each.completion_tokens for each in answers),
-        sum(each.reasoning_tokens for each in answers),
-    )
+    if len(answers) == 1:
+        return answers[0]
+    completion_tokens = sum(each.completion_tokens for each in answers)
+    reasoning_tokens = sum(each.reasoning_tokens for each in answers)
     return answers[0]._replace(completion_tokens=completion_tokens, reasoning_tokens=reasoning_tokens)

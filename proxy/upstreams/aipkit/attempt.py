@@ -32,7 +32,6 @@ STEP_1_SECONDS = 60.0
 # Between a reply's beginning and its end nearly all events are deltas: their JSON strings are read as one list. The
 # line break in it keeps each in its own event: no JSON string can reach across one.
 _BEFORE, _AFTER = b'data: {"delta":', b"}\n\n"
-_EMPTY = _BEFORE + b'""'
 _BETWEEN = b'"' + _AFTER + _BEFORE + b'"'
 _COMMA = b'",\n"'
 _START, _END = len(_BEFORE), -len(_AFTER)
@@ -133,7 +132,7 @@ class Attempt:
             if _is_one(data) is not None:
                 self._plain_chars += len(data) - _AROUND
                 return self._give(data[_START + 1 : _END - 1].decode())
-            text = _plain(data)
+            text, _ = _plain(data)
             if text is not None and (self._repair is not None or text.isascii()):
                 self._plain_chars += len(text)
                 return self._give(text) if text else True
@@ -152,13 +151,13 @@ class Attempt:
         """Add to *texts* what *data* holds: mostly deltas, which are read at once, between events of other kinds."""
         first = data.find(_BEFORE)
         end = data.find(b"\n\n", data.rfind(_BEFORE)) + 2
-        text = _plain(data[first:end]) if 0 <= first < end else None
+        text, pieces = _plain(data[first:end]) if 0 <= first < end else (None, 0)
         if text is not None:
             self._read_events(data[:first], texts)
             data = data[first:]
             if self._decoder.is_between and not self._reader.finished:
                 self._reader.has_text = self._reader.has_text or bool(text)
-                self._reader.pieces += data.count(_BEFORE + b'"', 0, end - first) - data.count(_EMPTY, 0, end - first)
+                self._reader.pieces += pieces
                 texts.append(text)
                 data = data[end - first :]
         self._read_events(data, texts)
@@ -208,20 +207,18 @@ class Attempt:
         return read_cache_key(reply.status, reply.headers, reply.body, sent=len(body))
 
 
-def _plain(data: bytes) -> str | None:
-    """The text of *data* where it is nothing but whole deltas; None: it takes a closer look."""
-    if _is_one(data) is not None:
-        return data[_START + 1 : _END - 1].decode()
+def _plain(data: bytes) -> tuple[str | None, int]:
+    """The text of *data* where it is nothing but whole deltas, and how many have some; None: it takes a closer look."""
     if not (data.startswith(_BEFORE) and data.endswith(_AFTER)):
-        return None
-    count = data.count(_BETWEEN) + 1
-    if data.count(b"\n") != 2 * count or b"\r" in data:  # something else stands between them
-        return None
+        return None, 0
+    strings = data[_START:_END].split(_BETWEEN)  # the first without its end, the last without its beginning
+    if data.count(b"\n") != 2 * len(strings) or b"\r" in data:  # something else stands between them
+        return None, 0
     try:
-        texts: list[str] = orjson.loads(b"[" + data[_START:_END].replace(_BETWEEN, _COMMA) + b"]")
-        return "".join(texts) if len(texts) == count else None
+        texts: list[str] = orjson.loads(b"[" + _COMMA.join(strings) + b"]")
+        return ("".join(texts), len(texts) - texts.count("")) if len(texts) == len(strings) else (None, 0)
     except (orjson.JSONDecodeError, TypeError):  # a TypeError: one of them is no text
-        return None
+        return None, 0
 
 
 def _complete(refusal: SiteRefusal, date: str, *, is_repeat: bool) -> None:
