@@ -114,7 +114,7 @@ class Gate:
         a site that no turn ever tries again would never be known to be well.
         """
         now = monotonic()
-        if not self.breaker.admits(now):
+        if not self.breaker.is_well and not self.breaker.admits(now):
             return 2
         return int(now < self._paced_until or now < self._cool_until.get(bot_id, 0.0))
 
