@@ -31,8 +31,9 @@ export class Composer {
     this.stopping = iconButton("stop", "chat.stop", () => this.onStop(), ".primary.stop");
     this.stopping.hidden = true;
     this.thumbs = el("div.thumbs");
+    this.refusal = el("p.note", { t: "chat.picture.refused", role: "alert", hidden: true }); // while it is shown, nothing is sent
     const tools = el("div.tools", {}, this.attach, this.search, el("span.grow"), this.sending, this.stopping);
-    this.element = el("div.composer", {}, this.thumbs, this.field, this.file, tools);
+    this.element = el("div.composer", {}, this.thumbs, this.refusal, this.field, this.file, tools);
   }
 
   get wantsSearch() {
@@ -57,6 +58,13 @@ export class Composer {
     this.attach.disabled = !model?.images;
     this.search.disabled = !model?.web_search;
     if (this.search.disabled) this.setSearch(false);
+    this.model = model;
+    this.showRefusal();
+  }
+
+  /** Say at once that the model takes no pictures, where some are attached. */
+  showRefusal() {
+    this.refusal.hidden = !this.pictures.length || !this.model || this.model.images;
   }
 
   setBusy(busy) {
@@ -68,7 +76,7 @@ export class Composer {
   async send() {
     await this.adding; // a picture that was given before belongs to the message
     const text = this.text.trim();
-    if (this.isBusy || (!text && !this.pictures.length)) return;
+    if (this.isBusy || !this.refusal.hidden || (!text && !this.pictures.length)) return;
     const pictures = this.pictures;
     this.pictures = [];
     this.text = "";
@@ -133,6 +141,7 @@ export class Composer {
         el("div.thumb", {}, el("img", { src: url, alt: t("chat.picture") }), iconButton("close", "chat.detach", () => this.drop(index), ".small")),
       ),
     );
+    this.showRefusal();
   }
 
   drop(index) {

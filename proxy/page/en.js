@@ -76,6 +76,7 @@ export default {
   "chat.picture.kind": "{name} is not a PNG, JPEG or WebP picture.",
   "chat.picture.large": "{name} is larger than 20 MB.",
   "chat.picture.many": "A message takes up to four pictures.",
+  "chat.picture.refused": "This model takes no pictures. Remove them, or choose a model that can do “Images”.",
   "chat.search": "Web search",
   "chat.send": "Send",
   "chat.sources": "Sources",

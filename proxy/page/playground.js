@@ -143,6 +143,7 @@ export class Playground {
     const place = this.turns.indexOf(turn);
     const asked = this.turns[place - 1];
     if (asked.pictures.includes(null)) return announce(t("chat.picture.gone"));
+    if (asked.pictures.length && !this.choice.current?.images) return announce(t("chat.picture.refused"));
     this.composer.setBusy(true); // from now on: a second click would take back the exchange before
     const back = turn.stored ? removeExchange(this.entry, turn) : Promise.resolve();
     this.running = back.catch(() => {});

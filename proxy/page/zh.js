@@ -76,6 +76,7 @@ export default {
   "chat.picture.kind": "{name} 不是 PNG、JPEG 或 WebP 图片。",
   "chat.picture.large": "{name} 超过 20 MB。",
   "chat.picture.many": "一条消息最多四张图片。",
+  "chat.picture.refused": "这个模型不接收图片。请移除图片，或者选择支持“图片”的模型。",
   "chat.search": "联网搜索",
   "chat.send": "发送",
   "chat.sources": "来源",

@@ -3,7 +3,7 @@
 from playwright.async_api import Locator, expect
 
 from tests.openai_server import OpenAiPeer
-from tests.page.browsing import MASTER, PageOpener
+from tests.page.browsing import MASTER, PageOpener, stored
 from tests.page.test_chat import PNG
 from tests.site import SimulatedSite
 
@@ -75,3 +75,44 @@ async def test_a_dropped_picture_is_attached_where_the_model_takes_any(opener: P
     assert await page.evaluate(DROPPED, list(PNG))
     await opened.go("Chat")
     await expect(thumbs).to_have_count(1)
+
+
+async def test_that_the_model_takes_no_pictures_is_said_as_soon_as_it_is_chosen(
+    opener: PageOpener, site: SimulatedSite
+) -> None:
+    opened = await opener.open()
+    page, choice = opened.page, opened.page.get_by_label("Model", exact=True)
+    refusal, thumbs = page.get_by_text("takes no pictures"), page.locator(".thumb img")
+    await choice.select_option(VISION)
+    assert await page.evaluate(DROPPED, list(PNG))
+    await expect(thumbs).to_have_count(1)
+    await expect(refusal).to_be_hidden()
+    await choice.select_option(HELPER)
+    await expect(refusal).to_be_visible()
+    await page.get_by_role("button", name="中文").click()
+    await expect(page.get_by_text("不接收图片")).to_be_visible()
+    await page.get_by_role("button", name="English").click()
+
+    await page.get_by_label("Write a message").fill("[[say:seen]]")
+    await page.keyboard.press("Enter")
+    await choice.select_option(VISION)
+    await expect(refusal).to_be_hidden()
+    await expect(page.locator(".turn")).to_have_count(0)  # it was not sent, and is still there
+    await page.get_by_label("Write a message").press("Enter")
+    answer = await opened.wait_for_answer("done", 0)
+    await choice.select_option(HELPER)
+    await answer.get_by_role("button", name="Answer again").click()
+    await expect(page.locator("#toast")).to_contain_text("takes no pictures")
+    assert len(await stored(opened)) == 2  # the exchange was not taken back for nothing
+
+
+async def test_pictures_can_be_removed_where_the_model_takes_none(opener: PageOpener) -> None:
+    opened = await opener.open()
+    page, choice = opened.page, opened.page.get_by_label("Model", exact=True)
+    await choice.select_option(VISION)
+    assert await page.evaluate(DROPPED, list(PNG))
+    await choice.select_option(HELPER)
+    await page.get_by_role("button", name="Remove the picture").click()
+
+    await expect(page.get_by_text("takes no pictures")).to_be_hidden()
+    await opened.send("[[say:hello]]")
