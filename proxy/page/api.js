@@ -59,17 +59,18 @@ export async function request(method, path, body) {
 }
 
 /**
- * Stream the answer to a chat request: calls `onText` with each piece; resolves to what came besides the text.
+ * Stream the answer to a chat request: calls `onText` with each piece of it, and `onThought` with each of what the model
+ * thinks; resolves to what came besides.
  * Raises `ApiError` where it is refused or breaks off, and `AbortError` when *signal* stops it.
  */
-export async function streamChat(body, { onText, signal }) {
+export async function streamChat(body, { onText, onThought, signal }) {
   const response = await send("POST", "/v1/chat/completions", { ...body, stream: true }, signal);
   const found = { annotations: [], refusal: null };
   let done = false;
   try {
     for await (const data of events(response.body)) {
       if (data === "[DONE]") done = true;
-      else takeChunk(JSON.parse(data), found, onText);
+      else takeChunk(JSON.parse(data), found, { onText, onThought });
     }
   } catch (error) {
     if (error instanceof ApiError || error.name === "AbortError") throw error;
@@ -79,10 +80,12 @@ export async function streamChat(body, { onText, signal }) {
   return found;
 }
 
-function takeChunk(chunk, found, onText) {
+function takeChunk(chunk, found, { onText, onThought }) {
   if (chunk.error) throw new ApiError(0, chunk.error);
   const choice = chunk.choices?.[0];
   if (!choice) return;
+  const thought = choice.delta.reasoning_content ?? choice.delta.reasoning; // by the server's own name; some send both
+  if (thought) onThought(thought);
   if (choice.delta.content) onText(choice.delta.content);
   if (choice.delta.annotations) found.annotations = choice.delta.annotations;
   if (choice.delta.refusal) found.refusal = choice.delta.refusal;

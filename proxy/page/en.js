@@ -83,6 +83,7 @@ export default {
   "chat.stop": "Stop",
   "chat.stopped": "Stopped. What came until then is kept.",
   "chat.stopped.empty": "Stopped before anything came. The message is not kept.",
+  "chat.thinking": "Reasoning",
   "chat.unkept": "What came could not be stored: it is gone when the page is left.",
   "chat.waiting": "Waiting for the answer",
   "chat.welcome": "What would you like to know?",

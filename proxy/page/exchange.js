@@ -5,19 +5,19 @@ import { dropQuestion, keepQuestion, remember } from "./conversations.js";
 
 
 /**
- * Ask in the conversation *entry*; *answer* grows with the text and ends in one of its states. *search*: with web search.
- * What broke off is stored by us, since the proxy keeps whole answers only.
+ * Ask in the conversation *entry*; *answer* grows with its text and thoughts, and ends in one of its states. *search*: with
+ * web search. What broke off is stored by us, since the proxy keeps whole answers only.
  */
 export async function ask(entry, question, answer, { model, search, signal, onText }) {
   keepQuestion(entry.id, question.text);
   try {
     answer.after = (await newest(entry.id, 1))[0]?.id;
-    const onPiece = (piece) => {
-      answer.text += piece;
+    const taking = (part) => (piece) => {
+      answer[part] += piece;
       onText();
     };
     const body = { model, conversation_id: entry.id, messages: [message(question)], ...(search ? { web_search: true } : {}) };
-    const extra = await streamChat(body, { onText: onPiece, signal });
+    const extra = await streamChat(body, { onText: taking("text"), onThought: taking("thoughts"), signal });
     answer.text ||= extra.refusal ?? "";
     answer.sources = extra.annotations;
     answer.state = "done";

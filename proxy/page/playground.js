@@ -95,7 +95,7 @@ export class Playground {
 
   async send(text, pictures) {
     const asked = { role: "user", text, pictures };
-    const turn = { role: "assistant", text: "", sources: [], stored: false, state: "streaming", why: null };
+    const turn = { role: "assistant", text: "", thoughts: "", sources: [], stored: false, state: "streaming", why: null };
     this.turns.push(asked, turn);
     this.draw();
     this.composer.setBusy(true);

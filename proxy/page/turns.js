@@ -22,16 +22,19 @@ export function question({ text, pictures }) {
 }
 
 /**
- * An answer: `{text, state, why, sources, calls}`, with `state` one of streaming, done, broken (a part of it came) and
- * failed (nothing did). `why` is an error, or "stopped". *onAgain* is null where it cannot be had anew.
+ * An answer: `{text, thoughts, state, why, sources, calls}`, with `state` one of streaming, done, broken (a part of it
+ * came) and failed (nothing did). `why` is an error, or "stopped". What a model thought is not kept: where it is not known
+ * any more, `thoughts` is missing. *onAgain* is null where it cannot be had anew.
  */
 export class Answer {
   constructor(turn, { onAgain }) {
     this.turn = turn;
     this.onAgain = onAgain;
+    this.thoughts = el("p", { dir: "auto" });
+    this.thinking = el("details.thinking", {}, el("summary", { t: "chat.thinking" }), this.thoughts);
     this.body = el("div.text.markdown");
     this.after = el("div.after");
-    this.element = el("article.turn.assistant", {}, el("h3.unseen", { t: "chat.answer" }), this.body, this.after);
+    this.element = el("article.turn.assistant", {}, el("h3.unseen", { t: "chat.answer" }), this.thinking, this.body, this.after);
     this.drawnAt = 0;
     this.cost = 0;
     this.draw();
@@ -49,9 +52,11 @@ export class Answer {
     clearTimeout(this.waiting);
     this.waiting = null;
     const started = performance.now();
-    const { text, state } = this.turn;
+    const { text, thoughts, state } = this.turn;
     this.element.dataset.state = state;
     this.element.setAttribute("aria-busy", String(state === "streaming"));
+    this.thinking.hidden = !thoughts;
+    this.thoughts.textContent = thoughts;
     this.body.replaceChildren(text ? rendered(text) : state === "streaming" ? waiting() : "");
     this.drawEnd();
     this.drawnAt = performance.now();

@@ -83,6 +83,7 @@ export default {
   "chat.stop": "停止",
   "chat.stopped": "已停止，之前的内容已保留。",
   "chat.stopped.empty": "还没有内容就停止了，这条消息不会保存。",
+  "chat.thinking": "思考过程",
   "chat.unkept": "已收到的内容无法保存，离开页面后就没有了。",
   "chat.waiting": "正在等待回答",
   "chat.welcome": "想了解些什么？",
