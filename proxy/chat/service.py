@@ -12,7 +12,7 @@ from proxy.chat.conversations import Conversations, check_capacity
 from proxy.chat.errors import ServiceError, bad_request
 from proxy.chat.history import MAX_TURN_CHARS, TurnPlan, always_sent, is_empty, size_of, without_trailing_empty
 from proxy.chat.offload import offload
-from proxy.chat.upstream import Embedder, EmbeddingsResponse, Refusal, Upstream, UpstreamBots
+from proxy.chat.upstream import Embedder, EmbeddingsResponse, Refusal, RetryBudget, Upstream, UpstreamBots
 from proxy.chat.upstream_copies import UpstreamCopies
 from shared.settings import Settings
 from shared.store import Store
@@ -89,13 +89,15 @@ class ChatService:
         embedders.sort(key=lambda each: each[0].upstream.rank(each[0].bot))
         if not embedders:
             raise _no_embeddings(name)
+        budget = RetryBudget()
         for model, upstream in embedders:
+            budget.has_alternative = model is not embedders[-1][0]
             on_upstream(name, model.upstream.name)
             try:
-                return await upstream.embed({**request, "model": model.bot.name}, model.bot, caller)
+                return await upstream.embed({**request, "model": model.bot.name}, model.bot, caller, budget)
             except (Refusal, ServiceError) as failure:
                 is_final = isinstance(failure, Refusal) and not failure.may_move_on
-                if model is embedders[-1][0] or is_final:
+                if not budget.has_alternative or is_final:
                     raise (failure.error if isinstance(failure, Refusal) else failure) from failure
         raise AssertionError("unreachable: the last upstream's failure is raised")
 

@@ -217,7 +217,7 @@ class EmbeddingsResponse:
 class Embedder(Protocol):
     """An upstream that also makes embeddings."""
 
-    async def embed(self, request: Mapping[str, Any], bot: Bot, caller: str) -> EmbeddingsResponse:
+    async def embed(self, request: Mapping[str, Any], bot: Bot, caller: str, budget: RetryBudget) -> EmbeddingsResponse:
         """Forward *request*. Raises `Refusal`, and `ServiceError` for one of the proxy's own limits."""
 
 

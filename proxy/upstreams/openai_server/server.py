@@ -177,8 +177,7 @@ class OpenAiServer:
                     if other is not None:
                         self._quirks[bot.id] = other
                         continue
-                    is_restarting = refusal.error.code == "upstream_unreachable"
-                    if not is_restarting or budget.has_alternative:
+                    if not _may_be_restarting(refusal, budget):
                         raise
                 else:
                     self._trouble = None
@@ -186,31 +185,42 @@ class OpenAiServer:
                 async with permit.outside():
                     await asyncio.sleep(budget.pause)
 
-    async def embed(self, request: Mapping[str, Any], bot: Bot, caller: str) -> EmbeddingsResponse:
+    async def embed(self, request: Mapping[str, Any], bot: Bot, caller: str, budget: RetryBudget) -> EmbeddingsResponse:
         """As `Embedder.embed`."""
+        async with self.gate.enter(bot.id, caller) as permit:
+            while True:
+                budget.left -= 1
+                try:
+                    return await self._embed(request)
+                except Refusal as refusal:
+                    if not budget.may_retry or not _may_be_restarting(refusal, budget):
+                        raise
+                async with permit.outside():
+                    await asyncio.sleep(budget.pause)
+
+    async def _embed(self, request: Mapping[str, Any]) -> EmbeddingsResponse:
         name, url = self.name, f"{self._server.base_url}/embeddings"
-        async with self.gate.enter(bot.id, caller):
-            try:
-                body, idle_timeout = encoded(request), self._idle_timeout
-                async with self._client.stream(url, self._headers(), idle_timeout=idle_timeout, body=body) as reply:
-                    answer = await read_bounded(reply.body, MAX_EMBEDDING_BYTES + 1)
-            except SiteTimeout as error:
-                raise silent(name, str(error), has_begun=False) from error
-            except SiteUnreachable as error:
-                raise unreachable(name, str(error)) from error
-            if len(answer) > MAX_EMBEDDING_BYTES:
-                raise cut_off(name, f"it is larger than {MAX_EMBEDDING_BYTES} bytes", has_begun=False)
-            if reply.status // 100 != 2:
-                error_body = read_body(answer, self._key)
-                raise from_status(name, reply.status, reply.headers, error_body, is_listed=self._trouble is None)
-            fields = await offload(len(answer), lambda: read_object(answer))
-            if not fields or fields.get("error"):
-                raise from_status(name, 0, {}, read_body(answer, self._key))
-            if request.get("encoding_format") == "base64":
-                answer = await offload(len(answer), lambda: _in_base64(fields) or answer)
-            usage = fields.get("usage")
-            tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else 0
-            return EmbeddingsResponse(answer, Usage(tokens if isinstance(tokens, int) and tokens > 0 else 0, 0))
+        try:
+            body, idle_timeout = encoded(request), self._idle_timeout
+            async with self._client.stream(url, self._headers(), idle_timeout=idle_timeout, body=body) as reply:
+                answer = await read_bounded(reply.body, MAX_EMBEDDING_BYTES + 1)
+        except SiteTimeout as error:
+            raise silent(name, str(error), has_begun=False) from error
+        except SiteUnreachable as error:
+            raise unreachable(name, str(error)) from error
+        if len(answer) > MAX_EMBEDDING_BYTES:
+            raise cut_off(name, f"it is larger than {MAX_EMBEDDING_BYTES} bytes", has_begun=False)
+        if reply.status // 100 != 2:
+            error_body = read_body(answer, self._key)
+            raise from_status(name, reply.status, reply.headers, error_body, is_listed=self._trouble is None)
+        fields = await offload(len(answer), lambda: read_object(answer))
+        if not fields or fields.get("error"):
+            raise from_status(name, 0, {}, read_body(answer, self._key))
+        if request.get("encoding_format") == "base64":
+            answer = await offload(len(answer), lambda: _in_base64(fields) or answer)
+        usage = fields.get("usage")
+        tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else 0
+        return EmbeddingsResponse(answer, Usage(tokens if isinstance(tokens, int) and tokens > 0 else 0, 0))
 
     def _reader(self, ask: Ask) -> ChunkReader:
         logprobs = bool(ask.parameters.get("logprobs"))
@@ -221,6 +231,11 @@ class OpenAiServer:
     def _headers(self) -> dict[str, str]:
         key = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         return {"User-Agent": USER_AGENT, "Content-Type": "application/json", **key}
+
+
+def _may_be_restarting(refusal: Refusal, budget: RetryBudget) -> bool:
+    """Whether the server is worth a pause: nothing listens there, and no other is asked next."""
+    return refusal.error.code == "upstream_unreachable" and not budget.has_alternative
 
 
 def _in_base64(listing: Mapping[str, Any]) -> bytes | None:

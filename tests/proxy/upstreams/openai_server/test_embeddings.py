@@ -1,5 +1,6 @@
 """Embeddings through the proxy: they go to the server that lists the model."""
 
+import asyncio
 from pathlib import Path
 
 import openai
@@ -107,3 +108,56 @@ async def test_a_server_that_is_left_alone_costs_no_request_where_another_has_th
 async def test_what_makes_no_sense_is_400(gateway: RunningProxy, body: dict[str, object]) -> None:
     async with gateway.http.post(f"{gateway.url}/v1/embeddings", json=body) as response:
         assert response.status == 400
+
+
+async def test_a_restart_of_the_only_server_is_bridged(site: SimulatedSite, tmp_path: Path) -> None:
+    async with (
+        OpenAiPeer("tiny") as server,
+        running_proxy(site, tmp_path, servers=f"mine={server.base_url}") as proxy,
+    ):
+        upstream = proxy.app[UPSTREAMS][1]
+        await upstream.discover()
+        await server.stop()
+        making = asyncio.create_task(
+            proxy.openai.embeddings.create(model="mine/tiny", input="a text", encoding_format="float")
+        )
+        async with asyncio.timeout(5):
+            while not upstream.health().open_streams:
+                await asyncio.sleep(0)
+            while upstream.health().open_streams:  # it waits for another try without a slot
+                await asyncio.sleep(0)
+        await server.start(server.port)
+
+        assert (await making).data[0].embedding == [0.25, -1.0]
+
+
+async def test_a_server_that_is_away_is_not_waited_for_where_another_has_the_model(
+    site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.chat.upstream.restart_pause", lambda attempts: 1000.0)
+    async with (
+        OpenAiPeer("tiny") as first,
+        OpenAiPeer("tiny") as other,
+        running_proxy(site, tmp_path, servers=f"mine={first.base_url},other={other.base_url}") as proxy,
+    ):
+        for upstream in proxy.app[UPSTREAMS][1:]:
+            await upstream.discover()
+        await first.stop()
+        async with asyncio.timeout(30):
+            made = await proxy.openai.embeddings.create(model="tiny", input="a text", encoding_format="float")
+        assert made.data[0].embedding == [0.25, -1.0]
+        await first.start(first.port)
+
+
+async def test_a_server_that_stays_away_is_told_after_some_tries(
+    site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.chat.upstream.restart_pause", lambda attempts: 0.01)
+    async with OpenAiPeer("tiny") as server, running_proxy(site, tmp_path, servers=f"mine={server.base_url}") as proxy:
+        await proxy.app[UPSTREAMS][1].discover()
+        await server.stop()
+        with pytest.raises(openai.InternalServerError) as exc_info:
+            await proxy.openai.embeddings.create(model="mine/tiny", input="a text")
+        await server.start(server.port)
+
+    assert exc_info.value.code == "upstream_unreachable"
