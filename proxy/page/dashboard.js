@@ -9,7 +9,6 @@ import { Usage } from "./usage.js";
 
 const STATUS_INTERVAL = 5_000; // milliseconds
 const USAGE_INTERVAL = 10_000;
-const ALIVE_SECONDS = 100; // a heartbeat older than this is a harvester's that is gone
 
 /** The screen for administrators. */
 export class Dashboard {
@@ -61,12 +60,11 @@ export class Dashboard {
 }
 
 function tiles(status, now) {
-  const { heartbeat_age_seconds: beat } = status.harvester;
-  const isAlive = beat !== null && beat < ALIVE_SECONDS;
-  const harvester = beat === null ? "dash.harvester.never" : isAlive ? "dash.harvester.there" : "dash.harvester.away";
+  const { running, heartbeat_age_seconds: beat } = status.harvester;
+  const harvester = beat === null ? "dash.harvester.never" : running ? "dash.harvester.there" : "dash.harvester.away";
   return [
     tile("dash.state", badge(status.ready, status.ready ? "dash.ready" : "dash.unready"), [`${status.version}, ${t("dash.up", { time: duration(now - status.started_at) })}`]),
-    tile("dash.harvester", badge(isAlive, harvester), [beat === null ? null : t("dash.ago", { time: duration(beat) }), isAlive ? null : t("dash.harvester.start")]),
+    tile("dash.harvester", badge(running, harvester), [beat === null ? null : t("dash.ago", { time: duration(beat) }), running ? null : t("dash.harvester.start")]),
     tile("dash.streams", String(status.open_streams)),
     tile("dash.queued", String(status.queued)),
   ];

@@ -16,6 +16,10 @@ class Heartbeat(NamedTuple):
     at: float
     is_last: bool = False
 
+    def age(self, now: float) -> float:
+        """The seconds since then, none where the clock was set back."""
+        return max(now - self.at, 0.0)
+
     def is_fresh(self, now: float) -> bool:
         """Whether the harvester runs. It may be as much later than *now* as earlier: the clock was set back."""
         return not self.is_last and abs(now - self.at) <= FRESH_SECONDS

@@ -1,12 +1,14 @@
 """The dashboard over time: what is redrawn by itself moves nobody, and its figures fit and agree."""
 
 import json
+import re
 from time import time
 from typing import Any
 
 from playwright.async_api import Route, expect
 
 from shared.admin.usage import UsageBatch, UsageGroup, hour_of
+from shared.processes import heartbeat
 from tests.openai_server import OpenAiPeer
 from tests.page.browsing import PHONE, OpenedPage, PageOpener
 
@@ -95,3 +97,15 @@ async def test_the_dashboard_shows_servers_beside_sites(opener: PageOpener) -> N
         await expect(mine).to_contain_text("Models2")
         await expect(mine).not_to_contain_text("Visit")
         await expect(cards.get_by_role("button", name="Visit now")).to_have_count(1)
+
+
+async def test_a_harvester_that_was_just_stopped_is_said_not_to_run_with_the_age_of_its_heartbeat(
+    opened: OpenedPage,
+) -> None:
+    await heartbeat.beat(opened.proxy.store, beat_at := time())
+    await heartbeat.withdraw(opened.proxy.store, beat_at)
+    await opened.go("Dashboard")
+
+    tile = opened.page.locator(".tile").filter(has_text="Harvester")
+    await expect(tile).to_contain_text("not running")
+    await expect(tile.locator(".hint")).to_have_text(re.compile(r"^\d+ s ago · freeaichat up starts it$"))

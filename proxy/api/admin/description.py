@@ -143,7 +143,7 @@ SCHEMAS: dict[str, Schema] = {
             "open_streams": COUNT,
             "queued": COUNT,
             "sites": array(_SITE),
-            "harvester": exactly({"heartbeat_age_seconds": nullable(NUMBER)}),
+            "harvester": exactly({"running": BOOLEAN, "heartbeat_age_seconds": nullable(NUMBER)}),
         }
     ),
     "VisitRequest": exactly({}, site=described(nullable(STRING), "Its origin; the first site where it is left out.")),

@@ -59,13 +59,13 @@ async def status(request: web.Request) -> web.Response:
     """Everything at a glance; also while the store is away, without what only the store knows."""
     administration = request.app[ADMINISTRATION]
     healths = [upstream.health() for upstream in request.app[UPSTREAMS]]
-    visits, heartbeat_age, trouble = await administration.visits_and_heartbeat(
+    visits, heartbeat, trouble = await administration.visits_and_heartbeat(
         [each.name for each in healths if each.is_visited]
     )
     workers = await request.app[PEERS].all()
     loads = [total_load(each.name, workers) for each in healths]
     sites = [_site(each, load, visits.get(each.name, [])) for each, load in zip(healths, loads, strict=True)]
-    url = administration.settings.store_url
+    url, now = administration.settings.store_url, time()
     return json_response(
         {
             "version": __version__,
@@ -79,7 +79,10 @@ async def status(request: web.Request) -> web.Response:
             "open_streams": sum(load.open for load in loads),
             "queued": sum(load.queued for load in loads),
             "sites": sites,
-            "harvester": {"heartbeat_age_seconds": None if heartbeat_age is None else round(heartbeat_age, 1)},
+            "harvester": {
+                "running": heartbeat is not None and heartbeat.is_fresh(now),
+                "heartbeat_age_seconds": heartbeat and round(heartbeat.age(now), 1),
+            },
         }
     )
 

@@ -69,17 +69,14 @@ class Administration:
 
     async def visits_and_heartbeat(
         self, sites: Iterable[str]
-    ) -> tuple[dict[str, list[Visit]], float | None, str | None]:
-        """The last visits by site, newest first; the seconds since the harvester's last sign of life, None for none.
+    ) -> tuple[dict[str, list[Visit]], heartbeat.Heartbeat | None, str | None]:
+        """The last visits by site, newest first; the harvester's last heartbeat, None for none.
 
         At last why neither is known where the store is away.
         """
         try:
             last = await heartbeat.last_beat(self._store)
-            # By its age alone it is told whether the harvester runs.
-            least = heartbeat.FRESH_SECONDS + 1 if last and last.is_last else 0.0
-            age = None if last is None else max(time() - last.at, least)
-            return {site: await self._store.visits(site, limit=VISITS_SHOWN) for site in sites}, age, None
+            return {site: await self._store.visits(site, limit=VISITS_SHOWN) for site in sites}, last, None
         except StoreError as error:
             return {}, None, str(error)
 

@@ -69,9 +69,7 @@ async def metrics(request: web.Request) -> web.Response:
 
     healths = [upstream.health() for upstream in request.app[UPSTREAMS]]
     visited = [each for each in healths if each.is_visited]
-    visits, heartbeat_age, trouble = await request.app[ADMINISTRATION].visits_and_heartbeat(
-        each.name for each in visited
-    )
+    visits, heartbeat, trouble = await request.app[ADMINISTRATION].visits_and_heartbeat(each.name for each in visited)
     now = time()
     numbers = MetricsSnapshot(
         version=__version__,
@@ -86,7 +84,7 @@ async def metrics(request: web.Request) -> web.Response:
             for each in visited
         ],
         store_up=(trouble or request.app[STORE_TROUBLE]()) is None,
-        heartbeat_age=heartbeat_age,
+        heartbeat_age=heartbeat.age(now) if heartbeat else None,
         kinds={each.name: each.kind for each in healths},
     )
     return web.Response(body=text(numbers), headers={"Content-Type": CONTENT_TYPE})

@@ -58,10 +58,8 @@ async def test_the_status_tells_of_sites_store_and_harvester(proxy: RunningProxy
     assert (body["version"], body["ready"], body["open_streams"], body["queued"]) == (__version__, True, 0, 0)
     assert 0 <= time() - body["started_at"] < 60
     assert body["store"] == {"url": proxy.settings.store_url, "schema": body["store"]["schema"], "trouble": None}
+    assert body["harvester"]["running"]
     assert 9 <= body["harvester"]["heartbeat_age_seconds"] < 60
-    await heartbeat.beat(proxy.store, stopped_at := time())
-    await heartbeat.withdraw(proxy.store, stopped_at)
-    assert (await status(proxy))["harvester"]["heartbeat_age_seconds"] > heartbeat.FRESH_SECONDS  # at once, not later
     [only] = body["sites"]
     assert (only["site"], only["ready"], only["reason"], only["breaker"]) == (site.origin, True, None, "closed")
     assert (only["cooldown_until"], only["open_streams"], only["queued"]) == (None, 0, 0)
@@ -77,6 +75,21 @@ async def test_the_status_tells_of_sites_store_and_harvester(proxy: RunningProxy
     assert newest["seconds"] == 2.5
 
 
+@pytest.mark.parametrize(
+    ("age", "is_last", "running"), [(0.0, False, True), (0.0, True, False), (10_000.0, False, False)]
+)
+async def test_whether_the_harvester_runs_and_its_last_heartbeat_are_told_apart(
+    proxy: RunningProxy, age: float, is_last: bool, running: bool
+) -> None:
+    await heartbeat.beat(proxy.store, beat_at := time() - age)
+    if is_last:  # it was stopped
+        await heartbeat.withdraw(proxy.store, beat_at)
+    harvester = (await status(proxy))["harvester"]
+
+    assert harvester["running"] is running
+    assert age - 1 <= harvester["heartbeat_age_seconds"] < age + 60
+
+
 async def test_before_anything_was_captured_the_status_says_so(site: SimulatedSite, tmp_path: Path) -> None:
     async with running_proxy(site, tmp_path, key=MASTER, captured=False) as proxy:
         body = await status(proxy)
@@ -85,7 +98,7 @@ async def test_before_anything_was_captured_the_status_says_so(site: SimulatedSi
     assert (body["ready"], only["ready"], only["credentials"], only["bots"]) == (False, False, None, 0)
     assert only["kind"] is None
     assert "captured" in only["reason"]
-    assert body["harvester"] == {"heartbeat_age_seconds": None}
+    assert body["harvester"] == {"running": False, "heartbeat_age_seconds": None}
 
 
 async def test_the_status_holds_no_secret(proxy: RunningProxy, site: SimulatedSite) -> None:
