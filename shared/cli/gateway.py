@@ -15,7 +15,7 @@ CONNECT_SECONDS = 5.0
 STORED_SECONDS = 15.0  # for what needs the store, which the proxy waits for some seconds itself before it says so
 SILENCE_SECONDS = 300.0  # the proxy fills its silences, so that a longer one means that it hangs
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
-MAX_EVENT_BYTES = 1024 * 1024
+MAX_EVENT_BYTES = 16 * 1024 * 1024  # the proxy itself takes none above 8 MiB
 
 
 class GatewayError(Exception):
@@ -143,12 +143,16 @@ def _error_from(status: int, body: dict[str, Any]) -> GatewayError:
 
 def _chunks(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
     while line := response.readline(MAX_EVENT_BYTES):
+        if len(line) == MAX_EVENT_BYTES:
+            raise GatewayError(f"an event of the answer has more than {MAX_EVENT_BYTES >> 20} MiB")
         if not line.startswith(b"data:"):
             continue
         data = line.removeprefix(b"data:").strip()
         if data == b"[DONE]":
             return
         event = _json_object(data)
+        if not event:
+            raise GatewayError("an event of the answer is no JSON object")
         if "error" in event:
             raise GatewayError(_error_field(event, "message") or "the answer failed")
         yield event

@@ -76,6 +76,24 @@ async def test_a_stream_without_its_end_is_an_error() -> None:
             await streamed_texts(gateway)
 
 
+async def test_a_long_event_is_read_whole() -> None:
+    text = "好" * 2_500_000  # 7.5 MB, about as much as the proxy itself takes at once
+    events = [f'data: {{"choices":[{{"delta":{{"content":"{text}"}}}}]}}\n\n', "data: [DONE]\n\n"]
+    async with answering(stream_of(*events)) as gateway:
+        assert await streamed_texts(gateway) == [text]
+
+
+@pytest.mark.parametrize(("event", "why"), [("x" * 1000, "more than"), ("{half", "no JSON object")])
+async def test_an_event_that_cannot_be_read_is_an_error_and_no_gap(
+    event: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared.cli.gateway, "MAX_EVENT_BYTES", 500)
+    events = ['data: {"choices":[{"delta":{"content":"a"}}]}\n\n', f"data: {event}\n\n", "data: [DONE]\n\n"]
+    async with answering(stream_of(*events)) as gateway:
+        with pytest.raises(GatewayError, match=why):
+            await streamed_texts(gateway)
+
+
 async def test_a_refusal_is_reported_with_message_and_status() -> None:
     async def refuse(_: web.Request) -> web.StreamResponse:
         return web.json_response({"error": {"message": "no such model"}}, status=404)
