@@ -6,6 +6,7 @@ from dataclasses import replace
 from secrets import token_hex
 from time import time
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
@@ -28,6 +29,7 @@ class Conversations:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._adding: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # to a conversation, by its id
 
     async def create(self, metadata: dict[str, str], messages: tuple[Message, ...], *, owner: str) -> Conversation:
         """Create a conversation that holds *messages*."""
@@ -64,10 +66,11 @@ class Conversations:
         await call_store(lambda: self._store.delete_conversation(conversation_id))
 
     async def add(self, conversation_id: str, messages: Sequence[Message], *, owner: str) -> tuple[Message, ...]:
-        """Append *messages*; returns them with their ids."""
-        stored = await self.find(conversation_id, owner=owner)
-        check_capacity((*stored.messages, *messages))
-        return await self.append(conversation_id, messages)
+        """Append *messages*; returns them with their ids. What comes at the same time finds them there."""
+        async with self._adding.setdefault(conversation_id, asyncio.Lock()):
+            stored = await self.find(conversation_id, owner=owner)
+            check_capacity((*stored.messages, *messages))
+            return await self.append(conversation_id, messages)
 
     async def append(self, conversation_id: str, messages: Sequence[Message]) -> tuple[Message, ...]:
         """As `add`, for a conversation that was found before and has room for them."""

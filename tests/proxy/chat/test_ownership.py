@@ -149,6 +149,24 @@ async def test_a_conversation_that_is_full_takes_no_more_and_the_site_is_not_ask
     assert len((await client.conversations.items.list(name)).data) == 4
 
 
+@pytest.mark.parametrize("limit", [{"MAX_MESSAGES": 6}, {"MAX_CHARACTERS": 6}])
+async def test_additions_at_the_same_time_stay_within_the_limits_too(
+    proxy: RunningProxy, monkeypatch: pytest.MonkeyPatch, limit: dict[str, int]
+) -> None:
+    for bound, most in limit.items():
+        monkeypatch.setattr(f"shared.conversations.{bound}", most)
+    client = client_of(proxy, MASTER)
+    name = (await client.conversations.create()).id
+    items: Any = [{"type": "message", "role": "user", "content": "x"}] * 2
+
+    additions = (client.conversations.items.create(name, items=items) for _ in range(12))
+    results = await asyncio.gather(*additions, return_exceptions=True)
+
+    assert len((await client.conversations.items.list(name)).data) == 6
+    codes = [each.code for each in results if isinstance(each, openai.BadRequestError)]
+    assert codes == ["conversation_full"] * 9
+
+
 async def test_chains_of_responses_are_bounded_too(proxy: RunningProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.conversations.MAX_MESSAGES", 3)
     client = client_of(proxy, MASTER)
