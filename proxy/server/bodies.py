@@ -32,11 +32,13 @@ async def read_body(request: web.Request, parse: Callable[[bytes], T]) -> T:
     body = await _read_raw(request)
     if codings and body:
         limit = request.client_max_size
-        try:  # in a thread, since what is small may stand for much
-            body = await asyncio.to_thread(decode, body, codings, limit)
-        except BodyTooLarge as error:
-            raise _too_large() from error
-        request.app[IN_FLIGHT].hold(len(body))
+        in_flight = request.app[IN_FLIGHT]
+        async with in_flight.unpacking:
+            try:  # in a thread, since what is small may stand for much
+                body = await asyncio.to_thread(decode, body, codings, limit)
+            except BodyTooLarge as error:
+                raise _too_large() from error
+            in_flight.hold(len(body))
     kind = request.content_type
     # `application/octet-stream` is what nothing, or nothing in particular, is.
     if body and kind != "application/octet-stream" and not kind.endswith(("/json", "+json")):

@@ -11,6 +11,7 @@ from proxy.chat.errors import LimitExceeded, ServiceError
 
 RETRY_AFTER_SECONDS = 2.0  # where the proxy is stopping
 OVERLOADED_SECONDS = 1.0
+MAX_UNPACKING = 2  # bodies at once: until one is unpacked nothing says how much it holds
 TELL_SECONDS = 2.0  # for sending errors to the clients of unfinished requests
 
 
@@ -24,6 +25,7 @@ class InFlight:
         self._total = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self.unpacking = asyncio.Semaphore(MAX_UNPACKING)
         self.is_over = False  # requests are being cancelled, and send their clients an error
 
     @property

@@ -140,6 +140,19 @@ async def test_compressed_bombs_are_413_and_unpacked_no_further_than_a_body_may_
     assert (await ask(http, proxy.port, "hi"))[0] == 200
 
 
+async def test_many_bombs_at_once_take_no_more_memory_than_a_few(
+    proxy: WatchedProxy, http: aiohttp.ClientSession
+) -> None:
+    body = request("POST", CHAT, b"Content-Encoding: br", body=brotli.compress(b" " * (31 * MB), quality=1))
+    async with proxy.growth() as growth:
+        answers = await asyncio.gather(*(send(proxy.port, body) for _ in range(24)))
+
+    figure("24 bodies at once that unpack to 31 MB each", f"memory +{growth[0] / MB:.0f} MB")
+    assert {answer.status for answer in answers} == {400}
+    assert growth[0] < 8 * 32 * MB
+    assert (await ask(http, proxy.port, "hi"))[0] == 200
+
+
 async def test_a_thousand_idle_connections_cost_little_and_keep_nobody_out(
     proxy: WatchedProxy, http: aiohttp.ClientSession
 ) -> None:
