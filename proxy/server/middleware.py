@@ -108,11 +108,14 @@ async def _identify(request: web.Request, rules: AccessRules, *, is_open: bool) 
 
 
 def _preflight(request: web.Request) -> web.Response:
-    """The response to CORS preflight requests, on every route."""
+    """The response to OPTIONS, CORS preflight requests too, on every route; `Allow` names what the path takes."""
+    refusal = request.match_info.http_exception
+    allowed = refusal.allowed_methods if isinstance(refusal, web.HTTPMethodNotAllowed) else ()
     requested = request.headers.get("Access-Control-Request-Headers", "authorization, content-type")
     return web.Response(
         status=204,
         headers={
+            "Allow": ", ".join(sorted((*allowed, "OPTIONS"))),
             "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE, OPTIONS",
             "Access-Control-Allow-Headers": requested,
             "Access-Control-Max-Age": PREFLIGHT_SECONDS,

@@ -235,3 +235,5 @@ async def test_a_wrong_method_is_405_and_names_the_right_ones(proxy: RunningProx
     assert answer.status == 405
     assert set(json.loads(answer.body)["error"]) == (ANTHROPIC_KEYS if "/messages" in path else KEYS)
     assert set(answer.headers["allow"].split(",")) == PATHS[path]
+    asked = await exchange(proxy.url, "OPTIONS", path)
+    assert set(asked.headers["allow"].split(", ")) == {*PATHS[path], "OPTIONS"}
