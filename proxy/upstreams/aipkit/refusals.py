@@ -16,6 +16,7 @@ from proxy.upstreams.site.wordings import (
     names_an_invalid_bot,
     speaks_of_an_address,
     speaks_of_guests,
+    speaks_of_the_cache,
 )
 
 # The plugin's own texts, by their beginnings in lower case (PROTOCOL 7, step 2, before message_start; 13).
@@ -49,6 +50,7 @@ _BY_WORDS = (
     (speaks_of_guests, RefusalKind.GUESTS),
     (names_an_invalid_bot, RefusalKind.BOT),
     (speaks_of_an_address, RefusalKind.BLOCKED),
+    (speaks_of_the_cache, RefusalKind.CACHE_KEY),
 )
 # Noticed after the message was logged, and before the reply begins (PROTOCOL 7, order of checks).
 _LOGGED = ("api key missing for", "the ai request could not be completed", "ai puffer cloud credits have run out")
@@ -79,6 +81,7 @@ _AFTER_START = (
 # alone; it swallows what Google says in the stream itself (PROTOCOL 7).
 _LOST = re.compile(r"interaction|not[ _]found|expired|invalid argument|no data received", re.IGNORECASE)
 _STEP_1_CODES = {
+    "nonce_failure_cache_sse": RefusalKind.NONCE,  # whatever the status: it is 200 where the answer had begun before
     "empty_data_to_cache": RefusalKind.UNRECOGNISED,
     "invalid_image_payload": RefusalKind.IMAGE,
     "invalid_image_type": RefusalKind.IMAGE,

@@ -46,6 +46,11 @@ _ADDRESS = re.compile(
     r"\bip[-\s]?ad|ip\s?地址|ip\s?位址|ip\s?アドレス|ip\s?주소|\bdirección ip|\badresse ip"
     r"|\bindirizzo ip|\bendereço ip|\bip-адрес"
 )
+# The plugin's cache of messages that wait for their answer: where one was not found, or came too late.
+_CACHE = re.compile(
+    r"\bcach[eé]|zwischenspeicher|zwischengespeichert|缓存|緩存|快取|キャッシュ|캐시|к[эе]ш|önbelle|bộ nhớ đệm|tembolok"
+    r"|pamięci podręcznej|mezipamět|gyorsítótár|välimuisti|προσωρινή μνήμη|التخزين المؤقت|מטמון|कैश|แคช"
+)
 _LOOKED_AT = 4096  # how much of a text is: nobody writes a longer refusal, and a page of garbage must not hold the loop
 _PROVIDERS = ("openai", "openrouter", "google", "azure", "claude", "deepseek", "xai", "ollama", "aipuffercloud")
 _API = re.compile(r"\bapi\b|api[-\s]?(?:key|密|金|キ|키)")
@@ -78,6 +83,11 @@ def names_an_invalid_bot(text: str) -> bool:
 def speaks_of_an_address(text: str) -> bool:
     """Whether *text* may be a translated "Access from your IP address has been blocked."."""
     return _ADDRESS.search(text[:_LOOKED_AT].lower()) is not None
+
+
+def speaks_of_the_cache(text: str) -> bool:
+    """Whether *text* may be a translated "Message not found in cache." or "Cached message has expired."."""
+    return _CACHE.search(text[:_LOOKED_AT].lower()) is not None
 
 
 def names_a_missing_key(text: str) -> bool:

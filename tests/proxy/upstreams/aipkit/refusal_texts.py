@@ -81,6 +81,17 @@ TRANSLATED = {
         "来自您 IP 地址的访问已被阻止。",
         "L’accès depuis votre adresse IP a été bloqué.",
     ),
+    RefusalKind.CACHE_KEY: (
+        "Nachricht nicht im Cache gefunden.",
+        "Die zwischengespeicherte Nachricht ist abgelaufen.",
+        "在缓存中找不到消息。",
+        "快取中找不到訊息。",
+        "Le message mis en cache a expiré.",
+        "El mensaje en caché ha caducado.",
+        "キャッシュされたメッセージの有効期限が切れています。",
+        "Сообщение не найдено в кэше.",
+        "Nie znaleziono wiadomości w pamięci podręcznej.",
+    ),
 }
 UNKNOWN = [
     "Sicherheitsprüfung fehlgeschlagen. Bitte laden Sie die Seite neu und versuchen Sie es erneut.",
@@ -94,5 +105,4 @@ UNKNOWN = [
     "Access is limited to members.",
     "Der Zugang ist auf Mitglieder begrenzt.",
     "此内容不适当。",
-    "Nachricht nicht im Cache gefunden.",
 ]

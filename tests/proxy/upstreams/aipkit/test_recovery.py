@@ -11,7 +11,7 @@ import pytest
 import proxy.upstreams.site.credentials
 from shared.models import Credentials
 from tests.proxy.running import RunningProxy, capture, running_proxy
-from tests.proxy.upstreams.aipkit.test_renewal import STEP_2, count
+from tests.proxy.upstreams.aipkit.test_renewal import STEP_1, count
 from tests.site import SimulatedSite
 
 
@@ -22,15 +22,18 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy.upstreams.site.credentials, "RENEWAL_SECONDS", 0.2)
 
 
-async def test_a_lost_message_is_sent_again(proxy: RunningProxy, site: SimulatedSite) -> None:
+@pytest.mark.parametrize("language", ["en", "de"])
+async def test_a_lost_message_is_sent_again(proxy: RunningProxy, site: SimulatedSite, language: str) -> None:
+    site.behaviour.language = language
     site.behaviour.cache_key_seconds = 0.0
     site.behaviour.ajax_delay = 0.1
     turn = asyncio.create_task(proxy.chat("hi"))
-    while not count(site, STEP_2):
+    while count(site, STEP_1) < 2 and not turn.done():
         await asyncio.sleep(0.005)
     site.behaviour.cache_key_seconds = 60.0
 
     assert (await turn).status == 200
+    assert count(site, STEP_1) == 2
     assert len(site.model_calls) == 1
 
 
