@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from harvester.job import Job
 from harvester.visit.addresses import url_on_site
@@ -37,13 +38,18 @@ class AIEngine(interface.Plugin):
     missing_chat_text = "AI Engine: Chatbot '"
 
     def is_readable(self, page: Snapshot) -> bool:
-        return read_chats(page.configs) is not None
+        return _chats(page) is not None
 
     def guest_storage(self, session_id: str) -> Mapping[str, str]:
         return {}  # the guest is known by a cookie
 
     def chat(self, tab: Tab, page: Snapshot, job: Job) -> interface.Chat:
         return _Chat(tab, page, job)
+
+
+def _chats(page: Snapshot) -> PageChats | None:
+    """The chats of the page's own site."""
+    return read_chats(page.configs, partial(url_on_site, page.url))
 
 
 class _Chat:
@@ -55,16 +61,16 @@ class _Chat:
         self._job = job
         self._chats: PageChats  # set by `read`
         self._rest_url = ""
+        self._resolve_url = partial(url_on_site, page.url)
 
     async def read(self) -> None:
         """Read the configuration in the page; nothing is typed."""
-        chats = read_chats(self._page.configs)
-        self._rest_url = url_on_site(self._page.url, chats.rest_url) if chats else ""
-        if chats is None or not chats.bots or not self._rest_url:
-            problem = "the page does not say how to use it" if chats is None or chats.bots else "it is for no text"
+        chats = _chats(self._page)
+        if chats is None or not chats.bots:
+            problem = "the page does not say how to use it" if chats is None else "it is for no text"
             reason = f"{self._page.url} has a chat field, but {problem}"
             raise VisitFailed(Outcome.NO_CHAT, Cause.UNREADABLE_CHAT, reason)
-        self._chats = chats
+        self._chats, self._rest_url = chats, chats.rest_url
         if any(bot.custom_key for bot in chats.bots):
             await self._reload_uncached()
         if any(bot.consent_required for bot in self._chats.bots) and await self._has_agreed():
@@ -101,8 +107,8 @@ class _Chat:
         except (PageFailed, TimeoutError) as error:
             log.warning("the page, made anew to revive its chats' own settings, cannot be had: %s", error)
             return
-        shown = chats_in(body) if status == 200 else None
-        if shown is not None:  # without those that frames and scripts bring
+        shown = chats_in(body, self._resolve_url) if status == 200 else None
+        if shown is not None and shown.rest_url == self._rest_url:  # without those that frames and scripts bring
             bots = {bot.id: bot for bot in (*self._chats.bots, *shown.bots)}
             self._chats = replace(self._chats, bots=tuple(bots.values()))
 
@@ -122,7 +128,8 @@ class _Chat:
             raise VisitFailed(Outcome.SITE_ERROR, Cause.NO_SESSION, _NO_ROUTE)
         if await self._is_accepted(nonce) is not False:
             return nonce
-        if fresh := await interface.fresh_nonce(self._uncached_pages(), nonce_in, self._is_accepted):
+        find_nonce = partial(nonce_in, resolve_url=self._resolve_url)
+        if fresh := await interface.fresh_nonce(self._uncached_pages(), find_nonce, self._is_accepted):
             return fresh
         raise interface.stale_nonce("AI Engine before 2.4.4")
 

@@ -6,7 +6,7 @@ nothing that a page says of its visitor is used but, before version 2.4.4, the n
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,9 +37,15 @@ class PageChats:
     bots: tuple[Bot, ...]
 
 
-def read_chats(elements: Iterable[Mapping[str, str]]) -> PageChats | None:
-    """Read the (HTML-unescaped) attributes of a page's elements; None if none belongs to a chat."""
+def read_chats(elements: Iterable[Mapping[str, str]], resolve_url: Callable[[str], str] = str) -> PageChats | None:
+    """Read the (HTML-unescaped) attributes of a page's elements; None if none belongs to a chat.
+
+    Chats of other sites are skipped, for whose bots this one's default bot would answer. *resolve_url*: resolves a
+    `restUrl`; "" for another site's.
+    """
     chats = [chat for element in elements if (chat := _parse(element)) is not None]
+    rest_url = next((url for system, _ in chats if (url := resolve_url(text_at(system, "restUrl")))), "")
+    chats = [chat for chat in chats if rest_url and resolve_url(text_at(chat[0], "restUrl")) == rest_url]
     if not chats:
         return None
     bots: dict[int, Bot] = {}
@@ -49,22 +55,23 @@ def read_chats(elements: Iterable[Mapping[str, str]]) -> PageChats | None:
             bots.setdefault(bot.id, bot)
     systems = [system for system, _ in chats]
     return PageChats(
-        rest_url=text_at(systems[0], "restUrl"),
+        rest_url=rest_url,
         nonce=next((nonce for system in systems if is_nonce(nonce := text_at(system, "restNonce"))), ""),
         context_id=next((number for system in systems if (number := number_at(system, "contextId"))), 0),
         bots=tuple(bots.values()),
     )
 
 
-def nonce_in(body: bytes) -> str:
-    """The nonce in a page, or in core REST's JSON of one; "" where there is none."""
-    chats = chats_in(body)
+def nonce_in(body: bytes, resolve_url: Callable[[str], str] = str) -> str:
+    """The nonce in a page, or in core REST's JSON of one; "" where there is none. *resolve_url*: as in `read_chats`."""
+    chats = chats_in(body, resolve_url)
     return chats.nonce if chats else ""
 
 
-def chats_in(body: bytes) -> PageChats | None:
-    """The chats in a page, or in core REST's JSON of one."""
-    return read_chats(element for html in pages_in(body) for element in elements_in(html, (PARAMS, SYSTEM)))
+def chats_in(body: bytes, resolve_url: Callable[[str], str] = str) -> PageChats | None:
+    """The chats in a page, or in core REST's JSON of one. *resolve_url*: as in `read_chats`."""
+    elements = (element for html in pages_in(body) for element in elements_in(html, (PARAMS, SYSTEM)))
+    return read_chats(elements, resolve_url)
 
 
 def has_agreed(cookie: str) -> bool:

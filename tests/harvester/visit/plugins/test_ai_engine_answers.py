@@ -146,6 +146,16 @@ async def test_requests_go_to_no_other_site(url: str) -> None:
     assert caught.value.outcome is Outcome.NO_CHAT
 
 
+async def test_another_sites_chat_before_the_pages_own_is_passed_over() -> None:
+    foreign = chat_page(restUrl="https://evil.example/wp-json", botId="foreign", contextId=9)
+    seen = replace(chat_page(), configs=[*foreign.configs, *chat_page().configs])
+
+    capture = await visited(seen, STARTED)
+
+    assert (capture.credentials.ajax_url, capture.credentials.post_id) == (f"{SITE}/wp-json", 7)
+    assert [bot.key for bot in capture.bots] == ["default"]
+
+
 async def test_a_page_with_only_a_chat_for_speech_has_none() -> None:
     seen = replace(chat_page(), configs=[{**chat_page().configs[0], "data-params": '{"mode":"realtime"}'}])
 

@@ -88,6 +88,24 @@ def test_a_bot_that_stands_twice_counts_once_and_chats_for_speech_or_pictures_no
     assert [(bot.key, bot.streams) for bot in chats.bots] == [("default", True), ("c", False)]
 
 
+def test_of_a_page_with_chats_of_several_sites_those_of_the_first_that_is_its_own_are_read() -> None:
+    """A frame may show another blog of the same host, and a shop's chat may be embedded: for their bots the site's
+    default one would answer."""
+    shop = element(botId="shop", restUrl="https://shop.example/wp-json", contextId=9, restNonce="aaaaaaaaaa")
+    blog = element(botId="blog", restUrl="http://127.0.0.1:8099/blog/wp-json", contextId=8, restNonce="bbbbbbbbbb")
+    own = element(botId="own", contextId=7, restNonce="cccccccccc")
+
+    def on_site(url: str) -> str:
+        return url if url.startswith("http://127.0.0.1:8099/") else ""
+
+    chats = read_chats([shop, own, blog, element(botId="second")], on_site)
+
+    assert chats is not None
+    assert (chats.rest_url, chats.context_id, chats.nonce) == (REST, 7, "cccccccccc")
+    assert [bot.key for bot in chats.bots] == ["own", "second"]
+    assert read_chats([shop], on_site) is None
+
+
 @pytest.mark.parametrize("mode", ["chat", "assistant", "prompt", "", None])
 def test_chats_in_which_text_is_asked_and_answered_are_bots(mode: str | None) -> None:
     chats = read_chats([element({"mode": mode, "window": True})])
