@@ -38,6 +38,7 @@ _BEFORE_START = (
     ("access from your ip address has been blocked", RefusalKind.BLOCKED),
     ("your message was flagged by the moderation system", RefusalKind.FILTERED),
     ("api key missing for", RefusalKind.BOT_BROKEN),
+    ("azure endpoint is missing", RefusalKind.BOT_BROKEN),
     ("failed to log user message", RefusalKind.BOT_BROKEN),
     ("this domain is not permitted", RefusalKind.BLOCKED),
     ("the ai request could not be completed", RefusalKind.UPSTREAM),
@@ -53,7 +54,12 @@ _BY_WORDS = (
     (speaks_of_the_cache, RefusalKind.CACHE_KEY),
 )
 # Noticed after the message was logged, and before the reply begins (PROTOCOL 7, order of checks).
-_LOGGED = ("api key missing for", "the ai request could not be completed", "ai puffer cloud credits have run out")
+_LOGGED = (
+    "api key missing for",
+    "azure endpoint is missing",
+    "the ai request could not be completed",
+    "ai puffer cloud credits have run out",
+)
 # Parts of what the model's provider said, passed on by the plugin (after message_start).
 _AFTER_START = (
     ("(code: previous_response_not_found)", RefusalKind.PREVIOUS),
@@ -73,7 +79,11 @@ _AFTER_START = (
     ("too long for the selected cloud model", RefusalKind.CONTEXT_LENGTH),
     ("(code: content_policy_violation)", RefusalKind.FILTERED),
     ("(code: content_filter)", RefusalKind.FILTERED),
-    ("ai puffer cloud credits have run out", RefusalKind.BOT_BROKEN),
+    # AI Puffer Cloud's, of the operator's account there.
+    ("cloud credits", RefusalKind.BOT_BROKEN),
+    ("cloud spending", RefusalKind.BOT_BROKEN),
+    ("cloud connection is unavailable", RefusalKind.BOT_BROKEN),
+    ("this cloud model is", RefusalKind.BOT_BROKEN),  # unavailable, or no longer available
     ("operation timed out after", RefusalKind.SITE_LIMIT),
     ("connection timed out after", RefusalKind.TIMEOUT),
 )

@@ -21,6 +21,13 @@ from tests.security.hostile_site import OPENING, delta
         "API Error: Your credit balance is too low to access the Anthropic API.",
         "API Error: Insufficient Balance (Code: invalid_request_error)",
         "API Error: API key not valid. Please pass a valid API key.",
+        "API Error: AI Puffer Cloud credits have run out. Free credits refresh on December 1, 2026.",
+        "API Error: Not enough Cloud credits left for this request.",
+        "API Error: This site has reached its Cloud spending limit. Review the limit in your Cloud account.",
+        "API Error: Cloud spending is paused for this account.",
+        "API Error: Your Cloud connection is unavailable. Reconnect this website in Settings.",
+        "This Cloud model is unavailable. Sync Cloud models in Settings and choose a model again.",
+        "API Error: This Cloud model is no longer available.",
     ],
 )
 def test_errors_only_the_operator_can_fix_are_not_retried(text: str) -> None:

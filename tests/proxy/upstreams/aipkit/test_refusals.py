@@ -36,6 +36,7 @@ def status_and_code(refusal: SiteRefusal) -> tuple[int, str | None]:
             (400, "content_filter"),
         ),
         ("API key missing for DeepSeek.", (502, "upstream_error")),
+        ("Azure endpoint is missing.", (502, "upstream_error")),
         ("Failed to log user message.", (502, "upstream_error")),
         ("This domain is not permitted to access the chatbot.", (403, "address_blocked")),
         ("You have reached your token limit for this period.", (429, "insufficient_quota")),
@@ -49,7 +50,7 @@ def test_a_refusal_before_the_model_was_called(text: str, expected: tuple[int, s
     refusal = from_stream_error(text, quota=False, started=False)
 
     assert status_and_code(refusal) == expected
-    assert refusal.logged == text.startswith("API key")  # which the site notices after it logged the message
+    assert refusal.logged == text.startswith(("API key", "Azure"))  # noticed after the message was logged
 
 
 @pytest.mark.parametrize(
