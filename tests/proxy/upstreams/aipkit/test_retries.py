@@ -25,6 +25,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "a check page": {"challenge_ajax": True},
     "no nonce": {"nonce_action": False},
     "the message is lost": {"cache_key_seconds": 0.0},
+    "the message is lost, told in another language": {"cache_key_seconds": 0.0, "language": "de"},
     "a refusal before the message is logged": {"stream_error": "Heute geschlossen."},
     "a refused nonce in another language": {"language": "de"},
     "banned": {"banned_ips": ["127.0.0.1"]},
