@@ -15,7 +15,9 @@ from shared.store import Store
 from tests.harvester.visiting import QUICK, Visits
 from tests.site import SimulatedSite
 from tests.site.markup import PageFacts, inline_chat
+from tests.site.wire import php_json
 from tests.site_ai_engine import EngineBot, SimulatedAiEngine
+from tests.site_ai_engine.markup import Rendering, container
 from tests.site_checks.raw import get
 
 START, SUBMIT = "start_session", "chats/submit"
@@ -76,6 +78,19 @@ async def test_a_list_of_earlier_conversations_is_taken_for_no_chat(
 
     (bot,) = (await visits.state()).bots
     assert (bot.name, bot.images, bot.max_message) == ("Vision 视觉", True, 100_000)
+
+
+async def test_the_chats_of_another_blog_on_the_page_are_not_the_sites_own(
+    visits: Visits, engine: SimulatedAiEngine
+) -> None:
+    async with SimulatedAiEngine(base_path="/blog") as blog:
+        chat = container(blog, blog.bots["chatbot-vision"], Rendering(9))
+    engine.more_markup = chat.replace(php_json(blog.origin)[1:-1], php_json(engine.origin)[1:-1])
+    assert f"{php_json(engine.origin)[1:-1]}\\/blog\\/wp-json&quot;" in engine.more_markup
+    engine.shown = [engine.bots["default"]]
+
+    assert (await visits.capture()).ajax_url == engine.rest_url
+    assert [bot.key for bot in (await visits.state()).bots] == ["default"]
 
 
 async def test_a_chats_own_settings_are_shown_again_where_a_cache_has_kept_its_page(
