@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 from tests.site.behaviour import Behaviour
 from tests.site.bots import SiteBot
@@ -19,7 +20,7 @@ def _hex_id(prefix: str) -> str:
 
 @dataclass
 class Dialect:
-    """One turn's events besides its text, as chat-completions upstreams send them (DeepSeek, xAI, OpenAI's older API).
+    """One turn's events besides its text, as chat-completions upstreams send them (DeepSeek, OpenAI's older API).
 
     Each item of an iterator is one HTTP chunk.
     """
@@ -32,8 +33,6 @@ class Dialect:
 
     def opening(self) -> Iterator[bytes]:
         """What comes before the text."""
-        if self.web_search and self.bot.provider == "xAI":
-            yield self._searching()
         if self.bot.provider != "OpenAI":
             yield delta("")
 
@@ -129,6 +128,19 @@ class OpenRouter(Dialect):
         return self._response_status("completed")
 
 
+class XAI(Dialect):
+    """xAI's Responses stream: ids of another form, no status at its end and no id for the client."""
+
+    def opening(self) -> Iterator[bytes]:
+        yield self._response_status("created") + self._response_status("in_progress")
+        if self.web_search:
+            yield self._searching()
+        yield from super().opening()
+
+    def _last_status(self) -> bytes:
+        return self._response_status("in_progress")
+
+
 class Google(Dialect):
     """Gemini: with the state on, the interaction id comes first and last."""
 
@@ -172,6 +184,8 @@ def dialect_of(bot: SiteBot, *, web_search: bool, plugin: Behaviour) -> Dialect:
     """The dialect that *bot*'s provider speaks under this version of the plugin, with fresh ids."""
     if bot.provider == "Google":
         return Google(bot, web_search, plugin, response_id="v1_" + secrets.token_urlsafe(16))
+    if bot.provider == "xAI":
+        return XAI(bot, web_search, plugin, response_id=str(uuid4()))
     kinds: dict[str, type[Dialect]] = {"OpenRouter": OpenRouter, "Claude": Claude}
     if bot.provider == "OpenAI" and not bot.chat_completions:
         kinds["OpenAI"] = OpenAIResponses

@@ -21,6 +21,7 @@ _REASON = (
 _REASONS = re.compile(rf"({_REASON}+)\s*\Z", re.DOTALL)
 _REFUSED = re.compile(rf" ?\(Refusal: ((?:(?!{_LABEL}).)*)\)", re.DOTALL)
 _COMPLETED = frozenset({"response.completed", "response.done"})  # OpenRouter has both names
+_XAI_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # OpenAI's and OpenRouter's begin with a word
 _LIMITS = ("max_output_tokens", "max_tokens", "maximum output token")
 
 
@@ -44,6 +45,7 @@ class ReplyReader:
         self.citations: list[dict[str, Any]] = []
         self.warning = ""  # the reasons of all warnings
         self._is_limited = False
+        self._is_xai = False  # as told by the status: xAI's answers have no mark at their end
         self._asks_form = False  # of the visitor, in place of an answer
 
     def read(self, event: ServerEvent) -> str:
@@ -58,6 +60,7 @@ class ReplyReader:
             status = read_object(event.data)
             self.last_status = text_at(status, "type")
             self._is_limited = self._is_limited or status.get("stop_reason") == "max_tokens"
+            self._is_xai = self._is_xai or bool(_XAI_ID.fullmatch(text_at(status, "response_id")))
         elif event.name == "message_start":
             is_second, self.started = self.started and self.has_text, True
             return "\n\n" if is_second else ""  # what an operator's trigger said comes before the model's answer
@@ -127,7 +130,7 @@ class ReplyReader:
             return self.last_status.startswith("response.") and self.last_status not in _COMPLETED
         if self._provider == "Claude":
             return self.last_status not in {"", "message_stop"}
-        if self._provider == "":  # not known; the status tells whose it is
+        if self._provider == "" and not self._is_xai:  # not known; the status tells whose it is
             begun = self.last_status.startswith("response.") and self.last_status not in _COMPLETED
             return (begun and not self.response_id) or self.last_status in {"message_start", "message_delta"}
         return False
