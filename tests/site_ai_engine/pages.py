@@ -21,9 +21,9 @@ FRAMED_PATH = "/framed/"
 REST_PAGES = "/wp/v2/pages"
 _SCRIPT = Path(__file__).with_name("chatbot.js")
 _CONTEXTS = {"/": 104, "/chat/": 101, "/all/": 112, FRAMED_PATH: 105}
-_LATE_SCRIPT = """<script>setTimeout(async () => {
+_LATE_SCRIPT = """<script>document.addEventListener("DOMContentLoaded", () => setTimeout(async () => {
   document.getElementById("late").innerHTML = await (await fetch("%s")).text();
-}, %d);</script>"""
+}, %d));</script>"""
 
 
 async def page(site: "SimulatedAiEngine", request: web.BaseRequest, path: str) -> web.StreamResponse:
