@@ -15,6 +15,10 @@ from tests.site_ai_engine.rest import RestCall, read_json
 
 REJECTED = "Sorry, your query has been rejected."
 BANNED = "Your query has been rejected."
+OOPS = (
+    "Oops! Something went wrong on the server. Please try again, and if you are the site developer, check the PHP "
+    "Error Logs for details."
+)
 _BLANKS = " \t\n\r\0\x0b"
 _OWN_KEYS = frozenset(
     {"botId", "customId", "newMessage", "messages", "chatId", "session", "contextId", "newFileId", "newFileIds"}
@@ -60,9 +64,9 @@ class _Turn:
             return wire.server_page(self._call.request, self._behaviour.gateway_status)
         words = self._text.lower()
         if any(word.lower() in words for word in self._behaviour.banned_words):
-            return await self._failed(BANNED, BANNED)
+            return await self._refused(BANNED)
         if self._behaviour.limit_text:
-            return await self._failed(self._behaviour.limit_text, self._behaviour.limit_text)
+            return await self._refused(self._behaviour.limit_text, is_limit=True)
         made = call_of(bot, self._body, images=self._images(), is_old=not self._behaviour.is_since("2.8.3"))
         self._site.model_call_count += 1
         remember(self._site.model_calls, made)
@@ -91,16 +95,32 @@ class _Turn:
     def _refused_early(self) -> web.Response:
         """Before the stream begins: its event comes as JSON."""
         if self._streams:
-            return self._call.answer(self._call.headers(), wire.event("error", REJECTED) + b"\n\n")
-        return self._call.json({"success": False, "message": REJECTED}, 500)
+            return self._call.answer(self._call.headers(), self._error(REJECTED) + b"\n\n")
+        return self._plain_error(REJECTED)
 
-    async def _failed(self, streamed: str, plain: str) -> web.StreamResponse:
+    async def _refused(self, text: str, *, is_limit: bool = False) -> web.StreamResponse:
+        """In words that are for the visitor."""
+        more = self._over_limit(value=is_limit)
         if not self._streams:
-            return self._call.json({"success": False, "message": plain}, 500)
+            return self._call.json({"success": False, "message": text, **more}, 429 if any(more.values()) else 500)
         response = await self._begin()
-        await self._send(wire.event("error", streamed))
+        await self._send(wire.event("error", text, more))
         await response.write_eof()
         return response
+
+    def _over_limit(self, *, value: bool) -> dict[str, bool]:
+        return {"overLimit": value} if self._behaviour.is_since("3.6.3") else {}
+
+    def _shown(self, error: str) -> str:
+        """What visitors get to see of an error."""
+        return OOPS if self._behaviour.is_since("3.6.3") else error
+
+    def _error(self, text: str) -> bytes:
+        return wire.event("error", self._shown(text), self._over_limit(value=False))
+
+    def _plain_error(self, text: str) -> web.Response:
+        told = {"success": False, "message": self._shown(text), **self._over_limit(value=False)}
+        return self._call.json(told, 500)
 
     async def _stream(self, bot: EngineBot, made: ModelCall, outcome: Outcome) -> web.StreamResponse:
         with self._site.streams.counted() as counted:
@@ -124,9 +144,9 @@ class _Turn:
             await asyncio.sleep(pause)
         if outcome.stalls:
             await asyncio.sleep(self._behaviour.upstream_timeout)
-            await self._send(wire.event("error", f"{self._engine(bot)}: {self._timed_out()}"))
+            await self._send(self._error(f"{self._engine(bot)}: {self._timed_out()}"))
         elif outcome.error:
-            await self._send(wire.event("error", f"{self._engine(bot)}: {outcome.error}"))
+            await self._send(self._error(f"{self._engine(bot)}: {outcome.error}"))
         else:
             reply = self._reply(bot, made, "".join(sent), outcome, name)
             rest = f"\n\n{self._behaviour.after_end}" if self._behaviour.after_end else ""
@@ -136,7 +156,7 @@ class _Turn:
         await asyncio.sleep(self._behaviour.first_delta_delay)
         error = outcome.plain_error or (self._timed_out() if outcome.stalls else "")
         if error:
-            return self._call.json({"success": False, "message": f"{self._engine(bot)}: {error}"}, 500)
+            return self._plain_error(f"{self._engine(bot)}: {error}")
         text = "" if outcome.refuses else "".join(outcome.pieces)
         return self._call.json(self._reply(bot, made, text, outcome, new_response_id(bot)))
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from proxy.chat.tokens import Usage
-from proxy.upstreams.ai_engine.refusals import from_text
+from proxy.upstreams.ai_engine.refusals import from_error
 from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
 from shared.plugins.ai_engine.routes import is_nonce
 from shared.plugins.lenient_json import read_object, text_at
@@ -38,13 +38,13 @@ class ReplyReader:
         if kind == "end":
             return self._read_end(read_object(text_at(event, "data")))
         if kind == "error":
-            raise from_text(text_at(event, "data"))
+            raise from_error(event, "data")
         return ""
 
     def read_plain(self, answer: Mapping[str, Any]) -> str:
         """The text of an answer that is no stream. Raises `SiteRefusal`."""
         if not answer.get("success") and text_at(answer, "message"):
-            raise from_text(text_at(answer, "message"))
+            raise from_error(answer, "message")
         if "reply" not in answer:
             return ""
         text = self._read_end(answer)

@@ -1,6 +1,7 @@
 """Translate the refusals of AI Engine sites: WordPress sends codes, the plugin only English texts."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from proxy.upstreams.meaning import NO_ACCOUNT, TOO_LONG
 from proxy.upstreams.site.refusals import (
@@ -14,7 +15,7 @@ from proxy.upstreams.site.refusals import (
 from proxy.upstreams.site.wordings import is_quota
 from shared.plugins import bot_checks
 from shared.plugins.ai_engine.routes import error_code, lacks_route, refuses_nonce
-from shared.plugins.lenient_json import read_object, text_at
+from shared.plugins.lenient_json import flag_at, read_object, text_at
 
 _BANNED = "your query has been rejected"
 _STARTS = (  # of the plugin's own texts, in lower case
@@ -65,8 +66,16 @@ _BY_STATUS = BY_STATUS | {  # of a server in front
 _LOOKED_AT = 4096
 
 
+def from_error(fields: Mapping[str, Any], name: str) -> SiteRefusal:
+    """What the plugin means by an error, an event or a whole answer, whose text is at *name*."""
+    text = text_at(fields, name)
+    if flag_at(fields, "overLimit"):  # since 3.6.3, whatever the operator's words are
+        return SiteRefusal(RefusalKind.QUOTA, text, logged=False)
+    return from_text(text)
+
+
 def from_text(text: str) -> SiteRefusal:
-    """What the plugin means by the *text* of an error: an event's, or that of a whole answer."""
+    """What the plugin means by the *text* of an error."""
     lowered = text[:_LOOKED_AT].lower()
     kind = next((kind for start, kind in _STARTS if lowered.startswith(start)), None)
     kind = kind or next((kind for part, kind in _PARTS if part in lowered), None)
@@ -88,7 +97,7 @@ def from_answer(status: int, headers: Mapping[str, str], body: bytes) -> SiteRef
     fields = read_object(body)
     message = text_at(fields, "message")
     if "success" in fields and message:
-        return from_text(message)
+        return from_error(fields, "message")
     return SiteRefusal(
         _kind(status, headers, body),
         message or described(status, headers, "the chat plugin's answer"),
