@@ -67,6 +67,7 @@ class Outcome:
     has_id: bool = True
     stalls: bool = False
     refuses: bool = False
+    draws: bool = False
     delay: float | None = None
 
 
@@ -130,6 +131,8 @@ def outcome_of(
     prompt = messages[-1]["content"]
     if "[[mode:newlines]]" in prompt:
         return Outcome(_NEWLINES)
+    if "[[mode:draws]]" in prompt:
+        return Outcome(("A cat", ":"), draws=True)
     if "[[mode:long]]" in prompt and (count := _LONG.search(prompt)):
         pieces = (f"[{call.body['model']}] ", *(f"chunk{number:04} " for number in range(int(count[1]))))
         return Outcome(pieces, delay=0.1)

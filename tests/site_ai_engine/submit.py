@@ -172,7 +172,10 @@ class _Turn:
         )
         if not since("2.8.8"):
             counted = {key: counted[key] for key in ("prompt_tokens", "completion_tokens", "total_tokens")}
-        reply: dict[str, Any] = {"success": True, "reply": text.strip(_BLANKS), "images": None}
+        text = text.strip(_BLANKS)
+        if outcome.draws:  # no event of the stream tells of it
+            text += f"\n\n![Generated Image]({self._site.url}wp-content/uploads/2026/11/{name}.png)"
+        reply: dict[str, Any] = {"success": True, "reply": text, "images": None}
         if since("2.8.3"):
             reply |= {"actions": [], "shortcuts": [], "blocks": []}
         reply |= {"usage": counted}

@@ -27,6 +27,7 @@ class ReplyReader:
         self.finished = False
         self.new_nonce = ""
         self.usage: Usage | None = None
+        self._streamed: list[str] = []  # as it came
         self._blanks = ""  # held back: an answer of nothing else is none
         self._is_cut = False
 
@@ -66,6 +67,7 @@ class ReplyReader:
         if event.get("subtype") not in (None, "content"):  # what the site does meanwhile
             return ""
         text = text_at(event, "data")
+        self._streamed.append(text)
         return self._given("\n" if text == _LINE_FEED else text)
 
     def _given(self, text: str) -> str:
@@ -93,9 +95,15 @@ class ReplyReader:
         pictures = _pictures(answer, text)
         if self.has_text:
             self._is_cut = self._is_cut or not (text or pictures or answer.get("actions"))
-            return f"\n\n{pictures}" if pictures else ""
+            rest = _added(text, "".join(self._streamed).strip())
+            return f"{rest}\n\n{pictures}" if pictures else rest
         self._blanks = ""
         return self._given("\n\n".join(filter(None, (text, pictures))))
+
+
+def _added(reply: str, streamed: str) -> str:
+    """What the *reply* has after what was streamed: a picture that the model drew beside its text, say."""
+    return reply[len(streamed) :] if reply.startswith(streamed) else ""
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage | None:

@@ -179,6 +179,21 @@ def test_an_end_needs_no_more_than_its_reply() -> None:
     assert (text, reader.usage, reader.new_nonce) == ("all", None, "")
 
 
+@pytest.mark.parametrize("pieces", [("A cat:",), ("  A cat", ":", "\n"), ("A", "  \n", "cat:")])
+def test_what_a_reply_has_after_its_stream_follows_it(pieces: tuple[str, ...]) -> None:
+    drawn = "\n\n![Generated Image](https://h/wp-content/uploads/a.png)"
+    reply = "".join(pieces).strip() + drawn
+    streamed = read(stream(*pieces))[0]
+
+    assert read(stream(*pieces, reply=reply))[0] == streamed + drawn
+    more = read(stream(*pieces, reply=reply, images=["https://h/wp-content/uploads/a.png", "https://h/b.png"]))[0]
+    assert more == f"{streamed}{drawn}\n\n![](https://h/b.png)"
+
+
+def test_a_reply_that_is_another_than_its_stream_adds_nothing() -> None:
+    assert read(stream("Let me look.", "It is 5.", reply="It is 5."))[0] == "Let me look.It is 5."
+
+
 def test_pictures_beside_a_text_follow_it_unless_it_shows_them() -> None:
     images = ["https://h/a.png", "https://h/b.png", 5, ""]
     shown = "See ![it](https://h/a.png)."

@@ -165,6 +165,18 @@ async def test_a_picture_goes_with_its_turn(engine_proxy: RunningProxy, engine: 
     assert (refused.status, refused.code) == (400, "images_not_supported")
 
 
+@pytest.mark.parametrize("streams", [True, False])
+async def test_a_picture_that_the_model_draws_beside_its_text_is_given(
+    engine: SimulatedAiEngine, tmp_path: Path, streams: bool
+) -> None:
+    engine.behaviour.streams = streams
+    async with running_engine_proxy(engine, data_dir=tmp_path) as proxy:
+        whole, events = await chat(proxy, "[[mode:draws]]"), await streamed(proxy, "[[mode:draws]]")
+
+    for text in (whole.text, text_of(events)):
+        assert text.startswith(f"A cat:\n\n![Generated Image]({engine.url}wp-content/uploads/2026/11/resp_")
+
+
 async def test_a_picture_is_brought_once_however_often_its_turn_is_tried(
     engine_proxy: RunningProxy, engine: SimulatedAiEngine
 ) -> None:
