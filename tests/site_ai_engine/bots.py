@@ -19,6 +19,7 @@ class EngineBot:
     max_messages: int = 15
     uploads: bool = False
     max_uploads: int = 1
+    allowed_types: str = ""  # of files; "": as the plugin has it
     web_search: bool = False
     mode: str = "chat"
     custom_id: str | None = None

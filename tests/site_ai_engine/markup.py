@@ -61,7 +61,8 @@ def params_of(bot: EngineBot) -> dict[str, Any]:
         "maxUploads": bot.max_uploads,
         "mode": bot.mode,
     }
-    return {key: values.get(key, value) for key, value in _recorded()["data-params"].items()}
+    set_by_owner = {"allowedMimeTypes": bot.allowed_types} if bot.allowed_types else {}
+    return {key: values.get(key, value) for key, value in _recorded()["data-params"].items()} | set_by_owner
 
 
 def system_of(site: "SimulatedAiEngine", bot: EngineBot, rendering: Rendering) -> dict[str, Any]:

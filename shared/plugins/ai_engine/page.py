@@ -6,6 +6,7 @@ nothing that a page says of its visitor is used but, before version 2.4.4, the n
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ MAX_LENGTH = 512  # characters of a message, where the page does not say
 _UNNAMED = frozenset({"", "AI"})  # the plugin's default name of a chat
 _MODES_WITHOUT_TEXT = frozenset({"images", "realtime"})  # modes without text messages
 _CONTAINER = "mwai-chatbot-container"  # the class of a chat; a list of earlier conversations has the same attributes
+_PICTURES = re.compile(r"image/|\*/\*|\.(?:png|jpe?g|gif|webp)\b")  # a type, or the ending of a name
 _CONSENT = ("mwai_gdpr", "mwai-gdpr")  # names of the consent box, in any version
 _CONSENT_COOKIE = "mwai_gdpr_accepted=1"
 
@@ -96,7 +98,8 @@ def _bot(system: Mapping[str, Any], params: Mapping[str, Any]) -> Bot:
     name = _name(params, "aiName").strip().removesuffix(":").strip()
     # Versions that do not say how many files a visitor may add have a switch for pictures, beside one for assistants.
     is_old = "maxUploads" not in params
-    takes_images = flag_at(params, "fileUpload") or (is_old and flag_at(params, "imageUpload"))
+    takes_files = flag_at(params, "fileUpload") or (is_old and flag_at(params, "imageUpload"))
+    takes_images = takes_files and _lets_pictures_through(text_at(params, "allowedMimeTypes"))
     return Bot(
         id=_id(key, custom_key),
         name=(key or custom_key) if name in _UNNAMED else name,
@@ -108,6 +111,11 @@ def _bot(system: Mapping[str, Any], params: Mapping[str, Any]) -> Bot:
         streams=flag_at(system, "stream"),
         max_message=_max_length(params),
     )
+
+
+def _lets_pictures_through(allowed: str) -> bool:
+    """Whether the types that the page's file chooser offers, separated by commas, have pictures; none named: all."""
+    return not allowed.strip() or _PICTURES.search(allowed.lower()) is not None
 
 
 def _max_length(params: Mapping[str, Any]) -> int:

@@ -165,6 +165,15 @@ async def test_a_picture_goes_with_its_turn(engine_proxy: RunningProxy, engine: 
     assert (refused.status, refused.code) == (400, "images_not_supported")
 
 
+async def test_a_picture_is_brought_to_no_page_that_takes_files_of_other_kinds_only(tmp_path: Path) -> None:
+    bot = EngineBot("default", "Papers: ", uploads=True, allowed_types="application/pdf", max_length=100_000)
+    async with SimulatedAiEngine([bot]) as engine, running_engine_proxy(engine, data_dir=tmp_path) as proxy:
+        refused = await chat(proxy, {"role": "user", "content": LOOK}, model="papers")
+
+    assert (refused.status, refused.code) == (400, "images_not_supported")
+    assert not engine.requests_to(UPLOAD)
+
+
 @pytest.mark.parametrize("streams", [True, False])
 async def test_a_picture_that_the_model_draws_beside_its_text_is_given(
     engine: SimulatedAiEngine, tmp_path: Path, streams: bool

@@ -63,6 +63,13 @@ def test_a_page_that_does_not_say_takes_512_characters() -> None:
         ({"fileUpload": True, "multiUpload": True, "maxUploads": 3}, True, 3),
         ({"fileUpload": True, "multiUpload": True, "maxUploads": "x"}, True, 1),
         ({"fileUpload": False, "multiUpload": True, "maxUploads": 3}, False, 1),
+        ({"fileUpload": True, "multiUpload": True, "maxUploads": 3, "allowedMimeTypes": "application/pdf"}, False, 1),
+        ({"fileUpload": True, "maxUploads": 1, "allowedMimeTypes": ".pdf,.docx"}, False, 1),
+        ({"fileUpload": True, "maxUploads": 1, "allowedMimeTypes": "text/plain, image/png"}, True, 1),
+        ({"fileUpload": True, "maxUploads": 1, "allowedMimeTypes": ".PNG"}, True, 1),
+        ({"fileUpload": True, "maxUploads": 1, "allowedMimeTypes": "*/*"}, True, 1),
+        ({"fileUpload": True, "maxUploads": 1, "allowedMimeTypes": " "}, True, 1),
+        ({"fileUpload": True, "maxUploads": 1, "allowedMimeTypes": None}, True, 1),
         ({"fileUpload": False, "imageUpload": True, "maxUploads": 1}, False, 1),
         ({"fileUpload": False, "imageUpload": True, "multiUpload": True}, True, 1),  # 3.2.5
         ({"fileUpload": "discussion", "imageUpload": False}, False, 1),  # 2.4.1: of an assistant
