@@ -40,6 +40,7 @@ class Behaviour:
     rest_delay: float = 0.0
     firewall_words: list[str] = field(default_factory=list)  # a server in front refuses bodies that hold one
     body_limit: int = 1 << 30  # bytes; the web server refuses a larger body
+    upload_limit: int = 2 * 1024 * 1024  # bytes of a file: PHP's upload_max_filesize
     custom_life: float = 86400.0  # of a shortcode's settings, after the last rendering
 
     # A turn

@@ -74,7 +74,7 @@ class RestCall:
 
 async def rest(site: "SimulatedAiEngine", request: web.BaseRequest, route: str) -> web.StreamResponse:
     """Answer a request to *route*, which begins with a slash."""
-    body = await request.read()
+    body = await request.content.read()  # however large: the limits are switches
     site.route_counts[route] += 1
     remember(site.requests, SeenRequest(request.method, request.path_qs, dict(request.headers), _value(body)))
     if (before := await _intercepted(site, request, body)) is not None:
@@ -120,6 +120,9 @@ async def upload(call: RestCall) -> web.StreamResponse:
     if call.nonce_is_good is None:
         return call.error("rest_forbidden", "Sorry, you are not allowed to do that.", 401)
     content, purpose = _uploaded(call)
+    if len(content) > call.site.behaviour.upload_limit:  # PHP gives the plugin its name, which it then cannot copy
+        headers = wire.base_headers("text/html; charset=utf-8", wire.connection(call.request))
+        return call.answer(headers, b"<p>There has been a critical error on this website.</p>", 500)
     kind = next((kind for start, kind in _PICTURES.items() if content.startswith(start)), "")
     if not kind or not purpose:
         return call.json({"success": False, "message": "Invalid file type."}, 400)

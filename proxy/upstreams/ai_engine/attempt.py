@@ -9,7 +9,7 @@ from proxy.chat.upstream import Sink
 from proxy.upstreams.ai_engine.lines import LineDecoder
 from proxy.upstreams.ai_engine.planning import PlannedTurn
 from proxy.upstreams.ai_engine.reader import ReplyReader
-from proxy.upstreams.ai_engine.refusals import from_answer
+from proxy.upstreams.ai_engine.refusals import from_answer, from_upload
 from proxy.upstreams.ai_engine.requests import submit_request, upload_request
 from proxy.upstreams.event_decoder import EventTooLarge
 from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
@@ -120,5 +120,6 @@ class Attempt:
         data = read_object(reply.body).get("data")
         name = text_at(data, "id") if isinstance(data, dict) else ""
         if not name:
-            raise from_answer(reply.status, reply.headers, reply.body)
+            size = len(image.base64) * 3 // 4
+            raise from_upload(reply.status, reply.headers, reply.body, size=size)
         return name

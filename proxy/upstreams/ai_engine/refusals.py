@@ -64,6 +64,7 @@ _BY_STATUS = BY_STATUS | {  # of a server in front
     406: RefusalKind.FIREWALL,
 }
 _LOOKED_AT = 4096
+_MOST_UPLOADED = 2 * 1024 * 1024  # bytes of a file; PHP's own default
 
 
 def from_error(fields: Mapping[str, Any], name: str) -> SiteRefusal:
@@ -105,6 +106,18 @@ def from_answer(status: int, headers: Mapping[str, str], body: bytes) -> SiteRef
         retry_after=read_retry_after(headers),
         by_plugin=False,
     )
+
+
+def from_upload(status: int, headers: Mapping[str, str], body: bytes, *, size: int) -> SiteRefusal:
+    """What an answer to a picture of *size* bytes means that does not name it.
+
+    Of a file that is larger than PHP takes, the plugin gets no more than the name, and ends with an error of PHP's.
+    """
+    refusal = from_answer(status, headers, body)
+    if status == 500 and not refusal.by_plugin and size > _MOST_UPLOADED:
+        why = f"a picture of {size} bytes may be more than its PHP takes (upload_max_filesize); {refusal.text}"
+        return SiteRefusal(RefusalKind.TOO_LARGE, why, logged=False, by_plugin=False)
+    return refusal
 
 
 def _kind(status: int, headers: Mapping[str, str], body: bytes) -> RefusalKind:
