@@ -48,6 +48,7 @@ class Behaviour:
     banned_words: list[str] = field(default_factory=list)
     limit_text: str = ""  # refuse with this text, as the Pro version does at a limit
     event_logs: bool = False
+    keepalives: int = 0  # comments before the text, as of a model of Anthropic's that works with tools
     first_delta_delay: float = 0.0
     delta_delay: float = 0.0
     upstream_timeout: float = 300.0  # of the whole call to the model

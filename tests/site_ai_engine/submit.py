@@ -127,6 +127,7 @@ class _Turn:
             await asyncio.sleep(self._behaviour.first_delta_delay)
             response = await self._begin()
             name = new_response_id(bot)
+            await response.write(b": keepalive\n\n" * self._behaviour.keepalives)
             for line in self._logged(bot, made, name):
                 await self._send(line)
             await self._send_all(bot, made, outcome, name)

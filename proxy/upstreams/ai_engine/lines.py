@@ -11,6 +11,7 @@ from proxy.upstreams.event_decoder import MAX_EVENT_BYTES, EventTooLarge
 from shared.plugins.lenient_json import read_json
 
 _DATA = b"data:"
+_COMMENT = b":"  # sent meanwhile where a model of Anthropic's works with tools
 _BOM = b"\xef\xbb\xbf"  # files of the site may begin with it, and so its answers, with one for each
 _SHORT = 64 * 1024  # bytes; a longer event, which may come in very many pieces, is read once its line has ended
 
@@ -42,7 +43,7 @@ class LineDecoder:
 
     def end(self) -> None:
         """There is no more."""
-        if not self._pending.lstrip(_BOM).startswith(_DATA):
+        if not self._pending.lstrip(_BOM).startswith((_DATA, _COMMENT)):
             self.plain += self._pending
 
     def _of(self, line: bytes) -> list[dict[str, Any]]:
@@ -51,7 +52,7 @@ class LineDecoder:
         elif (stripped := line.lstrip(_BOM)).startswith(_DATA):
             event = read_json(stripped[len(_DATA) :])
             return [event] if isinstance(event, dict) else []
-        elif line.strip():
+        elif line.strip() and not stripped.startswith(_COMMENT):
             self.plain += line
         return []
 

@@ -36,6 +36,17 @@ async def test_a_success_with_half_a_text_is_told_as_one(engine_proxy: RunningPr
     assert (await chat(engine_proxy, f"[[mode:{mode}]] x")).code == "upstream_truncated"
 
 
+async def test_a_stream_with_comments_alone_is_cut_and_leaves_the_site_well(
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine
+) -> None:
+    engine.behaviour.keepalives, engine.behaviour.dies_after = 3, 0
+    answers = [await chat(engine_proxy, "hi") for _ in range(6)]
+
+    assert {answer.code for answer in answers} == {"upstream_truncated"}
+    engine.behaviour.dies_after = -1
+    assert (await chat(engine_proxy, "hi")).status == 200
+
+
 async def test_a_stream_without_an_end_event_is_truncated(
     engine_proxy: RunningProxy, engine: SimulatedAiEngine
 ) -> None:
@@ -90,6 +101,7 @@ async def test_an_answer_is_read_though_php_told_the_content_type_before_the_plu
         (b"<title>One moment, please...</title>", RefusalKind.CHALLENGE),
         (b'{"code":"rest_cookie_invalid_nonce"}', RefusalKind.NONCE),
         (b"<p>It is closed.</p>", RefusalKind.UPSTREAM),
+        (b": keepalive\n\n: keepalive\n\n", RefusalKind.TRUNCATED),
         (b'data: {"type":"live","data":"half"}\n\nFatal error: time is up', RefusalKind.TRUNCATED),
         (b"data: {" + b" " * MAX_EVENT_BYTES, RefusalKind.UPSTREAM),
         (b'\xef\xbb\xbfdata: {"type":"live","da', RefusalKind.TRUNCATED),

@@ -47,6 +47,14 @@ def test_other_lines_are_skipped_or_kept_whole() -> None:
     assert decoder.plain == b'{"success":true,"reply":"data: x"}'
 
 
+def test_comments_are_passed_over() -> None:
+    decoder = LineDecoder()
+
+    assert len(decoder.feed(b': keepalive\n\n: keep\r\n\r\ndata: {"type":"live","data":": x"}\n\n: half')) == 1
+    decoder.end()
+    assert decoder.plain == b""
+
+
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
 def test_line_ends_of_other_systems_and_byte_order_marks_are_passed_over(size: int) -> None:
     with_boms = b"\xef\xbb\xbf\xef\xbb\xbf" + STREAM.replace(b"\n\n", b"\r\n\r\n")
