@@ -1,6 +1,7 @@
 """WordPress' REST API for guests: the nonce, `start_session`, `files/upload`, and the list of routes."""
 
 import asyncio
+import hashlib
 import json
 import re
 import secrets
@@ -32,7 +33,8 @@ class RestCall:
         self.body = body
         cookies = request.headers.get("Cookie", "")
         self.user = "user" if _LOGIN_COOKIE in cookies else ""
-        self.session_id = _cookie(cookies, "mwai_session_id")
+        self._signs = site.behaviour.is_since("3.6.6")
+        self.session_id = self._session_in(_cookie(cookies, "mwai_session_id"))
         self.has_php_session = bool(_cookie(cookies, "PHPSESSID"))
         nonce = request.headers.get("X-WP-Nonce")
         self.nonce_is_good = None if nonce is None else site.nonces.accepts(nonce, self.user)
@@ -47,9 +49,18 @@ class RestCall:
         if self.nonce_is_good:
             found.append(("X-WP-Nonce", self.site.nonces.current(self.user)))
         if self.nonce_is_good and not self.session_id and self.site.behaviour.is_since("2.8.5"):
-            self.session_id = secrets.token_hex(7)[:13]
-            found.append(("Set-Cookie", f"mwai_session_id={self.session_id}; path=/; HttpOnly"))
+            found.append(self.begin_session())
         return found
+
+    def begin_session(self) -> tuple[str, str]:
+        """Name the guest; the header that makes his browser keep the name. Since 3.6.6 nobody can make up one."""
+        self.session_id = secrets.token_hex(16) if self._signs else secrets.token_hex(7)[:13]
+        cookie = f"{self.session_id}.{_signature(self.session_id)}" if self._signs else self.session_id
+        return "Set-Cookie", f"mwai_session_id={cookie}; path=/; HttpOnly"
+
+    def _session_in(self, cookie: str) -> str:
+        name, _, signature = cookie.partition(".")
+        return name if not self._signs or signature == _signature(name) else ""
 
     def cors(self) -> wire.Headers:
         """What is said of other origins."""
@@ -96,7 +107,6 @@ async def start_session(call: RestCall) -> web.StreamResponse:
     """Hand a nonce to anybody."""
     site = call.site
     has_cookies = site.behaviour.is_since("2.8.5")
-    session_id = (call.session_id or secrets.token_hex(7)[:13]) if has_cookies else "N/A"
     headers = wire.base_headers(wire.JSON, wire.connection(call.request))
     if has_cookies:
         if not call.has_php_session:
@@ -108,10 +118,10 @@ async def start_session(call: RestCall) -> web.StreamResponse:
         ]
     headers += wire.rest_headers(site.rest_url)
     if has_cookies and not call.session_id:
-        headers.append(("Set-Cookie", f"mwai_session_id={session_id}; path=/; HttpOnly"))
+        headers.append(call.begin_session())
     headers.append(("Allow", "POST"))
     nonce = site.nonces.current(call.user)
-    value = {"success": True, "sessionId": session_id, "restNonce": nonce}
+    value = {"success": True, "sessionId": call.session_id or "N/A", "restNonce": nonce}
     return call.answer(headers + call.cors(), wire.json_body(value))
 
 
@@ -191,6 +201,10 @@ def _uploaded(call: RestCall) -> tuple[bytes, str]:
         if isinstance(name, str) and isinstance(content, bytes):
             parts[name] = content
     return parts.get("file", b""), parts.get("purpose", b"").decode()
+
+
+def _signature(session_id: str) -> str:
+    return hashlib.sha256(f"mwai_session|{session_id}".encode()).hexdigest()
 
 
 def _cookie(header: str, name: str) -> str:

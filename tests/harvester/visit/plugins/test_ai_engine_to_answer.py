@@ -17,7 +17,12 @@ from tests.site_ai_engine import SimulatedAiEngine
 
 @pytest.mark.parametrize(
     ("version", "model", "session"),
-    [("2.4.1", "gpt-4o", None), ("2.8.4", "gpt-4o-mini", "N/A"), ("3.2.5", "gpt-4o-mini", "")],
+    [
+        ("2.4.1", "gpt-4o", None),
+        ("2.8.4", "gpt-4o-mini", "N/A"),
+        ("3.2.5", "gpt-4o-mini", ""),
+        ("3.8.1", "gpt-4o-mini", ""),
+    ],
 )
 async def test_each_version_is_visited_and_asked_in_its_own_way(
     workspace: Workspace, tmp_path: Path, version: str, model: str, session: str | None
@@ -38,7 +43,7 @@ async def test_each_version_is_visited_and_asked_in_its_own_way(
     assert first.text.startswith(f"[{model}] You said: hello\n")
     assert engine.model_calls[-1].messages == [("user", "hello"), ("assistant", first.text), ("user", "again")]
     assert turn.body["session"] == (found.session_id if session == "" else session)
-    assert bool(found.cookie) is (version == "3.2.5")
+    assert bool(found.cookie) is (session == "")
     assert first.body["usage"]["prompt_tokens"] == 11  # as the provider told
     assert len(engine.requests_to("start_session")) == 1
 
