@@ -52,10 +52,13 @@ _PARTS = (  # of what the model's provider said, or how its call failed
     ("resource has been exhausted", RefusalKind.RATE_LIMIT),
     ("too many requests", RefusalKind.RATE_LIMIT),
     ("(429)", RefusalKind.RATE_LIMIT),
+    ("http 429", RefusalKind.RATE_LIMIT),
     ("territory not supported", RefusalKind.BOT_BROKEN),  # where the site's server stands
     ("model_not_found", RefusalKind.BOT_BROKEN),
     ("not have access to model", RefusalKind.BOT_BROKEN),
     ("` does not exist", RefusalKind.BOT_BROKEN),  # the model
+    ("` has been deprecated", RefusalKind.BOT_BROKEN),
+    ("is not found for api version", RefusalKind.BOT_BROKEN),  # Google's
     ("' is not available", RefusalKind.BOT_BROKEN),
 )
 _BY_STATUS = BY_STATUS | {  # of a server in front
