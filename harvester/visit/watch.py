@@ -29,6 +29,7 @@ class _TimeBudget:
     started: float  # monotonic
     url: str = ""  # of the current page
     moves: int = 0
+    field_seen: float = 0.0  # monotonic: when the page first had a message field of a chat that could not be read
 
     def is_over(self, seconds: float) -> bool:
         return time.monotonic() - self.started > seconds
@@ -36,7 +37,7 @@ class _TimeBudget:
     def follow(self, page: Snapshot, deadline: asyncio.Timeout, max_seconds: float) -> None:
         """Restart the time if the page has redirected to another one."""
         if self.url and page.url != self.url and page.loads > self.moves + 1 and self.moves < MAX_MOVES:
-            self.moves, self.started = self.moves + 1, time.monotonic()
+            self.moves, self.started, self.field_seen = self.moves + 1, time.monotonic(), 0.0
             deadline.reschedule(asyncio.get_running_loop().time() + max_seconds)
         self.url = page.url
 
@@ -85,7 +86,10 @@ def _is_over(page: Snapshot, budget: _TimeBudget, job: Job) -> bool:
         seconds = max(seconds, refresh.seconds + job.limits.glance)
     elif page.ready and not job.is_headed and not page.scripts and not page.frames:
         return True  # nothing more can appear
-    if page.fields or (refusal(page.status) and not job.is_headed):
+    if page.fields:  # of a slow page it is seen before the document that has the attributes is read
+        budget.field_seen = budget.field_seen or time.monotonic()
+        return time.monotonic() - budget.field_seen > job.limits.glance
+    if refusal(page.status) and not job.is_headed:
         seconds = min(seconds, job.limits.glance)
     return budget.is_over(seconds)
 

@@ -84,6 +84,20 @@ async def test_a_field_of_the_plugins_without_its_markup_is_taken_after_a_glance
     assert BRIEF.glance <= time.monotonic() - started < BRIEF.chat
 
 
+async def test_what_a_late_field_needs_may_come_a_moment_behind_it() -> None:
+    tab = FakeTab({FRONT: page(FRONT, ready=False)})
+
+    async def go_on() -> None:
+        await asyncio.sleep(2 * BRIEF.glance)
+        tab.pages[FRONT] = page(FRONT, fields=["mwai"])  # its document is whole, and is being read
+        await asyncio.sleep(BRIEF.glance * 0.7)
+        tab.pages[FRONT] = page(FRONT, CONFIG, fields=["mwai"])
+
+    found, _ = await asyncio.gather(find_chat(tab, job()), go_on())
+
+    assert len(found.page.configs) == 1
+
+
 async def test_a_broken_connection_is_tried_once_more() -> None:
     reset = PageFailed("reset", is_transient=True)
     once = FakeTab({FRONT: page(FRONT, CONFIG)}, failures={FRONT: [reset]})
