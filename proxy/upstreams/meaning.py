@@ -21,6 +21,10 @@ NO_ACCOUNT = (
     "incorrect api key",
     "invalid_api_key",
     "api key not valid",
+    "api key expired",  # Google's, as the one before
+    "reported as leaked",
+    "used all available credits",  # xAI's
+    "any credits or licenses",
     "authentication_error",
     "invalid x-api-key",
     "no auth credentials found",  # OpenRouter's

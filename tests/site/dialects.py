@@ -11,7 +11,9 @@ from tests.site.bots import SiteBot
 from tests.site.wire import delta, event
 
 GROUNDING = {"searchEntryPoint": {"renderedContent": "<div>suggestions</div>"}}
+PAGES = [{"web": {"uri": "https://example.invalid/a", "title": "Example A"}}]  # before 2.3.93 in no other event
 DONE = {"finished": True}
+MAX_TOKENS = " (Note: MAX_TOKENS)"
 
 
 def _hex_id(prefix: str) -> str:
@@ -49,6 +51,11 @@ class Dialect:
     def final_id(self) -> Iterator[bytes]:
         """The id a client may send back."""
         yield from ()
+
+    def note(self, words: str) -> str | None:
+        """The last *words* of an answer that reached its limit, with what the plugin puts into them to say so; None
+        where it sends a warning."""
+        return None
 
     def done(self, text: str) -> bytes:
         """The last event."""
@@ -142,13 +149,19 @@ class XAI(Dialect):
 
 
 class Google(Dialect):
-    """Gemini: with the state on, the interaction id comes first and last."""
+    """Gemini: with the state on, the interaction id comes first and last. Before 2.4.67 the plugin adds to the text why
+    it stopped; since then it tells nothing of that."""
+
+    def note(self, words: str) -> str | None:
+        if self.plugin.is_since("2.4.67"):
+            return words
+        return words + MAX_TOKENS if self.plugin.is_since("2.3.93") else MAX_TOKENS + words
 
     def opening(self) -> Iterator[bytes]:
         yield from self.final_id()
         if self.web_search:
             yield self._status("google_search_call")
-            yield event("grounding_metadata", GROUNDING)
+            yield event("grounding_metadata", self._grounding)
 
     def closing(self, text: str) -> Iterator[bytes]:
         yield from self.final_id()
@@ -158,7 +171,11 @@ class Google(Dialect):
             yield event("google_interaction_id", {"id": self.response_id})
 
     def done(self, text: str) -> bytes:
-        return event("done", DONE | ({"grounding_metadata": GROUNDING} if self.web_search else {}))
+        return event("done", DONE | ({"grounding_metadata": self._grounding} if self.web_search else {}))
+
+    @property
+    def _grounding(self) -> dict[str, Any]:
+        return GROUNDING | ({} if self.plugin.is_since("2.3.93") else {"groundingChunks": PAGES})
 
     @property
     def details(self) -> dict[str, Any]:
@@ -166,14 +183,16 @@ class Google(Dialect):
 
 
 class Claude(Dialect):
-    """Claude: its first status names the real model."""
+    """Claude: its first status names the real model, its last but one why it stopped."""
+
+    stop_reason = "end_turn"
 
     def opening(self) -> Iterator[bytes]:
         yield self._status("message_start", message_id=self.item_id, model=self.bot.model)
 
     def closing(self, text: str) -> Iterator[bytes]:
         yield from super().closing(text)
-        yield self._status("message_delta", stop_reason="end_turn")
+        yield self._status("message_delta", stop_reason=self.stop_reason)
         yield self._last_status()
 
     def _last_status(self) -> bytes:

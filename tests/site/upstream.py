@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.site.behaviour import Behaviour
-from tests.site.dialects import Dialect, Google
+from tests.site.dialects import Claude, Dialect, Google
 from tests.site.model import Script
 from tests.site.texts import NO_DATA, translated
 from tests.site.wire import delta, event
@@ -38,6 +38,7 @@ _LATE = {
     "failed": " (Error: Stub response failed)",
 }
 _IN_STREAM = frozenset({"error_event", "late_error", "failed"})  # the model's provider told it in its stream
+_LAST_WORDS = " and so"
 _INCOMPLETE = " (Incomplete: max_output_tokens)"
 _REFUSAL = " (Refusal: I'm sorry, I cannot help with that.)"
 _RECEIVED_BYTES = 1890  # in every recorded timeout
@@ -103,6 +104,8 @@ def within_time(steps: Iterator[Step], behaviour: Behaviour) -> Iterator[Step]:
 def _ending(script: Script, dialect: Dialect, behaviour: Behaviour, wait: float) -> Iterator[Step]:
     ending = script.ending
     text = "".join(script.pieces)
+    if ending == "refusal" and isinstance(dialect, Claude):  # of which no warning tells
+        dialect.stop_reason, ending = "refusal", "ok"
     if ending == "stall":
         yield Step(b"", behaviour.upstream_timeout)
         return
@@ -116,6 +119,9 @@ def _ending(script: Script, dialect: Dialect, behaviour: Behaviour, wait: float)
         for chunk in dialect.closing(text):
             yield Step(chunk, wait)
             wait = 0.0
+    elif ending == "incomplete" and (words := dialect.note(_LAST_WORDS)) is not None:
+        yield Step(delta(words), wait, words)
+        yield from map(Step, dialect.closing(text + words))
     elif ending == "incomplete":
         yield from map(Step, dialect.final_id())
         yield Step(_warning(_INCOMPLETE, behaviour))

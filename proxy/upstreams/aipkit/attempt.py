@@ -36,6 +36,7 @@ _BETWEEN = b'"' + _AFTER + _BEFORE + b'"'
 _COMMA = b'",\n"'
 _START, _END = len(_BEFORE), -len(_AFTER)
 _AROUND = len(_BEFORE) + len(_AFTER) + 2  # with the quotes
+_may_hold_note = re.compile(rb": [A-Z_]{4,30}\)").search  # see `ReplyReader.may_have_note`
 _is_one = re.compile(rb'data: \{"delta":"[ !#-\[\]-\x7f]++"\}\n\n').fullmatch  # a delta of ASCII without escapes
 
 
@@ -57,6 +58,7 @@ class Attempt:
         "_plain_chars",
         "_reader",
         "_repair",
+        "_seeks_note",
         "_sink",
         "_turn",
     )
@@ -75,7 +77,7 @@ class Attempt:
         self._client = client
         self._credentials = credentials
         self._turn = turn
-        self._reader = reader
+        self._reader, self._seeks_note = reader, reader.may_have_note
         self._decoder = EventDecoder()
         self._double_encodes = double_encodes
         self._repair: Repair | None = None  # from the first character on that it could be about
@@ -128,7 +130,8 @@ class Attempt:
 
     def _take(self, data: bytes) -> bool:
         """Take a piece of the body. False: the sink wants a pause, or the reply is complete."""
-        if self._is_flowing:  # little is looked at: of thousands of replies, each is far from the processor's cache
+        # Of what flows little is looked at: of thousands of replies, each is far from the processor's cache.
+        if self._is_flowing and not (self._seeks_note and _may_hold_note(data)):
             if _is_one(data) is not None:
                 self._plain_chars += len(data) - _AROUND
                 return self._give(data[_START + 1 : _END - 1].decode())
@@ -144,7 +147,8 @@ class Attempt:
             wants_more = self._pass_on("".join(texts))
         is_clear = self._repair is None or self._repair.is_passing
         is_counted = reader.pieces > 1 or not reader.interaction_id
-        self._is_flowing = self._begun is None and is_clear and decoder.is_between and is_counted
+        is_flowing = self._begun is None and is_clear and decoder.is_between and is_counted
+        self._is_flowing = is_flowing and not reader.is_holding
         return wants_more and not reader.finished
 
     def _read(self, data: bytes, texts: list[str]) -> None:
@@ -155,7 +159,7 @@ class Attempt:
         if text is not None:
             self._read_events(data[:first], texts)
             data = data[first:]
-            if self._decoder.is_between and not self._reader.finished:
+            if self._decoder.is_between and not self._reader.finished and not self._reader.reads_alone(text):
                 self._reader.has_text = self._reader.has_text or bool(text)
                 self._reader.pieces += pieces
                 texts.append(text)
@@ -169,14 +173,16 @@ class Attempt:
 
     def _pass_on(self, text: str) -> bool:
         """Give *text*, repaired where it has to be. False: the sink wants a pause."""
+        text = self._repaired(text)
+        return self._deliver(text) if text else True
+
+    def _repaired(self, text: str) -> str:
         if self._repair is None:
             if text.isascii():
                 self._plain_chars += len(text)
-            else:
-                self._repair = Repair(self._double_encodes, sent=self._plain_chars)
-        if self._repair is not None:
-            text = self._repair.feed(text)
-        return self._deliver(text) if text else True
+                return text
+            self._repair = Repair(self._double_encodes, sent=self._plain_chars)
+        return self._repair.feed(text)
 
     def _deliver(self, text: str) -> bool:
         if self._begun is not None:
@@ -185,7 +191,10 @@ class Attempt:
         return self._give(text)
 
     def _flush(self) -> None:
-        if self._repair is not None and (rest := self._repair.end()):
+        rest = self._repaired(self._reader.release())
+        if self._repair is not None:
+            rest += self._repair.end()
+        if rest:
             self._deliver(rest)
 
     async def _store_message(self, patience: float | None) -> str:

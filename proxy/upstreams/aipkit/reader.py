@@ -22,7 +22,14 @@ _REASONS = re.compile(rf"({_REASON}+)\s*\Z", re.DOTALL)
 _REFUSED = re.compile(rf" ?\(Refusal: ((?:(?!{_LABEL}).)*)\)", re.DOTALL)
 _COMPLETED = frozenset({"response.completed", "response.done"})  # OpenRouter has both names
 _XAI_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # OpenAI's and OpenRouter's begin with a word
-_LIMITS = ("max_output_tokens", "max_tokens", "maximum output token")
+_LIMITS = ("max_output_tokens", "max_tokens", "maximum output token", "MAX_TOKENS")
+_STOPPED_BY_LIMIT = frozenset({"max_tokens", "model_context_window_exceeded"})  # Claude's `stop_reason`
+# Why Google stopped, as plugins before 2.4.67 put it into the text of the last read (at its end; before 2.3.93 ahead of
+# that text), in the site's language. Other reasons come as warnings, or (OTHER, LANGUAGE) may be words of the answer.
+_NOTE = re.compile(
+    r" \([^():\n]{1,40}: (?:MAX_TOKENS|RECITATION|BLOCKLIST|PROHIBITED_CONTENT|SPII"
+    r"|MALFORMED_FUNCTION_CALL|UNEXPECTED_TOOL_CALL)\)"
+)
 
 
 class ReplyReader:
@@ -44,6 +51,9 @@ class ReplyReader:
         self.interaction_id = ""
         self.citations: list[dict[str, Any]] = []
         self.warning = ""  # the reasons of all warnings
+        self.may_have_note = provider in {"Google", ""}  # behind its text, why it stopped
+        self._pages: list[dict[str, Any]] = []  # that Google names
+        self._held = ""  # text with such a note, which is one if nothing follows
         self._is_limited = False
         self._is_xai = False  # as told by the status: xAI's answers have no mark at their end
         self._asks_form = False  # of the visitor, in place of an answer
@@ -51,22 +61,17 @@ class ReplyReader:
     def read(self, event: ServerEvent) -> str:
         """The text that *event* adds; empty for all events that add none. Raises `SiteRefusal`."""
         if event.name == "message":
-            text = text_at(read_object(event.data), "delta")
-            if text:
-                self.has_text = True
-                self.pieces += 1
-            return text
+            return self._read_delta(text_at(read_object(event.data), "delta"))
         if event.name == "status":
-            status = read_object(event.data)
-            self.last_status = text_at(status, "type")
-            self._is_limited = self._is_limited or status.get("stop_reason") == "max_tokens"
-            self._is_xai = self._is_xai or bool(_XAI_ID.fullmatch(text_at(status, "response_id")))
+            self._read_status(read_object(event.data))
         elif event.name == "message_start":
             is_second, self.started = self.started and self.has_text, True
             return "\n\n" if is_second else ""  # what an operator's trigger said comes before the model's answer
         elif event.name == "done":
             self.finished = True
             self._read_citations(read_object(event.data).get("citations"))
+            self.citations = self.citations or self._pages
+            return self._read_note()
         elif event.name == "error":
             self._read_error(event.data)
         elif event.name == "warning":
@@ -78,9 +83,25 @@ class ReplyReader:
             self.pieces = 0
         elif event.name == "citations":
             self._read_citations(read_json(event.data))
+        elif event.name == "grounding_metadata":
+            self._read_grounding(read_object(event.data).get("groundingChunks"))
         elif event.name == "display_form_event":
             self._asks_form = True
         return ""
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether text is held back until it is known whether more follows."""
+        return bool(self._held)
+
+    def reads_alone(self, text: str) -> bool:
+        """Whether deltas with this *text* must be read one by one: a note may be in it, or just before."""
+        return bool(self._held) or (self.may_have_note and _NOTE.search(text) is not None)
+
+    def release(self) -> str:
+        """The text that was held back, of a reply that goes no further."""
+        text, self._held = self._held, ""
+        return text
 
     def end(self) -> None:
         """The body has ended. Raises `SiteRefusal` unless a whole reply was read."""
@@ -135,6 +156,34 @@ class ReplyReader:
             return (begun and not self.response_id) or self.last_status in {"message_start", "message_delta"}
         return False
 
+    def _read_delta(self, text: str) -> str:
+        if not text:
+            return ""
+        has_note = self.may_have_note and _NOTE.search(text) is not None
+        text, self._held = (self._held, text) if has_note else (self._held + text, "")
+        if text:
+            self.has_text = True
+            self.pieces += 1
+        return text
+
+    def _read_note(self) -> str:
+        """What was held, at the reply's end: without the note, which is a warning to the client."""
+        text = self.release()
+        if note := _NOTE.search(text):
+            self.warning += note[0]
+            self._is_limited = self._is_limited or is_length_limit(note[0])
+            text = text[: note.start()] + text[note.end() :]
+            self.has_text = self.has_text or bool(text)
+        return text
+
+    def _read_status(self, status: dict[str, Any]) -> None:
+        self.last_status = text_at(status, "type")
+        reason = text_at(status, "stop_reason")
+        self._is_limited = self._is_limited or reason in _STOPPED_BY_LIMIT
+        if reason == "refusal":  # Claude's filter ended the answer, of which no warning tells
+            self.warning = self.warning or reason
+        self._is_xai = self._is_xai or bool(_XAI_ID.fullmatch(text_at(status, "response_id")))
+
     def _read_warning(self, warning: str) -> str:
         text, reasons = read_warning(warning)
         self.warning = self.warning.removesuffix("warning") + reasons or "warning"
@@ -147,6 +196,12 @@ class ReplyReader:
     def _read_citations(self, citations: object) -> None:
         if isinstance(citations, list) and citations:
             self.citations = [citation for citation in citations if isinstance(citation, dict)]
+
+    def _read_grounding(self, chunks: object) -> None:
+        """Google's own form, which is all that plugins before 2.3.93 tell of its sources."""
+        pages = [chunk.get("web") for chunk in chunks if isinstance(chunk, dict)] if isinstance(chunks, list) else []
+        found = [page for page in pages if isinstance(page, dict)]
+        self._pages = [{"url": text_at(page, "uri"), "title": text_at(page, "title")} for page in found] or self._pages
 
     def _read_error(self, data: str) -> None:
         error = read_object(data)

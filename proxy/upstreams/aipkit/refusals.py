@@ -39,6 +39,9 @@ _BEFORE_START = (
     ("your message was flagged by the moderation system", RefusalKind.FILTERED),
     ("api key missing for", RefusalKind.BOT_BROKEN),
     ("azure endpoint is missing", RefusalKind.BOT_BROKEN),
+    ("the selected xai model does not support image", RefusalKind.IMAGE),
+    ("xai image analysis supports", RefusalKind.IMAGE),
+    ("the selected cloud model cannot process images", RefusalKind.IMAGE),
     ("failed to log user message", RefusalKind.BOT_BROKEN),
     ("this domain is not permitted", RefusalKind.BLOCKED),
     ("the ai request could not be completed", RefusalKind.UPSTREAM),
@@ -57,6 +60,9 @@ _BY_WORDS = (
 _LOGGED = (
     "api key missing for",
     "azure endpoint is missing",
+    "the selected xai model",
+    "xai image analysis",
+    "the selected cloud model",
     "the ai request could not be completed",
     "ai puffer cloud credits have run out",
 )
@@ -65,11 +71,18 @@ _AFTER_START = (
     ("(code: previous_response_not_found)", RefusalKind.PREVIOUS),
     ("(code: insufficient_quota)", RefusalKind.BOT_BROKEN),
     ("(code: model_not_found)", RefusalKind.BOT_BROKEN),
+    ("(code: deploymentnotfound", RefusalKind.BOT_BROKEN),  # Azure's
+    *((f"(code: {status}", RefusalKind.BOT_BROKEN) for status in (401, 402, 404)),  # OpenRouter's and Azure's
+    ("type: not_found_error", RefusalKind.BOT_BROKEN),  # Claude's, of a model
+    ("is not found for api version", RefusalKind.BOT_BROKEN),  # Google's
+    ("google rejected the api credentials", RefusalKind.BOT_BROKEN),
     *((words, RefusalKind.BOT_BROKEN) for words in NO_ACCOUNT),
     ("(code: rate_limit", RefusalKind.RATE_LIMIT),
     ("(code: 429", RefusalKind.RATE_LIMIT),
     ("type: rate_limit", RefusalKind.RATE_LIMIT),
     ("rate limit reached", RefusalKind.RATE_LIMIT),
+    ("rate limit exceeded", RefusalKind.RATE_LIMIT),
+    ("rate limit or quota exceeded", RefusalKind.RATE_LIMIT),  # xAI's
     ("resource has been exhausted", RefusalKind.RATE_LIMIT),
     # Google's, by the minute or the day; it comes without code.
     ("you exceeded your current quota", RefusalKind.RATE_LIMIT),
@@ -79,8 +92,10 @@ _AFTER_START = (
     ("too long for the selected cloud model", RefusalKind.CONTEXT_LENGTH),
     ("(code: content_policy_violation)", RefusalKind.FILTERED),
     ("(code: content_filter)", RefusalKind.FILTERED),
+    ("does not support image analysis", RefusalKind.IMAGE),
+    ("jpg, png, or webp image", RefusalKind.IMAGE),
     # AI Puffer Cloud's, of the operator's account there.
-    ("cloud credits", RefusalKind.BOT_BROKEN),
+    ("cloud credit", RefusalKind.BOT_BROKEN),
     ("cloud spending", RefusalKind.BOT_BROKEN),
     ("cloud connection is unavailable", RefusalKind.BOT_BROKEN),
     ("this cloud model is", RefusalKind.BOT_BROKEN),  # unavailable, or no longer available

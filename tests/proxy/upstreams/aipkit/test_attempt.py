@@ -163,7 +163,7 @@ def read_slowly(sent: bytes, provider: str = "OpenAI") -> Result:
         reader.end()
     except SiteRefusal as error:
         refusal = error.kind
-    text += repair.end()
+    text += repair.feed(reader.release()) + repair.end()
     return Result(text, reader, repair.verdict, refusal)
 
 
@@ -187,8 +187,8 @@ EVENTS = DELTAS | st.sampled_from(
         *(b": comment\n\n", b"\r\n\r\n", b'data: {"delta":"\t"}\n\n', b'data: {"delta":"\\ud83d\\ude00"}\n\n'),
         *(b'data: {"delta":""}\n\n', b'data:{"delta":"a"}\n\n', b'data: {"delta": "a"}\r\n\r\n', OPENING),
         *(b'data: {"other":"a"}\n\n', b'data: ["a"]\n\n', b'event: status\ndata: {"type":"response.created"}\n\n'),
-        b'event: openai_response_id\ndata: {"id":"resp_1"}\n\n',
-        b'event: google_interaction_id\ndata: {"id":"v1_1"}\n\n',
+        *(b'event: openai_response_id\ndata: {"id":"resp_1"}\n\n', delta(" (Note: RECITATION)")),
+        *(b'event: google_interaction_id\ndata: {"id":"v1_1"}\n\n', delta(" (注意: MAX_TOKENS)x")),
     ]
 )
 ERROR = b'event: error\ndata: {"error":"API Error: no"}\n\n'

@@ -55,6 +55,24 @@ async def test_an_answer_that_comes_whole_at_its_end_is_one(
     assert (await proxy.chat("[[mode:late_error]] hi", model=model)).code == "upstream_error"
 
 
+@pytest.mark.parametrize("version", [OLDEST, "2.3.94", "2.4.12"])
+async def test_a_limit_of_google_is_told_and_stands_in_no_text(
+    proxy: RunningProxy, site: SimulatedSite, version: str
+) -> None:
+    site.behaviour.version = version
+
+    answer = await proxy.chat("[[mode:incomplete]] hi", model="gemini-flash")
+
+    assert answer.text.endswith(" and so")
+    assert answer.body["choices"][0]["finish_reason"] == "length"
+
+
+async def test_a_refusal_of_claude_that_only_its_status_tells_is_one(proxy: RunningProxy) -> None:
+    answer = await proxy.chat("[[mode:refusal]] hi", model="claude-sonnet-b")
+
+    assert answer.body["choices"][0]["finish_reason"] == "content_filter"
+
+
 @pytest.mark.parametrize("mode", ["late_error", "failed", "error_event", "cut"])
 async def test_an_error_that_an_end_mark_follows_is_no_answer(
     proxy: RunningProxy, site: SimulatedSite, mode: str
@@ -216,6 +234,18 @@ async def test_a_refusal_in_words_nobody_knows_says_nothing_of_a_bot_where_no_pa
         refused = await proxy.chat("hi", model="mine")
 
     assert (refused.status, refused.code) == (400, "upstream_refused")
+
+
+async def test_a_bot_of_xai_that_no_page_shows_answers_whole(site: SimulatedSite, tmp_path: Path) -> None:
+    found = await capture(site)
+    async with running_proxy(site, tmp_path, captured=False, models={"grok": 19, "gpt": 5}) as proxy:
+        await proxy.store.save_capture(replace(found, bots=()), base=0)
+        whole = [await proxy.chat("hi", model=model) for model in ("grok", "gpt")]
+        searched = await proxy.chat("hi", model="grok", web_search=True)
+        cut = await proxy.chat("[[mode:cut_clean]] hi", model="gpt")
+
+    assert all(answer.text.endswith("END") for answer in (*whole, searched))
+    assert (cut.status, cut.code) == (502, "upstream_truncated")
 
 
 async def test_a_key_that_is_missing_in_another_language_leaves_its_message_in_the_log(

@@ -28,12 +28,44 @@ from tests.security.hostile_site import OPENING, delta
         "API Error: Your Cloud connection is unavailable. Reconnect this website in Settings.",
         "This Cloud model is unavailable. Sync Cloud models in Settings and choose a model again.",
         "API Error: This Cloud model is no longer available.",
+        "API Error: API key expired. Please renew the API key.",
+        "API Error: Your API key was reported as leaked. Please use another API key.",
+        "API Error: models/gemini-pro is not found for API version v1beta, or is not supported for generateContent.",
+        "API Error: Your team 1 has either used all available credits or reached its monthly spending limit.",
+        "API Error: Your newly created team doesn't have any credits or licenses yet.",
+        "API Error: Google rejected the API credentials.",
+        "API Error: model: claude-3-opus-20240229 Type: not_found_error",
+        "API Error: User not found. (Code: 401)",
+        "API Error: This request requires more credits, or fewer max_tokens. (Code: 402)",
+        "API Error: No endpoints found for x/y. (Code: 404)",
+        "API Error: The API deployment for this resource does not exist. (Code: DeploymentNotFound)",
     ],
 )
 def test_errors_only_the_operator_can_fix_are_not_retried(text: str) -> None:
     error = to_refusal(from_stream_error(text, quota=False, started=True)).error
 
     assert (error.status, error.headers["x-should-retry"]) == (502, "false")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("API Error: Google rate limit exceeded.", (429, "rate_limit_exceeded")),
+        ("Claude web search failed: rate limit exceeded.", (429, "rate_limit_exceeded")),
+        (
+            "API Error: Rate limit or quota exceeded. Please wait and retry, or check your xAI Console rate limits and "
+            "billing.",
+            (429, "rate_limit_exceeded"),
+        ),
+        ("The selected Cloud model does not support image analysis.", (400, "invalid_image")),
+        ("This image could not be prepared. Upload a smaller JPG, PNG, or WebP image.", (400, "invalid_image")),
+        ("API Error: Overloaded Type: overloaded_error", (502, "upstream_error")),
+    ],
+)
+def test_what_providers_and_the_plugin_say_in_their_place_has_a_code(text: str, expected: tuple[int, str]) -> None:
+    error = to_refusal(from_stream_error(text, quota=False, started=True)).error
+
+    assert (error.status, error.code) == expected
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,13 @@ def status_and_code(refusal: SiteRefusal) -> tuple[int, str | None]:
         ),
         ("API key missing for DeepSeek.", (502, "upstream_error")),
         ("Azure endpoint is missing.", (502, "upstream_error")),
+        ("The selected xAI model does not support image analysis.", (400, "invalid_image")),
+        ("xAI image analysis supports JPG and PNG images only.", (400, "invalid_image")),
+        (
+            "The selected Cloud model cannot process images or web search. Turn off those features or choose another "
+            "provider.",
+            (400, "invalid_image"),
+        ),
         ("Failed to log user message.", (502, "upstream_error")),
         ("This domain is not permitted to access the chatbot.", (403, "address_blocked")),
         ("You have reached your token limit for this period.", (429, "insufficient_quota")),
@@ -50,7 +57,8 @@ def test_a_refusal_before_the_model_was_called(text: str, expected: tuple[int, s
     refusal = from_stream_error(text, quota=False, started=False)
 
     assert status_and_code(refusal) == expected
-    assert refusal.logged == text.startswith(("API key", "Azure"))  # noticed after the message was logged
+    # Which the site notices after it logged the message.
+    assert refusal.logged == text.startswith(("API key", "Azure", "xAI", "The selected"))
 
 
 @pytest.mark.parametrize(
