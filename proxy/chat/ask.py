@@ -30,10 +30,14 @@ OMITTED_FILE = "[a file that cannot be shown here]"
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture: `image/png`, `image/jpeg`, `image/webp` or `image/gif`, and base64 without a prefix."""
+    """A picture: `image/png`, `image/jpeg`, `image/webp` or `image/gif`, and base64 without a prefix.
+
+    *detail*: how closely a server is to look at it; empty: as it likes.
+    """
 
     mime_type: str
     base64: str = field(repr=False)
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,7 @@ def _read_content(content: Any, where: str, pictures: dict[str, Picture]) -> tup
         elif part == NOT_KEPT:
             continue
         elif kind in ("image_url", "input_image"):
-            digest, image = read_picture(part.get("image_url"), place)
+            digest, image = read_picture(part.get("image_url"), place, part.get("detail"))
             pictures[digest] = image
             digests.append(digest)
         elif isinstance(part, str):

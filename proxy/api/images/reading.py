@@ -16,15 +16,17 @@ from shared.conversations import Message
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
 # A picture in a list of items, which clients send back: pictures are not kept, and this one holds none.
 NOT_KEPT: Mapping[str, str | None] = {"type": "input_image", "detail": "auto", "image_url": None, "file_id": None}
+_DETAILS = ("low", "high", "original")  # `auto` is what servers do anyway
 _PIECE = 1024 * 1024  # base64 characters decoded at once, so that other threads get their turn; a multiple of four
 
 
 @dataclass(frozen=True, slots=True)
 class ImageAddress:
-    """A picture that the request names by its address; *where* in the request that is."""
+    """A picture that the request names by its address; *where* in the request that is. *detail*: as of an `Image`."""
 
     url: str = field(repr=False)  # may hold a signature
     where: str
+    detail: str = ""
 
     @property
     def name(self) -> str:
@@ -49,10 +51,15 @@ class UnusableImage:
 Picture = Media | ImageAddress | UnusableImage
 
 
-def read_picture(value: Any, where: str) -> tuple[str, Picture]:
-    """As `read_image_url`, but `without_unusable` tells whether data that is no picture is refused."""
+def read_picture(value: Any, where: str, detail: Any = None) -> tuple[str, Picture]:
+    """As `read_image_url`, but `without_unusable` tells whether data that is no picture is refused.
+
+    *detail*: what stands beside *value*, where it does not stand in it.
+    """
     try:
-        return read_image_url(value, where)
+        name, picture = read_image_url(value, where)
+        wanted = value.get("detail") if isinstance(value, dict) else detail
+        return name, replace(picture, detail=wanted) if wanted in _DETAILS else picture
     except ServiceError as error:
         if error.code == "invalid_image_url":  # no data at all
             raise
@@ -60,7 +67,7 @@ def read_picture(value: Any, where: str) -> tuple[str, Picture]:
         return hashlib.sha256(where.encode()).hexdigest(), UnusableImage(error)
 
 
-def read_image_url(value: Any, where: str) -> tuple[str, Picture]:
+def read_image_url(value: Any, where: str) -> tuple[str, Image | ImageAddress]:
     """The picture in an `image_url` (a string, or an object with `url`) and its name. Raises `ServiceError` (400).
 
     The name is the SHA-256 of the content; of a picture that must be fetched, it is that of the address.
@@ -139,7 +146,10 @@ def put_in(
 ) -> tuple[tuple[Message, ...], dict[str, Media]]:
     """The same request with what was *fetched*, by the names of the addresses, and with no address left."""
     held = {name: picture for name, picture in pictures.items() if isinstance(picture, Media)}
-    held.update({found.digest: found.image for found in fetched.values()})
+    for name, found in fetched.items():
+        address = pictures[name]
+        detail = address.detail if isinstance(address, ImageAddress) else ""
+        held[found.digest] = replace(found.image, detail=detail)
     digests = {name: found.digest for name, found in fetched.items()}
     return tuple(_renamed(message, digests) for message in messages), held
 

@@ -202,7 +202,8 @@ def _pictures(message: Message, media: Mapping[str, Media]) -> list[Mapping[str,
 def _part(part: Media) -> Mapping[str, Any]:
     if isinstance(part, ContentPart):
         return part.raw
-    return {"type": "image_url", "image_url": {"url": f"data:{part.mime_type};base64,{part.base64}"}}
+    detail = {"detail": part.detail} if part.detail else {}
+    return {"type": "image_url", "image_url": {"url": f"data:{part.mime_type};base64,{part.base64}", **detail}}
 
 
 def _tool_fields(offer: ToolConfig, quirks: Quirks, others: Sequence[Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ PDF: Any = {
     "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="},
 }
 DOT = "data:image/png;base64,iVBORw0KGgo="
+GIF_URL = f"data:image/gif;base64,{b64encode(GIF).decode()}"
 PICTURE: Any = {"type": "image_url", "image_url": {"url": DOT}}
 DETAILS = [{"type": "reasoning.encrypted", "data": "abc", "format": "x", "index": 0}]
 
@@ -228,3 +229,21 @@ async def test_a_server_gets_all_pictures_that_were_fetched(site: SimulatedSite,
 
     sent = [part for each in peer.received[0].body["messages"] if each["role"] == "user" for part in each["content"]]
     assert [b64decode(part["image_url"]["url"][22:]) for part in sent] == list(pictures.bodies.values())
+
+
+async def test_a_server_is_told_how_closely_to_look_at_a_picture(site: SimulatedSite, tmp_path: Path) -> None:
+    async with (
+        OpenAiPeer("tiny") as peer,
+        picture_server() as pictures,
+        running_proxy(site, tmp_path, is_fetchable=public_or_here, servers=f"mine={peer.base_url}") as proxy,
+    ):
+        await proxy.app[UPSTREAMS][1].discover()
+        pictures.bodies = {"/a": PNG}
+        addresses = {"low": DOT, "high": f"{pictures.url}/a", "auto": GIF_URL, "very": f"{DOT[:-1]}A"}
+        shown = [{"type": "image_url", "image_url": {"url": url, "detail": each}} for each, url in addresses.items()]
+        assert (await proxy.chat(user(*shown), model=MODEL)).status == 200
+        flat: Any = [{"type": "input_image", "image_url": url, "detail": each} for each, url in addresses.items()]
+        await proxy.openai.responses.create(model=MODEL, input=[user(*flat)])
+
+    sent = [[part["image_url"] for part in each.body["messages"][0]["content"]] for each in peer.received]
+    assert [[image.get("detail") for image in images] for images in sent] == [["low", "high", None, None]] * 2
