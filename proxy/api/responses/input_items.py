@@ -103,6 +103,7 @@ def _result(kind: str, item: Mapping[str, Any]) -> tuple[ToolResult, Any]:
         return result, found_tools_text(tuple(found_in(item)))
     result = ToolResult(
         call_id=text_or_empty(item.get("call_id") or item.get("id")),
+        name=text_or_empty(item.get("name")) if not item.get("namespace") else "",
         failed=item.get("status") == "failed",
         kind=_KINDS.get(kind.removesuffix("_output"), "function"),
     )

@@ -80,6 +80,7 @@ def usage(used: Usage) -> dict[str, Any]:
 
 def blank(request: ResponseRequest, *, id: str, created: int, model: str) -> dict[str, Any]:
     """The object before there is an answer. Clients need every key, most of them with a value."""
+    reasoning = request.ask.parameters.get("reasoning", {})
     return {
         "id": id,
         "object": "response",
@@ -101,7 +102,7 @@ def blank(request: ResponseRequest, *, id: str, created: int, model: str) -> dic
         "presence_penalty": 0.0,
         "previous_response_id": request.previous_response_id,
         "prompt_cache_key": None,
-        "reasoning": {"effort": None, "summary": request.reasoning_summary},
+        "reasoning": {"effort": reasoning.get("effort"), "summary": request.reasoning_summary},
         "safety_identifier": None,
         "service_tier": "default",
         "store": request.store,

@@ -33,6 +33,7 @@ _ECHOED: Mapping[str, type | tuple[type, ...]] = {  # what the response object r
     "temperature": (int, float),
     "top_p": (int, float),
     "top_logprobs": int,
+    "max_tool_calls": int,
     "truncation": str,
     "user": str,
     "safety_identifier": str,

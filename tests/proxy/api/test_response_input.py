@@ -106,6 +106,16 @@ async def test_the_text_format_is_echoed(proxy: RunningProxy) -> None:
     assert plain.text.verbosity == "medium"
 
 
+async def test_how_hard_to_think_and_how_often_to_call_are_echoed(proxy: RunningProxy) -> None:
+    response = await proxy.openai.responses.create(
+        model=MODEL, input="hi", reasoning={"effort": "low", "summary": "auto"}, max_tool_calls=3
+    )
+
+    assert response.reasoning is not None
+    assert (response.reasoning.effort, response.reasoning.summary) == ("low", "auto")
+    assert response.max_tool_calls == 3
+
+
 async def test_a_stored_response_is_not_streamed(proxy: RunningProxy) -> None:
     created = await proxy.openai.responses.create(model=MODEL, input="hi")
     async with proxy.http.get(f"{proxy.url}/v1/responses/{created.id}?stream=true") as answer:

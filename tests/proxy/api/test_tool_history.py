@@ -72,3 +72,11 @@ def test_a_result_that_its_item_calls_failed_is_an_error() -> None:
     messages, _ = read_items([called, output], name="input")
 
     assert messages_as_text(messages, None)[-1].text == "[error of apply_patch]\nno such file"
+
+
+def test_a_result_whose_call_is_not_there_is_told_by_the_name_in_its_item() -> None:
+    result = {"type": "function_call_output", "name": "weather", "output": "22 C"}
+    messages, _ = read_items([result, {**result, "call_id": "gone"}, {**result, "namespace": "a"}], name="input")
+
+    texts = [message.text for message in messages_as_text(messages, None)]
+    assert texts == ["[result of weather]\n22 C", "[result of weather]\n22 C", "[result of tool]\n22 C"]
