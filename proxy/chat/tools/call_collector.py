@@ -24,6 +24,7 @@ class CallCollector:
         self._new_id = new_id
         self._tools = _spellings(tool_config)
         self._by_lower_case = _by_lower_case(self._tools)
+        self._sole = _sole(tool_config)
         self.found: list[ToolCall] = []  # not passed on yet
         self.calls = 0
         self.has_repaired = False
@@ -55,17 +56,23 @@ class CallCollector:
 
     def may_be_bare_call(self, head: str, size: int) -> bool:
         """The same for JSON that nothing else marks as a call."""
-        return may_be_bare_call(head) and self.may_be_call(head, size)
+        return bool(self._sole) or (may_be_bare_call(head) and self.may_be_call(head, size))
 
     def read(self, value: JsonValue, *, bare: bool = False) -> list[ParsedCall]:
-        """Parse *value* as calls; empty unless the first one is of a declared tool."""
+        """Parse *value* as calls; empty unless the first one is of a declared tool.
+
+        Where one tool has to be called, *bare* JSON that fits its schema is a call of it: models leave out the rest.
+        """
         try:
             content, repaired = read_loose_json(value.text, close=not value.is_partial)
         except MalformedJson as broken:
             name = find_name(value.text)
             return [ParsedCall(name[0], broken=str(broken))] if name and self.knows(name[0]) else []
         calls = [call._replace(repaired=repaired) for call in parse_calls(content, bare=bare)]
-        return calls if calls and self.knows(calls[0].name) else []
+        if calls:
+            return calls if self.knows(calls[0].name) else []
+        fits = bare and self._sole is not None and _fits(self._tools[self._sole], content)
+        return [ParsedCall(self._sole or "", content, repaired=True)] if fits else []
 
     def is_partial(self, value: JsonValue) -> bool:
         """Whether the incomplete *value* may be the beginning of a call of a declared tool."""
@@ -112,6 +119,24 @@ class CallCollector:
         name = name.strip()
         bare = name.removeprefix(_PREFIX)
         return self._tools.get(name) or self._tools.get(bare) or self._by_lower_case.get(bare.lower())
+
+
+def _sole(tool_config: ToolConfig) -> str | None:
+    """The label of the tool that has to be called, if there is just one and it takes an object."""
+    labels = [label for label, tool in tool_config.labels.items() if tool_config.may_call(tool)]
+    is_sole = tool_config.choice.mode == "required" and len(labels) == 1
+    return labels[0] if is_sole and tool_config.labels[labels[0]].kind == "function" else None
+
+
+def _fits(tool: Tool, value: Any) -> bool:
+    """Whether *value* is an object of nothing but arguments of *tool*, which takes them as they are, or nearly so."""
+    if not isinstance(value, dict) or not value.keys() <= _properties(tool).keys():
+        return False
+    try:
+        _arguments(tool, value)
+    except SchemaMismatch:
+        return False
+    return True
 
 
 def _properties(tool: Tool) -> Mapping[str, Any]:

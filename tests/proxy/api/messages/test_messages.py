@@ -45,6 +45,17 @@ async def test_a_whole_message_has_every_key(proxy: RunningProxy) -> None:
     assert usage["service_tier"] == "standard"
 
 
+async def test_of_a_tool_that_has_to_be_called_the_arguments_are_enough(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    choice = {"type": "tool", "name": "get_weather"}
+    reply = message(await play(proxy, site, {"json": PARIS[1], "anyway": True}, tools=[TOOL], tool_choice=choice))
+
+    (block,) = reply["content"]
+    assert (block["type"], block["name"], block["input"]) == ("tool_use", *PARIS)
+    assert len(site.model_calls) == 1
+
+
 async def test_a_whole_message_with_a_call(proxy: RunningProxy, site: SimulatedSite) -> None:
     reply = message(await play(proxy, site, {"text": "Let me look.", "calls": [PARIS]}, tools=[TOOL]))
 

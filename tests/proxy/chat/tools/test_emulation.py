@@ -11,7 +11,7 @@ from proxy.chat.tools.call_reader import Verdict
 from proxy.chat.tools.definitions import OutputFormat, ToolChoice, ToolConfig
 from proxy.chat.upstream import StopReading
 from shared.conversations import Message, ToolCall
-from tests.proxy.chat.tools.answer_reader import LIST, OFFER, PATCH, WEATHER, WRITE, pieces_of
+from tests.proxy.chat.tools.answer_reader import LIST, OFFER, PATCH, WEATHER, WRITE, pieces_of, read
 from tests.proxy.chat.tools.corpus import CALLS
 from tests.proxy.chat.tools.samples import Sample
 
@@ -119,6 +119,32 @@ def test_where_a_call_has_to_be_there_no_text_is_shown() -> None:
 
     assert emit(f"Sure.\n{CALL}", offer) == ("", ["list_files"], Verdict())
     assert emit("No.", offer) == ("", [], Verdict("a call of a tool is required"))
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize(
+    ("answer", "calls"),
+    [
+        ('{"city": "Rome", "days": "2"}', ['{"city":"Rome","days":2}']),
+        ('Here it is:\n```json\n{"city": "Rome"}\n```', ['{"city":"Rome"}']),
+        ('```\n{"city": "Rome",}\n{"city": "Oslo"}\n```\n', ['{"city":"Rome"}', '{"city":"Oslo"}']),
+        ('{"name": "get_weather", "arguments": {"city": "Rome"}}', ['{"city":"Rome"}']),
+        ('{"city": "Rome"} is what I would call it with.', []),
+        ('{"days": 2}', []),
+        ('{"city": "Rome", "why": "you asked"}', []),
+        ('{"name": "look_up", "arguments": {"city": "Rome"}}', []),
+        ('["Rome"]', []),
+        ('{"city": "Ro', []),
+    ],
+)
+def test_arguments_alone_are_a_call_of_the_tool_that_has_to_be_called(answer: str, calls: list[str], size: int) -> None:
+    named = ToolConfig((WEATHER, LIST), ToolChoice.of("get_weather"))
+    for offer in (named, ToolConfig((WEATHER,), ToolChoice("required"))):
+        read_calls = read(pieces_of(answer, size), offer).calls
+        assert read_calls == [("get_weather", arguments) for arguments in calls]
+
+    either = ToolConfig((WEATHER, LIST), ToolChoice("required"))
+    assert bool(read(pieces_of(answer, size), either).calls) == ("get_weather" in answer)
 
 
 @pytest.mark.parametrize("arguments", ["{}", '{"a":1}'])
