@@ -45,7 +45,7 @@ HOMES = {  # the only places that may import or use these names
     # Settings are read in one place; the others find a browser, or hand the environment on to a child.
     "os.environ": (
         *("shared/settings/reader.py", "shared/processes/lifeline.py", "shared/browsers.py"),
-        *("shared/processes/supervise.py", "shared/cli/"),
+        *("shared/processes/handover.py", "shared/processes/supervise.py", "shared/cli/"),
         *("harvester/service/child.py", "harvester/visit/__main__.py"),
     ),
     "os.getenv": (),

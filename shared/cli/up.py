@@ -15,7 +15,7 @@ from shared.processes import ports
 from shared.processes.services import exec_command, module_command
 from shared.processes.supervise import export_log_format, grace_period
 from shared.secrets import private_dir
-from shared.settings import Settings
+from shared.settings import Settings, hand_over
 from shared.store import STARTING_SECONDS, Store
 
 PORT_PATIENCE_SECONDS = 5.0  # services of a killed supervisor take a few seconds to notice and to end
@@ -43,6 +43,7 @@ def up(*, verbose: bool) -> None:
         str(log or ""),
     )
     os.environ["FREEAICHAT_PORT"] = str(port)  # "any free port" is chosen here, so that all know it
+    hand_over(settings, port=port)
     export_log_format(settings.log_format)
     exec_command(module_command("shared.cli.supervise", *arguments))
 

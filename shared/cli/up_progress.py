@@ -19,7 +19,7 @@ from shared.models import VISIT_IN_PROGRESS, Outcome, SiteState, Visit
 from shared.processes.lifeline import on_parent_exit
 from shared.processes.services import EXIT_FAILED
 from shared.serialization import from_json
-from shared.settings import Settings, load
+from shared.settings import Settings, load_in_fork
 from shared.store import Store, StoreError, open_store
 
 EAGER_SECONDS = 15.0  # polls often at first
@@ -164,7 +164,7 @@ def main() -> int:
     """Run; returns the exit code. The first argument is when `up` was started, in Unix seconds."""
     accept_any_encoding()
     try:
-        asyncio.run(_run(load(), started=float(sys.argv[1]), is_live="--live" in sys.argv[2:]))
+        asyncio.run(_run(load_in_fork()(), started=float(sys.argv[1]), is_live="--live" in sys.argv[2:]))
     except asyncio.CancelledError:
         return 0
     except StoreError as error:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from shared import parsing
+from shared.processes import handover
 from shared.processes.forked_call import call_in_fork
 from shared.secrets import Secret
 
@@ -179,6 +180,20 @@ def load(**overrides: Any) -> Settings:
 def load_in_fork(**overrides: Any) -> Callable[[], Settings]:
     """Start `load` in a forked process; the returned callable waits for the result.
 
-    The reader takes 12 MB, which a service would otherwise keep for as long as it runs.
+    The reader takes 12 MB, which a service would otherwise keep for as long as it runs. Settings that were handed to
+    this process (`hand_over`) are not read again.
     """
-    return call_in_fork(lambda: load(**overrides))
+    handed = handover.take_over()
+    if handed is None:
+        return call_in_fork(lambda: load(**overrides))
+    values = handed | {name: value for name, value in overrides.items() if value is not None}
+    return lambda: Settings(**values, set_fields=frozenset(values))
+
+
+def hand_over(settings: Settings, **changes: Any) -> None:
+    """Hand *settings*, with *changes*, to all processes that are started from now on: see `shared.processes.handover`.
+
+    Only the values that are set: a process of a newer version has its own defaults.
+    """
+    values = {name: getattr(settings, name) for name in settings.set_fields}
+    handover.hand_over(values | changes)

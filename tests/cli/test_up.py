@@ -215,6 +215,20 @@ def test_port_0_means_any_free_port_and_a_key_of_the_settings_is_in_the_curl_lin
         assert "[DONE]" in shell(running.ready()).stdout
 
 
+def test_a_service_that_is_started_again_has_the_settings_of_the_others(
+    environment: dict[str, str], by_hand: dict[str, str], tmp_path: Path
+) -> None:
+    env_file = tmp_path / "its.env"
+    with up(environment | by_hand | {"FREEAICHAT_ENV_FILE": str(env_file)}, tmp_path) as running:
+        line = running.ready()
+        env_file.write_text("FREEAICHAT_API_KEY=for-the-next-start\n")
+
+        for pid in running.services():
+            os.kill(pid, signal.SIGKILL)
+
+        wait_until(lambda: "[DONE]" in shell(line).stdout, "the same requests are answered again")
+
+
 @pytest.mark.usefixtures("measured")
 def test_without_a_browser_and_a_way_to_get_one_the_command_is_printed(
     environment: dict[str, str], tmp_path: Path

@@ -14,7 +14,10 @@ from shared.settings import NAMES, PREFIX, Settings
 from shared.settings.reader import env_file, names_in_file
 
 # Read by the program or the Compose file, though they are no settings of a service.
-_OTHERS = ("FREEAICHAT_ENV_FILE", "FREEAICHAT_LIFELINE_FD", "FREEAICHAT_PROXIES", "FREEAICHAT_BALANCED_PORT")
+_OTHERS = (
+    *("FREEAICHAT_ENV_FILE", "FREEAICHAT_LIFELINE_FD", "FREEAICHAT_HANDOVER_FD"),
+    *("FREEAICHAT_PROXIES", "FREEAICHAT_BALANCED_PORT"),
+)
 
 
 def check_settings(settings: Settings) -> list[Check]:
