@@ -91,6 +91,33 @@ async def test_a_first_visit_is_made_by_the_process_that_waits_for_it(own_visits
     assert len(open_files) == 1
 
 
+async def test_the_driver_keeps_what_it_has_compiled(
+    own_visits: Visits, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    visitor = Visitor(own_visits.store, own_visits.workspace, VisitProcesses(), browser="")
+
+    visit = await visitor.visit(Site(own_visits.site.origin, own_visits.site.url), "command")
+
+    assert visit is not None
+    assert visit.outcome is Outcome.CAPTURED
+    kept = [file for file in (tmp_path / "freeaichat").rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in kept) > 100_000
+
+
+async def test_a_user_without_a_home_has_visits_too(own_visits: Visits, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> str:
+        raise RuntimeError("no home")
+
+    monkeypatch.setattr("platformdirs.user_cache_dir", fail)
+    visitor = Visitor(own_visits.store, own_visits.workspace, VisitProcesses(), browser="")
+
+    visit = await visitor.visit(Site(own_visits.site.origin, own_visits.site.url), "command")
+
+    assert visit is not None
+    assert visit.outcome is Outcome.CAPTURED
+
+
 @pytest.mark.parametrize("ending", ["killed", "stop"])
 async def test_when_the_waiting_process_ends_another_one_makes_the_visit(
     own_visits: Visits, ending: str, monkeypatch: pytest.MonkeyPatch
