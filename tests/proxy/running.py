@@ -35,6 +35,10 @@ from shared.store.sqlite.store import open_sqlite
 
 SESSION_ID = "11111111-2222-4333-8444-555555555555"
 NOW = 1_795_400_000.0
+ERROR_TYPES = {  # other statuses have OpenAI's general ones
+    403: {"permission_error"},
+    429: {"rate_limit_error", "insufficient_quota", "requests", "tokens"},
+}
 
 
 class VisitedSite(Protocol):
@@ -88,11 +92,17 @@ class RunningProxy:
 
 @dataclass
 class Answered:
-    """A complete response."""
+    """A complete response. An error's type must suit its status."""
 
     status: int
     body: Any
     headers: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        error = self.body.get("error") if isinstance(self.body, dict) else None
+        if self.status >= 400 and isinstance(error, dict):
+            by_status = "server_error" if self.status >= 500 else "invalid_request_error"
+            assert error["type"] in ERROR_TYPES.get(self.status, {by_status}), self.body
 
     @property
     def text(self) -> str:

@@ -1,12 +1,14 @@
 """When headers go out, what fills silences, and what happens when a client leaves."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, test_utils, web
+from aiohttp import ClientPayloadError, ClientResponse, ClientSession, test_utils, web
 
 import proxy.api.event_stream
 from proxy.api.chat_completions.reply import ChatReply
@@ -84,17 +86,12 @@ async def test_what_fills_silences_is_a_setting(
     assert raw.endswith("data: [DONE]\n\n")
 
 
-async def test_an_empty_event_does_not_end_the_body() -> None:
-    async def handler(request: web.Request) -> web.StreamResponse:
-        reply = ChatReply(ChatRequest(Ask("m", ()), {}), id="chatcmpl-1", created=1, model="m")
-        events = EventStream(request, reply, "off", {})
-        events.begin()
-        await events.ready()
-        assert events.write(b"")
-        events.write(b"data: more\n\n")
-        await events.close(b"data: [DONE]\n\n")
-        return events.response
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+
+@asynccontextmanager
+async def answered_by(handler: Handler) -> AsyncIterator[ClientResponse]:
+    """The response of a server that has only *handler*, whose body is still to come."""
     app = web.Application()
     app.router.add_get("/", handler)
     async with (
@@ -102,9 +99,47 @@ async def test_an_empty_event_does_not_end_the_body() -> None:
         ClientSession() as http,
         http.get(server.make_url("/")) as response,
     ):
+        yield response
+
+
+async def opened(request: web.Request) -> EventStream:
+    """An event stream whose headers are sent."""
+    reply = ChatReply(ChatRequest(Ask("m", ()), {}), id="chatcmpl-1", created=1, model="m")
+    events = EventStream(request, reply, "off", {})
+    await events.ready()
+    return events
+
+
+async def test_an_empty_event_does_not_end_the_body() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        events = await opened(request)
+        assert events.write(b"")
+        events.write(b"data: more\n\n")
+        await events.close(b"data: [DONE]\n\n")
+        return events.response
+
+    async with answered_by(handler) as response:
         body = await response.read()
 
     assert body.endswith(b"data: more\n\ndata: [DONE]\n\n")
+
+
+async def test_a_client_that_leaves_just_before_the_end_is_noticed() -> None:
+    noticed: list[bool] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        events = await opened(request)
+        assert request.transport is not None
+        request.transport.abort()
+        await events.close(b"data: [DONE]\n\n")
+        noticed.append(events.has_lost_client)
+        return events.response
+
+    async with answered_by(handler) as response:
+        with pytest.raises(ClientPayloadError):
+            await response.read()
+
+    assert noticed == [True]
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -6,12 +6,16 @@ from hypothesis import strategies as st
 from proxy.upstreams.breaker import FAILURES_TO_OPEN, FIRST_PAUSE, LONGEST_PAUSE, TRIAL_SECONDS, Breaker
 
 
-def open_breaker(now: float = 0.0) -> Breaker:
+def open_breaker() -> Breaker:
     breaker = Breaker()
+    fail_until_open(breaker, 0.0)
+    return breaker
+
+
+def fail_until_open(breaker: Breaker, now: float) -> None:
     for _ in range(FAILURES_TO_OPEN):
         assert allows(breaker, now)
         breaker.failed(now)
-    return breaker
 
 
 def allows(breaker: Breaker, now: float) -> bool:
@@ -49,7 +53,9 @@ def test_after_the_pause_one_trial_passes_and_its_success_closes_the_breaker() -
     assert breaker.admitted(FIRST_PAUSE), "this one is the trial"
     assert not breaker.admits(FIRST_PAUSE)
     assert breaker.wait(FIRST_PAUSE) > 0, "until it is known what became of the trial"
+    assert not breaker.is_well
     breaker.succeeded()
+    assert breaker.is_well
     assert breaker.admits(FIRST_PAUSE)
     assert not breaker.admitted(FIRST_PAUSE)
 
@@ -64,6 +70,9 @@ def test_failed_trials_make_the_pauses_longer_up_to_a_limit() -> None:
 
     assert pauses[:4] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE, 8 * FIRST_PAUSE]
     assert pauses[-1] == LONGEST_PAUSE
+    breaker.succeeded()
+    fail_until_open(breaker, now)
+    assert breaker.wait(now) == FIRST_PAUSE, "a success lets it forget them"
 
 
 def test_a_trial_that_shows_nothing_makes_room_for_the_next() -> None:

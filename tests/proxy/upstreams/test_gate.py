@@ -101,6 +101,17 @@ async def test_a_trial_that_shows_nothing_is_followed_by_another(
     assert gate.health(None, None, bots=0).problem is None
 
 
+async def test_while_a_trial_is_under_way_no_other_turn_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.0)
+    gate = Gate("site", 2)
+    await fails(gate, FAILURES_TO_OPEN)
+
+    async with gate.enter(BOT, "one"):
+        assert (await error_of(turn(gate, caller="two"))).code == "site_unavailable"
+        assert gate.rank(BOT) == 2
+    await turn(gate, caller="two")
+
+
 async def test_turns_queued_while_the_breaker_opens_fail_and_take_no_slot() -> None:
     gate = Gate("site", 1)
     await fails(gate, FAILURES_TO_OPEN - 1)
@@ -141,8 +152,11 @@ async def test_a_limit_or_a_fault_is_that_of_the_bot_alone(
     assert gate.rank(BOT) == 0
 
 
-async def test_an_answer_from_before_a_limit_does_not_lift_it() -> None:
+@pytest.mark.parametrize("earlier", [None, refusal(RefusalReason.RATE)], ids=["the first limit", "a second one"])
+async def test_an_answer_from_before_a_limit_does_not_lift_it(earlier: Refusal | None) -> None:
     gate = Gate("site", 2)
+    with suppress(Refusal):
+        await turn(gate, earlier)
     async with gate.enter(BOT, "one"):
         with suppress(Refusal):
             await turn(gate, refusal(RefusalReason.QUOTA))
@@ -150,16 +164,17 @@ async def test_an_answer_from_before_a_limit_does_not_lift_it() -> None:
     assert gate.rank(BOT) == 1
 
 
-async def test_a_minute_that_is_full_is_full_for_all_bots() -> None:
+@pytest.mark.parametrize(("seconds", "rests"), [(12.0, 12), (None, 60)])
+async def test_a_minute_that_is_full_is_full_for_all_bots(seconds: float | None, rests: int) -> None:
     gate = Gate("site", 1)
     full = refusal(RefusalReason.PACE)
-    full.retry_after = 12.0
+    full.retry_after = seconds
     with suppress(Refusal):
         await turn(gate, full)
 
     error = await error_of(turn(gate))
 
-    assert (error.status, error.code, error.retry_after) == (429, "rate_limit_exceeded", 12)
+    assert (error.status, error.code, error.retry_after) == (429, "rate_limit_exceeded", rests)
     assert (gate.rank(BOT), gate.rank(BOT + 1)) == (1, 1)
     assert gate.cooldown_until is not None
 

@@ -158,6 +158,20 @@ async def test_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (error.status, error.code) == (429, "rate_limit_exceeded")
 
 
+async def test_whoever_leaves_the_queue_no_longer_counts() -> None:
+    slots = Slots(1)
+    async with slot(slots, "x"):
+        waiting = [asyncio.create_task(hold_slot(slots, "y")) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert slots.demand == 3
+        waiting[0].cancel()
+        await asyncio.wait([waiting[0]])
+        assert (slots.demand, slots.queued) == (2, 1)
+    await waiting[1]
+
+    assert slots.demand == 0
+
+
 async def test_a_wait_that_times_out_gives_retry_after(
     site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -193,6 +193,7 @@ def test_step_1_refusals(status: int, body: bytes, kind: RefusalKind, expected: 
 
     assert refusal.kind is kind
     assert status_and_code(refusal)[0] == expected
+    assert ("text" if b'"message": "text"' in body else f"HTTP status {status}") in refusal.text
 
 
 @pytest.mark.parametrize(
