@@ -236,9 +236,8 @@ PICTURE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{ba
 async def test_no_usage_is_zero(proxy: RunningProxy, content: Any, more: dict[str, Any]) -> None:
     answer = await proxy.chat({"role": "user", "content": content}, **more)
 
-    assert answer.status == 200
     assert answer.body["usage"]["prompt_tokens"] > 0
-    assert answer.body["usage"]["completion_tokens"] > 0
+    assert answer.body["usage"]["completion_tokens"] == (estimate_tokens(answer.text) or 1)
 
 
 async def test_a_cut_answer_is_remembered_as_it_was_sent(proxy: RunningProxy, site: SimulatedSite) -> None:

@@ -9,6 +9,7 @@ import openai
 import pytest
 
 import proxy.api.event_stream as proxy_event_stream
+from proxy.chat.tokens import estimate_tokens
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.wire import WireResponse, exchange
 from tests.site import SimulatedSite
@@ -75,6 +76,7 @@ async def test_a_chat_tells_the_role_then_each_call_then_the_reason_then_the_usa
     assert texts[-1] == {}
     assert reasons(answer) == ["tool_calls"]
     assert answer.data[-1]["choices"] == []
+    assert answer.data[-1]["usage"]["prompt_tokens"] > estimate_tokens(json.dumps(WEATHER)), "the tools count"
     assert answer.data[-1]["usage"]["completion_tokens"] > 0
     assert answer.events[-1] == "data: [DONE]"
 

@@ -105,6 +105,9 @@ class FlakyStore:
             raise StoreUnavailable("gone fishing")
         return await self._store.acquire_slots(site, claim, limit=limit, at=at)
 
+    async def release_slots(self, site: str, holder: str) -> None:
+        await self._store.release_slots(site, holder)
+
 
 @pytest.fixture
 async def flaky_store(tmp_path: Path) -> AsyncIterator[FlakyStore]:
@@ -141,6 +144,34 @@ async def test_held_slots_survive_an_outage_of_the_store(flaky_store: FlakyStore
         await other.claim()
     assert 2 <= slots.allowed + other_slots.allowed <= MOST
     assert one.store_trouble is None
+
+
+async def test_slots_are_claimed_again_after_an_outage(
+    flaky_store: FlakyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.upstreams.shared_slots.ALONE_PAUSE", 0.01)
+    slots, one = shared(flaky_store)
+    await one.claim()
+    keeping = asyncio.create_task(one.keep())
+    for is_away in (True, False):
+        flaky_store.is_away = is_away
+        async with asyncio.timeout(5):
+            while (one.store_trouble is not None) != is_away:
+                await asyncio.sleep(0.005)
+    keeping.cancel()
+
+    assert slots.allowed == MOST
+
+
+async def test_a_proxy_that_leaves_returns_its_slots_at_once(flaky_store: FlakyStore) -> None:
+    (_, one), (other_slots, other) = shared(flaky_store), shared(flaky_store)
+    await one.claim()
+    await other.claim()
+    assert other_slots.allowed < MOST
+    await one.leave()
+    await other.claim()
+
+    assert other_slots.allowed == MOST
 
 
 @pytest.mark.parametrize(("taken", "allowed"), [(0, 0), (MOST, MOST // 2)])

@@ -95,8 +95,11 @@ async def test_requests_to_a_server_that_is_down_do_not_look_for_it_one_after_th
         server.listing = HttpError(500)
         async with running_proxy(site, tmp_path, servers=f"mine={server.base_url}") as proxy:
             codes = [(await proxy.chat("hi", model="mine/tiny")).code for _ in range(3)]
+            async with proxy.http.get(f"{proxy.url}/v1/models") as response:
+                listed = (await response.json())["data"]
 
     assert (codes, server.listed) == (["model_not_found"] * 3, 1)
+    assert "mine" not in {model["site"] for model in listed}, "no names of sites are guessed for it"
 
 
 async def test_a_server_that_is_gone_is_not_waited_for_where_another_has_the_model(
