@@ -64,6 +64,16 @@ async def test_an_endless_answer_does_not_fail_over(
     assert not site.model_calls
 
 
+async def test_an_answer_that_breaks_off_after_its_first_call_does_not_fail_over(
+    other_first: RunningProxy, site: SimulatedSite, other: ListUpstream
+) -> None:
+    pieces = ["```tool_calls\n", '{"name":"look","arguments":{}}\n', '{"name":"lo']
+    other.answers = [ListedAnswer(pieces, refusal(RefusalReason.UPSTREAM, delivered=True))]
+
+    assert (await other_first.chat("one", tools=[LOOK])).status == 502
+    assert not site.model_calls
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("end", ["fails", "hangs"])
 async def test_complete_calls_are_emitted_though_the_rest_fails(
