@@ -53,6 +53,13 @@ async def test_chat_requests_that_make_no_sense(proxy: RunningProxy, body: bytes
     assert (await post(proxy, CHAT, body, **{"Content-Type": "text/plain"}))[0] == 400
 
 
+@pytest.mark.parametrize("content", ["", " \n"])
+async def test_an_empty_message_is_named(proxy: RunningProxy, content: str) -> None:
+    answer = await proxy.chat(content)
+
+    assert (answer.status, answer.code, answer.body["error"]["param"]) == (400, "empty_message", "messages")
+
+
 async def test_a_body_over_the_limit_is_413_and_counted_as_refused(site: SimulatedSite, tmp_path: Path) -> None:
     async with running_proxy(site, tmp_path, max_body=1024) as proxy:
         status, answer = await post(proxy, CHAT, b" " * 2000)

@@ -83,4 +83,5 @@ async def test_a_last_turn_that_is_too_long_is_refused_and_a_long_history_is_not
     assert (await proxy.chat(*history(20), "[[say:ok]]")).text == "ok"
     assert (await proxy.chat("hi", called, {**result, "content": "found"}, "and?")).status == 200
     assert [(answer.status, answer.code) for answer in too_long] == [(400, "context_length_exceeded")] * 3
+    assert {answer.body["error"]["param"] for answer in too_long} == {"messages"}
     assert len(site.model_calls) == 2

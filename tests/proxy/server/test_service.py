@@ -152,6 +152,7 @@ async def test_a_bot_behind_a_consent_box_is_refused(site: SimulatedSite, tmp_pa
         answer = await proxy.chat("hi")
 
     assert (answer.status, answer.code) == (403, "consent_required")
+    assert f"`freeaichat harvest --headed --site {site.origin}`" in answer.body["error"]["message"]
     assert not site.model_calls
 
 
