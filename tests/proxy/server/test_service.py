@@ -145,7 +145,6 @@ async def test_a_bot_behind_a_consent_box_is_refused(site: SimulatedSite, tmp_pa
     async with running_proxy(site, tmp_path) as proxy:
         state = await proxy.store.site_state(site.origin)
         assert state is not None
-
         taken = await capture(site)
         bots = tuple(replace(bot, consent_required=True) for bot in taken.bots)
         await proxy.takes(replace(taken, bots=bots), base=state.current.generation)
