@@ -1,5 +1,6 @@
 """What all tests share: a guard against leaving this machine, and a free port."""
 
+import gc
 import os
 import signal
 import sys
@@ -62,6 +63,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if mark not in ("alone", "busy") or collection_path.suffix != ".py":
         return None
     return f"mark.{mark}" not in collection_path.read_text() or None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is collected lives to the end: the garbage collector looks at it once, and not again with each test."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
