@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from xml.etree import ElementTree
@@ -35,6 +35,7 @@ BESIDE_OTHERS = ("-m", "not alone and not busy", "-n", str(SIDE_BY_SIDE), *PROCE
 AGAIN = ("-m", "not alone and not busy", "--last-failed", "-n", "1", *PROCESSES)
 BUSY = ("-m", "busy", "-n", "2", *PROCESSES)
 ALONE = ("-m", "alone", "-n", "1", *PROCESSES)
+READ = ("--collect-only", "-qq", "-p", "no:cacheprovider")
 MOST_AGAIN = 8  # where more fail, it is not the machine
 STAGE_SECONDS = 1800  # twice what one takes; what has not ended by then hangs
 FAILED, NOTHING_SELECTED, HANGS = 1, 5, -signal.SIGKILL  # exit codes, the first two of pytest
@@ -43,7 +44,9 @@ TOLD = ("failed", "passed", "passed only alone", "skipped", "errors")  # in pyte
 
 def main() -> int:
     """Run the tests; the exit code is non-zero unless all passed and enough was covered."""
-    if not provide():
+    with compiling(Path(__file__).parent):
+        is_provided = provide()
+    if not is_provided:
         return 1
     become_subreaper()
     subprocess.run((*COVERAGE, "erase"), check=True)  # what a run that was killed left behind
@@ -54,11 +57,30 @@ def main() -> int:
     return tests or report.returncode
 
 
+@contextmanager
+def compiling(tests: Path) -> Iterator[None]:
+    """In a fresh clone, have one process compile the files of *tests* while the block runs.
+
+    Otherwise all processes that run them start by compiling them at once, each for itself.
+    """
+    if any(tests.rglob("*-pytest-*.pyc")):
+        yield
+        return
+    with subprocess.Popen(
+        (*PYTEST, *READ, tests), env=compiled_once(), stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+    ):
+        yield
+
+
+def compiled_once() -> dict[str, str]:
+    """The environment, in which what is compiled is kept: hundreds of programs would each compile everything anew."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def run_all(options: Sequence[str]) -> int:
     """Run what is selected in its stages, and close with one line for all of them, as pytest does for each."""
     # Development mode without its allocator, which looks for faults in C and takes a twentieth of the time.
-    environment = {**os.environ, "PYTHONDEVMODE": "1", "PYTHONMALLOC": "pymalloc"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of programs would each compile everything anew
+    environment = {**compiled_once(), "PYTHONDEVMODE": "1", "PYTHONMALLOC": "pymalloc"}
     begun = monotonic()
     beside, counts = run_tests((*MEASURED, *options, *BESIDE_OTHERS), environment)
     if may_be_disturbed(beside, faults := counts["failed"] + counts["errors"]):

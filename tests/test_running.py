@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.__main__ import FAILED, HANGS, MOST_AGAIN, closing_line, may_be_disturbed, outcome, run_all
+from tests.__main__ import FAILED, HANGS, MOST_AGAIN, closing_line, compiling, may_be_disturbed, outcome, run_all
 
 ROOT = Path(__file__).parents[1]
 NOTHING, INTERRUPTED = 5, 2
@@ -68,6 +68,24 @@ def test_what_is_marked_runs_after_all_others_and_what_they_disturbed_runs_again
     last = capfd.readouterr().out.splitlines()[-1]
     assert last.startswith("=")
     assert " 2 failed, 3 passed, 1 passed only alone, 1 skipped in " in last
+
+
+def test_a_fresh_clones_tests_are_compiled_before_they_run_and_only_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    file = tmp_path / "test_some.py"
+    compiled = tmp_path / "__pycache__" / f"test_some.{sys.implementation.cache_tag}-pytest-{pytest.__version__}.pyc"
+    file.write_text("def test_some():\n    assert 1\n")
+    with compiling(tmp_path):
+        pass
+    first = compiled.read_bytes()
+    file.write_text("def test_some_other():\n    assert 1\n")
+    with compiling(tmp_path):
+        pass
+
+    assert b"@py_assert" in first  # taken apart
+    assert compiled.read_bytes() == first
 
 
 @pytest.mark.parametrize(
