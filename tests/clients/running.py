@@ -24,7 +24,7 @@ NOTED = "Noted: `x < y` & 你好"
 DIALOGUE = (f"My name is Ada, 我叫小明. [[say:{NOTED}]]", "My number is 42. [[say:So it is.]]", "Who am I? [[recall]]")
 NEXT = "still here"
 
-CLIENT_SECONDS = 120.0
+CLIENT_SECONDS = 240.0
 DROP_SECONDS = 5.0
 AT_ONCE = os.cpu_count() or 2
 

@@ -38,7 +38,7 @@ CLIENTS = (  # the slowest come first
     Client("Vercel AI SDK, Responses", "ai_sdk.mjs", "AI_APICallError", "AI_APICallError"),
 )
 # The first test waits for all clients, several of which run at once and keep the machine busy.
-pytestmark = [pytest.mark.busy, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.busy, pytest.mark.timeout(600)]
 every_client = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: f"{client.row}-{client.script}")
 
 

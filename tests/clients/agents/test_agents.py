@@ -11,7 +11,7 @@ from tests.figures import figure
 
 SCENARIOS = [(library, name) for library in LIBRARIES for name in library.scenarios()]
 # The first test waits for all libraries, several of which run at once and keep the machine busy.
-pytestmark = [pytest.mark.busy, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.busy, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ CANARY = NODE_DIRECTORY / NODE_PACKAGES / "compatcanary" / "src" / "cli.js"
 STANDARD = Path(__file__).with_name("langchain_standard.py")
 # What of llm-comply does not apply: no bot shows its reasoning.
 NOT_OURS = {"anth-thinking-display", "chat-reasoning-summary", "reasoning-summary"}
-pytestmark = [pytest.mark.busy, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.busy, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
