@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared.cli.chat import MAX_MESSAGE_BYTES
+from tests.cli import forked
 from tests.cli.processes import clean_environment
 from tests.needs import FREEAICHAT
 from tests.proxy.running import running_proxy
@@ -39,18 +40,8 @@ def stored(tmp_path: Path) -> list[str]:
 
 
 async def chat(environment: dict[str, str], *args: str, stdin: str = "") -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        FREEAICHAT,
-        "chat",
-        *args,
-        env=environment,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(COMMAND_SECONDS):
-        output, errors = await process.communicate(stdin.encode())
-    return process.returncode or 0, output.decode(), errors.decode()
+    ended = await asyncio.to_thread(forked.run, "chat", *args, environment=environment, stdin=stdin)
+    return ended.returncode, ended.stdout, ended.stderr
 
 
 async def test_the_last_conversation_goes_on_and_is_kept_privately(environment: dict[str, str], tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared.store.redis.schema import VERSION
+from tests.cli import forked
 from tests.cli.processes import clean_environment
 from tests.needs import FREEAICHAT
 from tests.proxy.running import RunningProxy, running_proxy
@@ -19,8 +20,6 @@ from tests.redis_server import RedisServer
 from tests.site import SimulatedSite
 
 pytestmark = pytest.mark.usefixtures("measured")
-
-COMMAND_SECONDS = 30.0
 
 
 @dataclass
@@ -40,18 +39,8 @@ class CommandLine:
         self._cwd = cwd
 
     async def __call__(self, *args: str) -> CommandResult:
-        process = await asyncio.create_subprocess_exec(
-            FREEAICHAT,
-            *args,
-            env=self.environment,
-            cwd=self._cwd,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        async with asyncio.timeout(COMMAND_SECONDS):
-            output, errors = await process.communicate()
-        return CommandResult(process.returncode or 0, output.decode(), errors.decode())
+        ended = await asyncio.to_thread(forked.run, *args, environment=self.environment, cwd=self._cwd)
+        return CommandResult(ended.returncode, ended.stdout, ended.stderr)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from shared.cli.doctor.verdict import verdict
 from shared.models import Outcome, Visit
 from shared.secrets import ensure_master_key, private_dir
 from shared.store import open_store
+from tests.cli import forked
 from tests.cli.processes import clean_environment
 from tests.needs import FREEAICHAT
 from tests.shared.samples import capture, credentials
@@ -62,8 +63,7 @@ CAPTURED = ("cookie-of-a-visit-0007", "nonce-of-a-visit-0008", "session-of-a-vis
 
 
 def doctor(bundle: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    command = [FREEAICHAT, "doctor", "--bundle", str(bundle)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return forked.run("doctor", "--bundle", bundle, environment=environment)
 
 
 async def fill(data: Path, site: str) -> list[str]:
@@ -124,13 +124,7 @@ def test_what_cannot_be_read_keeps_no_check_and_no_bundle_from_being_made(
     for unreadable in ("master.key", "freeaichat.db.secret"):
         (tmp_path / "data" / unreadable).mkdir(parents=True)
     environment = clean_environment(tmp_path / directory, f"http://127.0.0.1:{free_port}/", free_port)
-    result = subprocess.run(
-        [FREEAICHAT, "doctor", "--json", "--bundle", tmp_path / "b.zip"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = forked.run("doctor", "--json", "--bundle", tmp_path / "b.zip", environment=environment)
     found = {check["name"]: check for check in json.loads(result.stdout)}
 
     assert result.returncode == 1

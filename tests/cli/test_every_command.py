@@ -16,6 +16,7 @@ import pytest
 
 from shared.cli import main
 from shared.cli.app import freeaichat
+from tests.cli import forked
 from tests.cli.processes import clean_environment
 from tests.figures import figure
 from tests.needs import FREEAICHAT
@@ -127,12 +128,7 @@ def shown_in_a_terminal(args: list[str], environment: dict[str, str], cwd: Path)
 def test_in_a_pipe_text_is_plain_and_json_is_one_document_and_a_terminal_shows_the_same(
     args: list[str], environment: dict[str, str], tmp_path: Path
 ) -> None:
-    plain, as_json = (
-        subprocess.run(
-            [FREEAICHAT, *args, *more], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        for more in ((), ("--json",))
-    )
+    plain, as_json = (forked.run(*args, *more, environment=environment, cwd=tmp_path) for more in ((), ("--json",)))
     code, shown = shown_in_a_terminal(args, environment, tmp_path)
 
     assert plain.stdout + plain.stderr
@@ -146,7 +142,7 @@ def test_in_a_pipe_text_is_plain_and_json_is_one_document_and_a_terminal_shows_t
 
 def test_doctor_shows_how_far_it_is_in_a_terminal_alone(environment: dict[str, str], tmp_path: Path) -> None:
     _, shown = shown_in_a_terminal(["doctor"], environment, tmp_path)
-    plain = subprocess.run([FREEAICHAT, "doctor"], env=environment, capture_output=True, text=True, check=False)
+    plain = forked.run("doctor", environment=environment)
 
     assert re.search(r"\[#+\.+\] \d+ of \d+", shown)
     for line in shown.split("\n"):

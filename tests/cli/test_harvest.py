@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from shared.cli.harvest import report_lines
+from tests.cli import forked
 from tests.cli.processes import clean_environment, running, wait_until
 from tests.needs import FREEAICHAT
 from tests.site.process import RunningSite, running_site
@@ -33,9 +34,7 @@ def environment(site: RunningSite, tmp_path: Path, free_port: int) -> dict[str, 
 
 
 def harvest(environment: dict[str, str], *options: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [FREEAICHAT, "harvest", *options], env=environment, capture_output=True, text=True, timeout=90, check=False
-    )
+    return forked.run("harvest", *options, environment=environment, seconds=90)
 
 
 def test_a_visit_is_reported_in_words_and_as_json_without_secrets(

@@ -14,8 +14,8 @@ from threading import Thread
 import pytest
 
 from shared.cli.install import MANAGERS, root_prefix
+from tests.cli import forked
 from tests.cli.processes import program
-from tests.needs import FREEAICHAT
 
 APT = next(manager for manager in MANAGERS if manager.program == "apt-get")
 APT_INSTALL = "install -y --no-install-recommends"
@@ -52,8 +52,7 @@ class Machine:
         program(self.bin / "chromium", "exit 0")
 
     def install(self, *options: str) -> "subprocess.CompletedProcess[str]":
-        command = [FREEAICHAT, "browser", "install", *options]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=150, check=False)
+        return forked.run("browser", "install", *options, environment=self.environment, seconds=150)
 
     @property
     def called(self) -> list[str]:

@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from shared.store import open_store
+from tests.cli import forked
 from tests.figures import figure
-from tests.needs import FREEAICHAT
 from tests.proxy.serving import environment
 from tests.security.hostile_site import EVENTS_HEAD, OPENING, STEP_1, STEP_2, hostile_site, json_answer, sends
 from tests.security.watched import watched_proxy
@@ -94,15 +94,9 @@ class Product:
 
     async def command(self, *arguments: str) -> None:
         """Run `freeaichat` and keep what it printed."""
-        process = await asyncio.create_subprocess_exec(
-            *(FREEAICHAT, *arguments),
-            env=self.environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await asyncio.wait_for(process.communicate(), 60)
-        assert output, arguments
-        self.seen.add(f"freeaichat {' '.join(arguments)}", output.decode())
+        ended = await asyncio.to_thread(forked.run, *arguments, environment=self.environment)
+        assert ended.stdout or ended.stderr, arguments
+        self.seen.add(f"freeaichat {' '.join(arguments)}", ended.stdout + ended.stderr)
 
 
 @asynccontextmanager
