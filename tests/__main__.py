@@ -1,10 +1,10 @@
 """`python -m tests [pytest options]`: get what the tests need, run them all, and measure what they cover.
 
 Files of tests run side by side, one in each of a few processes, and what they cover is measured. Then come those that
-are marked `busy`, two files at a time: whole programs of others that use the product, which keep the machine busy
-themselves. Last, in one process, comes what is marked `alone`, because it measures time or memory. A few that failed
-beside others run once more alone, so that a busy machine's delay is told from a fault; those that pass only then are
-counted apart.
+are marked `busy`, two files at a time: whole programs that run for long, most of them others that use the product,
+which keep the machine busy themselves. Last, in one process, comes what is marked `alone`, because it measures time or
+memory. A few that failed beside others run once more alone, so that a busy machine's delay is told from a fault; those
+that pass only then are counted apart.
 """
 
 import os

@@ -108,6 +108,16 @@ def measured() -> None:
 
 
 @pytest.fixture
+def unmeasured() -> Iterator[None]:
+    """What this process covers is not measured meanwhile: for tests that run the same lines thousands of times, which
+    would take three times as long."""
+    measuring = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(measuring)
+
+
+@pytest.fixture
 def as_users_run_it(programs: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Child processes run without coverage and warnings, so that their memory and speed can be measured."""
     for name in ("COVERAGE_PROCESS_CONFIG", "PYTHONWARNINGS", "PYTHONMALLOC"):

@@ -103,7 +103,7 @@ def format_counts(counts: Counter[str]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none"
 
 
-@pytest.mark.alone
+@pytest.mark.busy
 @pytest.mark.timeout(SECONDS + 120)
 @pytest.mark.usefixtures("as_users_run_it")
 async def test_under_faults_no_answer_is_lost_and_no_resource_leaks(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def assert_pauses(visits: list[Visit]) -> None:
         assert later.started_at - (earlier.started_at + earlier.seconds) > pause - 0.05, (earlier, later)
 
 
-@pytest.mark.alone
+@pytest.mark.busy
 async def test_faults_that_come_and_go_are_recorded_and_recovered_from_and_leave_nothing(
     installation: Installation, site: SimulatedSite, tmp_path: Path
 ) -> None:

@@ -105,6 +105,7 @@ def test_data_may_be_longer_than_texts(monkeypatch: pytest.MonkeyPatch, text: by
             loads(broken)
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_as_many_tokens_are_read_as_may_be_embedded() -> None:
     texts = [[number % 100_000 for number in range(300)]] * 1000
 

@@ -188,6 +188,7 @@ def test_an_event_that_never_ends_is_refused() -> None:
         pytest.param(b": " * (MIB // 3) + b"\nid\n", b"", id="between fields"),
     ],
 )
+@pytest.mark.usefixtures("unmeasured")
 def test_comments_of_any_length_cost_no_more_memory_than_an_event(comment: bytes, line_end: bytes) -> None:
     decoder = EventDecoder()
     decoder.feed(b"data: first\n")

@@ -121,6 +121,7 @@ ANSWERS = [sample.answer for sample in CALLS] + TEXTS
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.usefixtures("unmeasured")
 def test_any_size_of_pieces_gives_the_same(answer: str) -> None:
     whole = read([answer])
 
@@ -129,6 +130,7 @@ def test_any_size_of_pieces_gives_the_same(answer: str) -> None:
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.usefixtures("unmeasured")
 def test_every_cut_gives_the_same(answer: str) -> None:
     whole = read([answer])
 
@@ -150,6 +152,7 @@ def test_any_cut_of_two_answers_in_one_gives_the_same(
 
 
 @pytest.mark.parametrize("sample", CALLS, ids=lambda sample: sample.label)
+@pytest.mark.usefixtures("unmeasured")
 def test_a_call_that_is_cut_off_is_never_given_and_never_shown(sample: Sample) -> None:
     whole = read([sample.answer])
 

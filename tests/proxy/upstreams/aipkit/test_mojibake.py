@@ -228,6 +228,7 @@ def test_ordinary_unicode_text_stays_as_it_is(text: str, prior: bool | None) -> 
 
 
 @given(st.lists(seeded), st.sampled_from(PRIORS))
+@pytest.mark.usefixtures("unmeasured")
 def test_the_buffer_is_bounded(pieces: list[str], prior: bool | None) -> None:
     filter_ = Repair(prior)
     fed = given_out = 0
