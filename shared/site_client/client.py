@@ -3,7 +3,9 @@
 Cookies go out exactly as they were captured, redirects are not followed, and every body that is read whole is bounded.
 """
 
+import asyncio
 from collections.abc import AsyncIterable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,7 @@ from shared.site_client.proxies import InvalidProxy
 MAX_REPLY_BYTES = 1024 * 1024  # the answer to a POST is short JSON or an error page
 MAX_PAGE_BYTES = 4 * 1024 * 1024  # a GET brings a page, or all models of a server: up to 2 kB each
 CONNECT_SECONDS = 15.0
+ERROR_SECONDS = 5.0  # for the body of an error
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}  # a compressed stream would arrive in lumps
 USER_AGENT = f"freeaichat-2api/{__version__}"  # for credentials that were typed in without a User-Agent
 
@@ -143,6 +146,18 @@ async def read_bounded(chunks: AsyncIterable[bytes], max_bytes: int = MAX_REPLY_
         if len(content) >= max_bytes:
             break
     return bytes(content[:max_bytes])
+
+
+async def read_error(body: AsyncIterable[bytes]) -> bytes:
+    """What comes of *body* in `ERROR_SECONDS`, cut at `MAX_REPLY_BYTES` bytes; it may break off or never end."""
+    content = bytearray()
+    with suppress(SiteUnreachable, TimeoutError):
+        async with asyncio.timeout(ERROR_SECONDS):
+            async for chunk in body:
+                content += chunk
+                if len(content) >= MAX_REPLY_BYTES:
+                    break
+    return bytes(content[:MAX_REPLY_BYTES])
 
 
 def _content_type(head: Head) -> str:

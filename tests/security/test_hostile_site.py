@@ -135,6 +135,8 @@ WRONG_STEP_2 = {
     "a broken chunk after text": sends(EVENTS_HEAD + CHUNKED + chunk(delta("begun")) + b"zz\r\n"),
     "a chunked body that ends early": sends(EVENTS_HEAD + b"Transfer-Encoding: chunked\r\n\r\nffff\r\ndata"),
     "another content type": sends(response(DONE, b"Content-Type: text/html")),
+    "a page that never ends": drips(b"HTTP/1.1 503 Busy\r\nContent-Type: text/html\r\n\r\n", b"<p>", 0.05),
+    "a page that breaks off": resets(b"HTTP/1.1 503 Busy\r\nContent-Type: text/html\r\nContent-Length: 100\r\n\r\n<"),
     "a compressed body": sends(EVENTS_HEAD + b"Content-Encoding: gzip\r\n\r\n", b"\x1f\x8b\x08" + b"\0" * 5000),
     "informational answers without end": drips(b"", INTERIM, 0.001),
     "many informational answers at once": sends(INTERIM * 2000, response(b"")),
@@ -164,6 +166,7 @@ async def test_wrong_event_streams(
     proxy_of: RunningProxy, hostile: HostileSite, name: str, stream: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.site_client.client.CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr("shared.site_client.client.ERROR_SECONDS", 0.5)
     hostile.acts[STEP_2] = WRONG_STEP_2[name]
 
     await fails_and_recovers(proxy_of, hostile, stream=stream)

@@ -53,9 +53,10 @@ async def admin_ajax(site: "SimulatedSite", request: web.BaseRequest) -> web.Str
 def _intercepted(site: "SimulatedSite", request: web.BaseRequest, action: str, form: Fields) -> web.Response | None:
     """The response of a server in front of WordPress, if any."""
     behaviour = site.behaviour
-    if behaviour.challenge_ajax:
+    is_in_front = behaviour.front_action in {"", action}
+    if behaviour.challenge_ajax and is_in_front:
         return challenge(request, behaviour.challenge_kind)
-    if behaviour.ajax_leads_to:
+    if behaviour.ajax_leads_to and is_in_front:
         return web.Response(status=301, headers={"Location": behaviour.ajax_leads_to})
     if any(word in form.get("message", "") for word in behaviour.firewall_words):
         if behaviour.firewall_kind:

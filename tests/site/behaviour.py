@@ -92,6 +92,7 @@ class Behaviour:
     ajax_status_action: str = ""  # ... only for this action
     ajax_status_times: int = -1  # ... only so many times; -1: always
     ajax_leads_to: str = ""  # admin-ajax leads to this address, as where a site has moved
+    front_action: str = ""  # the check and that address stand before this action alone
     has_plugin: bool = True  # False: its actions are not there (400, `0`)
     ajax_delay: float = 0.0
     compresses: bool = False  # all its answers, whatever was asked for

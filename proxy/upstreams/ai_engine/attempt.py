@@ -16,7 +16,7 @@ from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
 from shared.models import Bot, Credentials
 from shared.plugins.ai_engine.routes import NONCE_HEADER, is_nonce
 from shared.plugins.lenient_json import read_object, text_at
-from shared.site_client.client import SiteClient, guest_headers, read_bounded
+from shared.site_client.client import SiteClient, guest_headers, read_error
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
 UPLOAD_SECONDS = 60.0
@@ -83,7 +83,7 @@ class Attempt:
             nonce = reply.headers.get(NONCE_HEADER, "")
             self._nonce = nonce if is_nonce(nonce) else ""
             if reply.status != 200:
-                raise from_answer(reply.status, reply.headers, await read_bounded(reply.body))
+                raise from_answer(reply.status, reply.headers, await read_error(reply.body))
             while await reply.body.consume(self._take) and not self.reader.finished:
                 await self._sink.ready()
         self._decoder.end()

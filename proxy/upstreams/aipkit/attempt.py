@@ -13,6 +13,7 @@ from proxy.upstreams.aipkit.mojibake import Repair
 from proxy.upstreams.aipkit.reader import ReplyReader
 from proxy.upstreams.aipkit.refusals import may_mean_lost
 from proxy.upstreams.aipkit.requests import (
+    EVENT_STREAM,
     SiteTurn,
     message_fields,
     multipart,
@@ -24,7 +25,7 @@ from proxy.upstreams.aipkit.requests import (
 from proxy.upstreams.event_decoder import EventDecoder, EventTooLarge
 from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
 from shared.models import Credentials
-from shared.site_client.client import SiteClient, guest_headers
+from shared.site_client.client import SiteClient, guest_headers, read_error
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
 STEP_1_SECONDS = 60.0
@@ -107,7 +108,8 @@ class Attempt:
         url = stream_url(credentials.ajax_url, self._turn, credentials.nonce, cache_key)
         try:
             async with self._client.stream(url, guest_headers(credentials), idle_timeout=idle_timeout) as reply:
-                read_stream_head(reply.status, reply.content_type, reply.headers)
+                page = b"" if reply.content_type == EVENT_STREAM else await read_error(reply.body)
+                read_stream_head(reply.status, reply.content_type, reply.headers, page)
                 body, is_repeat, date = reply.body, reply.is_repeat, reply.headers.get("Date", "")
                 del reply, url  # what is named here lives as long as the answer
                 while await body.consume(self._take) and not self._reader.finished:

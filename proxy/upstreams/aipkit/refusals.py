@@ -122,7 +122,7 @@ def from_stream_error(text: str, *, quota: bool, started: bool, check: bool = Fa
     """What an `error` event means, with its text, whether it held a `quota_notice`, whether `message_start` came before
     it, and whether it asked for the *check* that some sites let their visitors pass in the page (`ts_required`)."""
     if check:
-        return SiteRefusal(RefusalKind.CHALLENGE, text, logged=started)
+        return SiteRefusal(RefusalKind.CHALLENGE, text, logged=started, holds_message=False)
     if quota:
         return SiteRefusal(RefusalKind.QUOTA, text, logged=started)
     if started:

@@ -15,6 +15,7 @@ from proxy.upstreams.site.texts import PHP_BLANKS, look_at
 from shared.plugins import bot_checks
 from shared.plugins.lenient_json import as_utf8, bare, read_object, text_at
 
+EVENT_STREAM = "text/event-stream"
 _BARE = frozenset({b"", b"0", b"-1"})  # the whole answers of WordPress where an action or a nonce is not taken
 # A body that PHP or the database may have found too large, which they tell no better than by what they then lack: the
 # smallest of their usual limits (PROTOCOL 4).
@@ -116,7 +117,8 @@ def stream_url(ajax_url: str, turn: SiteTurn, nonce: str, cache_key: str) -> str
 
 def read_cache_key(status: int, headers: Mapping[str, str], body: bytes, *, sent: int = 0) -> str:
     """The one-use key that step 1 hands out. Raises `SiteRefusal`. *sent*: bytes of its request's body."""
-    _refuse_challenge(headers)
+    if bot_checks.by_headers(headers):
+        raise _challenge()
     data = read_object(body).get("data")
     if not isinstance(data, dict):
         data = {}
@@ -139,24 +141,22 @@ def read_cache_key(status: int, headers: Mapping[str, str], body: bytes, *, sent
     raise from_step_1(status, code, text, retry_after=read_retry_after(headers), by_plugin=by_plugin)
 
 
-def read_stream_head(status: int, content_type: str, headers: Mapping[str, str]) -> None:
-    """Raise `SiteRefusal` unless an event stream follows."""
-    _refuse_challenge(headers)
+def read_stream_head(status: int, content_type: str, headers: Mapping[str, str], page: bytes = b"") -> None:
+    """Raise `SiteRefusal` unless an event stream follows. *page*: the body, where its type is another."""
+    if bot_checks.by_headers(headers) or (page and bot_checks.by_page(status, page)):
+        raise _challenge(holds_message=False)
     codings = headers.get("Content-Encoding", "").lower().replace(",", " ").split()  # none was asked for
-    if status == 200 and content_type == "text/event-stream" and _CODINGS.isdisjoint(codings):
+    if status == 200 and content_type == EVENT_STREAM and _CODINGS.isdisjoint(codings):
         return
     text = described(status, headers, "an event stream")
+    if leads_elsewhere(status, headers):
+        raise SiteRefusal(RefusalKind.MOVED, text, logged=False, by_plugin=False)
     raise from_step_2(status, text, retry_after=read_retry_after(headers))
 
 
-def _refuse_challenge(headers: Mapping[str, str]) -> None:
-    """Raise `SiteRefusal` where the answer is a check for bots instead of the site's own."""
-    if bot_checks.by_headers(headers):
-        raise _challenge()
-
-
-def _challenge() -> SiteRefusal:
-    return SiteRefusal(RefusalKind.CHALLENGE, "a check page came instead of an answer", logged=False, by_plugin=False)
+def _challenge(*, holds_message: bool = True) -> SiteRefusal:
+    text = "a check page came instead of an answer"
+    return SiteRefusal(RefusalKind.CHALLENGE, text, logged=False, by_plugin=False, holds_message=holds_message)
 
 
 def until_next_minute(date: str, now: float) -> float:

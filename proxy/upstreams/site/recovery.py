@@ -50,7 +50,7 @@ class Recovery:
         """Newer credentials, without a visit; None where one may help."""
         kind = refusal.kind
         # A check may be how a firewall answers what one message says, where others and a question for a nonce pass.
-        is_check = kind is RefusalKind.CHALLENGE and (refusal.by_plugin or not self._keeper.has_worked(used))
+        is_check = kind is RefusalKind.CHALLENGE and (not refusal.holds_message or not self._keeper.has_worked(used))
         if is_check or kind is RefusalKind.MOVED:
             return None
         # A firewall that lets other requests pass with the same cookie minds what the message says.

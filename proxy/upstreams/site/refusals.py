@@ -102,11 +102,19 @@ class SiteRefusal(Exception):
     """The site refused or failed a turn.
 
     *logged* tells whether the site may have put the user's message into its own history by then; *by_plugin*, whether
-    the chat plugin itself spoke, or else a server in front of it.
+    the chat plugin itself spoke, or else a server in front of it; *holds_message*, whether the refused request held
+    the user's message, which may be why.
     """
 
     def __init__(
-        self, kind: RefusalKind, text: str, *, logged: bool, retry_after: float | None = None, by_plugin: bool = True
+        self,
+        kind: RefusalKind,
+        text: str,
+        *,
+        logged: bool,
+        retry_after: float | None = None,
+        by_plugin: bool = True,
+        holds_message: bool = True,
     ) -> None:
         super().__init__(text)
         self.kind = kind
@@ -114,6 +122,7 @@ class SiteRefusal(Exception):
         self.logged = logged
         self.retry_after = retry_after
         self.by_plugin = by_plugin
+        self.holds_message = holds_message
         self.site = ""
 
     @property

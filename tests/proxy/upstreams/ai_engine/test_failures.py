@@ -81,6 +81,18 @@ async def test_an_answer_is_whole_at_its_end_though_the_connection_stays_open(en
     assert sink.text_so_far == "all"
 
 
+async def test_an_error_that_never_ends_is_read_for_a_moment(
+    engine: SimulatedAiEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.site_client.client.ERROR_SECONDS", 0.1)
+    posted = SplitReply([b"<title>One moment, please...</title>"], ends=False)
+    posted.kind, posted.status = "text/html", 503
+
+    with pytest.raises(SiteRefusal) as exc_info:
+        await read(engine, posted, TextSink(1))
+    assert exc_info.value.kind is RefusalKind.CHALLENGE
+
+
 @pytest.mark.parametrize("kind", ["text/html", "text/plain", ""])
 @pytest.mark.parametrize(
     "whole", [b'data: {"type":"end","data":"{\\"reply\\":\\"all\\"}"}\n\n', b'{"success":true,"reply":"all"}']

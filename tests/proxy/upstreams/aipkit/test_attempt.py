@@ -51,7 +51,7 @@ class SplitReply(SiteClient):
     """
 
     def __init__(self, pieces: Sequence[bytes | None], *, error: Exception | None = None, ends: bool = True) -> None:
-        self.kind = "text/event-stream"
+        self.kind, self.status = "text/event-stream", 200
         self._pieces = pieces
         self._error = error
         self._ends = ends
@@ -67,7 +67,7 @@ class SplitReply(SiteClient):
     async def _ask(self) -> tuple[Head, Body, Connection]:
         body = Body(lambda: None, lambda: None)
         self.giving = asyncio.create_task(self._give(body))
-        return Head(200, {"content-type": self.kind}, True), body, Connection()
+        return Head(self.status, {"content-type": self.kind}, True), body, Connection()
 
     async def _give(self, body: Body) -> None:
         for piece in self._pieces:

@@ -16,7 +16,11 @@ ELSEWHERE = "https://new.example/wp-admin/admin-ajax.php"
 
 @pytest.mark.parametrize(
     ("switches", "expected"),
-    [({"ajax_leads_to": ELSEWHERE}, f"it leads to {ELSEWHERE}"), ({"has_plugin": False}, "meets no chat plugin")],
+    [
+        ({"ajax_leads_to": ELSEWHERE}, f"it leads to {ELSEWHERE}"),
+        ({"ajax_leads_to": ELSEWHERE, "front_action": "aipkit_frontend_chat_stream"}, f"it leads to {ELSEWHERE}"),
+        ({"has_plugin": False}, "meets no chat plugin"),
+    ],
 )
 @pytest.mark.parametrize("plugin", [AIPKIT, AI_ENGINE])
 async def test_a_site_whose_chat_has_moved_is_visited_and_asked_where_it_is_now(
@@ -24,8 +28,9 @@ async def test_a_site_whose_chat_has_moved_is_visited_and_asked_where_it_is_now(
 ) -> None:
     site.behaviour.update(switches)
     turn = asyncio.create_task(proxy.chat("hi"))
-    while (ask := await proxy.store.pending_ask(site.origin)) is None:
-        await asyncio.sleep(0.02)
+    async with asyncio.timeout(5):
+        while (ask := await proxy.store.pending_ask(site.origin)) is None:
+            await asyncio.sleep(0.02)
     site.behaviour.update({"ajax_leads_to": "", "has_plugin": True})
     found = await capture(site)
     moved = replace(found.credentials, plugin=plugin)

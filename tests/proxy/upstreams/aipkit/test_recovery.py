@@ -11,7 +11,7 @@ import pytest
 import proxy.upstreams.site.credentials
 from shared.models import Credentials
 from tests.proxy.running import RunningProxy, capture, running_proxy
-from tests.proxy.upstreams.aipkit.test_renewal import STEP_1, count
+from tests.proxy.upstreams.aipkit.test_renewal import STEP_1, STEP_2, count
 from tests.site import SimulatedSite
 
 
@@ -150,6 +150,21 @@ async def test_a_challenge_before_admin_ajax_is_named(
     ask = await proxy.store.pending_ask(site.origin)
     assert ask is not None
     assert "check page" in ask.reason
+
+
+@pytest.mark.parametrize("has_worked", [False, True])
+@pytest.mark.parametrize("kind", ["challenge", "aws_waf", "anubis", "vercel", "imunify"])
+async def test_a_challenge_before_the_answer_alone_is_not_about_the_message(
+    proxy: RunningProxy, site: SimulatedSite, short_waits: None, kind: str, has_worked: bool
+) -> None:
+    if has_worked:
+        assert (await proxy.chat("hi")).status == 200
+    site.behaviour.update({"challenge_ajax": True, "challenge_kind": kind, "front_action": STEP_2})
+
+    answer = await proxy.chat("hi")
+
+    assert (answer.status, answer.code) == (503, "challenge")
+    assert await proxy.store.pending_ask(site.origin) is not None
 
 
 async def test_credentials_that_answered_are_remembered_as_good_once(
