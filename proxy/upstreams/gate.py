@@ -91,15 +91,15 @@ class Gate:
     def health(
         self, kind: str | None, trouble: str | None, *, bots: int, credentials: Credentials | None = None
     ) -> Health:
-        """The upstream's health now. *trouble*: what else is wrong with it than an open circuit breaker."""
-        breaker = self.breaker.state(monotonic())
-        if breaker == "open":
+        """The upstream's health now. *trouble*: what else is wrong with it than that no turn may pass."""
+        now = monotonic()
+        if not self.breaker.admits(now):
             trouble = trouble or "the site failed again and again and is left alone for a moment"
         return Health(
             name=self.site,
             kind=kind,
             problem=trouble,
-            breaker=breaker,
+            breaker=self.breaker.state(now),
             cooldown_until=self.cooldown_until,
             open_streams=self.slots.open,
             queued=self.slots.queued,

@@ -194,6 +194,25 @@ async def test_a_site_with_an_open_breaker_is_reported(proxy: RunningProxy, site
     assert "left alone" in (proxy.app[UPSTREAMS][0].health().problem or "")
 
 
+@pytest.mark.usefixtures("short_pauses")
+async def test_a_site_is_not_ready_for_others_while_its_trial_is_under_way(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    await break_down(proxy, site, "fails")
+    await until(proxy, "half_open")
+    assert (await health(proxy))[0] == 200
+    site.behaviour.first_delta_delay = 1.0
+    trial = asyncio.create_task(proxy.chat("hi"))
+    async with asyncio.timeout(5):
+        while not site.requests:
+            await asyncio.sleep(0.01)
+
+    assert (await health(proxy))[0] == 503
+    assert (await proxy.chat("hi")).code == "site_unavailable"
+    assert (await trial).status == 200
+    assert (await health(proxy))[0] == 200
+
+
 async def test_a_site_whose_credentials_are_refused_is_asked_last(
     proxy: RunningProxy, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
