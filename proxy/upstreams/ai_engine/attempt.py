@@ -15,6 +15,7 @@ from proxy.upstreams.event_decoder import EventTooLarge
 from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
 from shared.models import Bot, Credentials
 from shared.plugins.ai_engine.routes import NONCE_HEADER, is_nonce
+from shared.plugins.ai_engine.session import session_request
 from shared.plugins.lenient_json import read_object, text_at
 from shared.site_client.client import SiteClient, guest_headers, read_error
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
@@ -56,17 +57,23 @@ class Attempt:
         """The current nonce, if the answer holds one."""
         return self.reader.new_nonce or self._nonce
 
-    async def run(self, idle_timeout: float) -> None:
+    async def run(self, idle_timeout: float, patience: float | None = None) -> None:
         """Send the turn and give its text to the sink. Raises `SiteRefusal`, and what the sink raises.
 
-        *idle_timeout*: the longest silence, in seconds; that before the first text is the model's.
+        *idle_timeout*: the longest silence; that before the first text is the model's. *patience*, where that is
+        short: how long the site may take to start a session, which shows that it answers at all. In seconds.
         """
-        silent = f"no sign of it for {idle_timeout:g} s"
+        longest = patience or idle_timeout
         try:
+            if patience:
+                request = session_request(self._credentials.ajax_url)
+                await self._client.ask(self._credentials, request, timeout=patience)
+                longest = idle_timeout
             for image in self._planned.images[len(self._files) :]:
                 self._files.append(await self._upload(image))
             await self._submit(idle_timeout)
         except SiteTimeout as error:
+            silent = f"no sign of it for {longest:g} s"
             raise SiteRefusal(RefusalKind.TIMEOUT, silent, logged=False, by_plugin=False) from error
         except SiteUnreachable as error:
             kind = RefusalKind.TRUNCATED if self.reader.has_text else RefusalKind.UNREACHABLE

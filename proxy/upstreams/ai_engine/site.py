@@ -16,7 +16,7 @@ from proxy.chat.upstream import AnswerSink, End, Refusal, RetryBudget, UpstreamC
 from proxy.upstreams.ai_engine.attempt import Attempt
 from proxy.upstreams.ai_engine.planning import PlannedTurn, plan_turn
 from proxy.upstreams.gate import Permit
-from proxy.upstreams.site.plugin_site import PluginClient
+from proxy.upstreams.site.plugin_site import TRIAL_SECONDS, PluginClient
 from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal, to_refusal
 from shared.models import Bot
 
@@ -58,7 +58,8 @@ class AiEngineSite(PluginClient):
             begun = partial(self._begun, permit, used)
             attempt = Attempt(self._client, used, planned, bot, files=files, sink=sink, begun=begun)
             try:
-                await attempt.run(self._limits.idle_timeout)
+                is_short = permit.is_trial and budget.has_alternative
+                await attempt.run(self._limits.idle_timeout, TRIAL_SECONDS if is_short else None)
             except SiteRefusal as refusal:
                 refusal.attribute(used)
                 if refusal.kind not in _MENDED or not budget.may_retry:

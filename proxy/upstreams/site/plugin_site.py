@@ -14,6 +14,8 @@ from shared.models import AIPKIT, Bot, Credentials
 from shared.parsing import Site
 from shared.site_client.client import SiteClient
 
+TRIAL_SECONDS = 5.0  # for the first sign of a site that may have recovered, where another one answers if it does not
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

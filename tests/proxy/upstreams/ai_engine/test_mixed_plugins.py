@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from proxy.upstreams import breaker
 from tests.proxy.running import capture
 from tests.proxy.upstreams.ai_engine.engine import capture_engine, running_engine_proxy
 from tests.proxy.upstreams.list_upstream import assistant_message
@@ -101,6 +102,25 @@ async def test_where_one_kind_of_site_is_down_the_other_answers_at_once(
             answer = await proxy.chat("hi", model=MODEL)
 
     assert "You said: hi" in answer.text
+
+
+async def test_a_trial_of_a_site_that_hangs_does_not_keep_its_client_waiting(
+    aipkit: SimulatedSite, engine: SimulatedAiEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("proxy.upstreams.ai_engine.site.TRIAL_SECONDS", 0.3)
+    async with running_engine_proxy(engine, aipkit, data_dir=tmp_path) as proxy:
+        engine.behaviour.rest_status = 502
+        for _ in range(breaker.FAILURES_TO_OPEN):
+            await proxy.chat("hi", model=MODEL)
+        engine.behaviour.update({"rest_status": 0, "rest_delay": 60.0})
+        async with asyncio.timeout(5):
+            elsewhere = await proxy.chat("hi", model=MODEL)
+        engine.behaviour.rest_delay = 0.0
+        tried = await proxy.chat("hi", model=MODEL)
+
+    assert (elsewhere.status, tried.status) == (200, 200)
+    assert (len(aipkit.model_calls), len(engine.model_calls)) == (breaker.FAILURES_TO_OPEN + 1, 1)
 
 
 async def test_a_site_whose_plugin_changed_is_asked_in_the_new_ones_way(
