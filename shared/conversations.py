@@ -59,6 +59,7 @@ class Message:
     role: Role
     text: str = field(repr=False)
     images: tuple[str, ...] = ()  # SHA-256 in hex; the pictures themselves are not kept
+    places: tuple[int, ...] = ()  # of each of them: characters of `text` before it. Not kept; none: they follow it
     id: str = ""  # the item's name in OpenAI's APIs; every stored message has one
     calls: tuple[ToolCall, ...] = ()  # of an assistant
     thoughts: str = field(default="", repr=False)  # before its calls: some servers want them back with the results

@@ -157,11 +157,13 @@ def file_texts(parts: Mapping[str, ContentPart]) -> dict[str, str]:
 
 def replace_media(message: Message, replacements: Mapping[str, str]) -> Message:
     """A copy of *message* with the texts in *replacements* instead of the pictures and files of those names."""
-    images = tuple(name for name in message.images if name not in replacements)
-    if len(images) == len(message.images):
+    kept = [number for number, name in enumerate(message.images) if name not in replacements]
+    if len(kept) == len(message.images):
         return message
+    images = tuple(message.images[number] for number in kept)
+    places = tuple(message.places[number] for number in kept) if message.places else ()
     texts = dict.fromkeys(replacements[name] for name in message.images if name in replacements)
-    return replace(message, images=images, text="\n".join(filter(None, (message.text, *texts))))
+    return replace(message, images=images, places=places, text="\n".join(filter(None, (message.text, *texts))))
 
 
 def _without_thoughts(message: Message) -> Message:

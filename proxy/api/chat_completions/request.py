@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from proxy.api.content import Content
 from proxy.api.images.reading import NOT_KEPT, Picture, read_part, read_picture, without_unusable
 from proxy.api.messages import blocks
 from proxy.api.parameters import (
@@ -158,26 +159,26 @@ def _read_message(item: Any, where: str, pictures: dict[str, Picture]) -> Messag
         raise bad_request(f"'{where}.role' must be one of {known}.", param=f"{where}.role", code="invalid_value")
     content: Any = item.get("content")
     images: tuple[str, ...] = ()
+    places: tuple[int, ...] = ()
     if not isinstance(content, str):
-        content, images = _read_content(content, f"{where}.content", pictures)
+        parts = _read_content(content, f"{where}.content", pictures)
+        content, images, places = parts.text, parts.images, parts.places
     if role in ("tool", "function"):
         about = ToolResult(call_id=text_or_empty(item.get("tool_call_id")), name=text_or_empty(item.get("name")))
-        return Message(role="user", text=content, images=images, result=about)
+        return Message(role="user", text=content, images=images, places=places, result=about)
     if role == "assistant" and not content:
         content = text_or_empty(item.get("refusal"))
     if role == "assistant" and ("tool_calls" in item or "function_call" in item):
         return Message(role="assistant", text=content, calls=read_calls(item))
-    return Message(role=_ROLES[role], text=content, images=images)
+    return Message(role=_ROLES[role], text=content, images=images, places=places)
 
 
-def _read_content(content: Any, where: str, pictures: dict[str, Picture]) -> tuple[str, tuple[str, ...]]:
+def _read_content(content: Any, where: str, pictures: dict[str, Picture]) -> Content:
+    read = Content()
     if content is None:
-        return "", ()
+        return read
     if not isinstance(content, list):
         raise bad_request(f"'{where}' must be a string or a list of content parts.", param=where)
-    texts: list[str] = []
-    digests: list[str] = []
-    others: list[str] = []
     for index, part in enumerate(content):
         kind = part.get("type") if isinstance(part, dict) else None
         place = f"{where}.{index}"
@@ -185,21 +186,21 @@ def _read_content(content: Any, where: str, pictures: dict[str, Picture]) -> tup
             text = part.get("refusal" if kind == "refusal" else "text")
             if not isinstance(text, str):
                 raise bad_request(f"'{place}.text' must be a string.", param=place)
-            texts.append(text)
+            read.say(text)
         elif part == NOT_KEPT:
             continue
         elif kind in ("image_url", "input_image"):
             digest, image = read_picture(part.get("image_url"), place, part.get("detail"))
             pictures[digest] = image
-            digests.append(digest)
+            read.show(digest)
         elif isinstance(part, str):
-            texts.append(part)
+            read.say(part)
         elif (file_part := _for_servers(kind, part)) is not None:
             digest, pictures[digest] = read_part(file_part, place)
-            others.append(digest)
+            read.show(digest)
         elif kind not in REASONING_TEXTS:
             raise unsupported_part(place)
-    return "\n".join(texts), (*digests, *others)
+    return read
 
 
 def _for_servers(kind: Any, part: Mapping[str, Any]) -> Mapping[str, Any] | None:

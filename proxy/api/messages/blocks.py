@@ -1,10 +1,11 @@
 """The messages of Anthropic's API, which are made of blocks, as neutral ones: calls are part of an answer, and each
 result is a message of its own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from proxy.api.content import Content
 from proxy.api.images.reading import Picture, read_part, read_picture, without_unusable
 from proxy.api.opaque import decode_signature
 from proxy.api.parameters import MAX_MESSAGES, wrong_type
@@ -62,9 +63,7 @@ class _Blocks:
         self._found: list[Tool] = []
         self.messages: list[Message] = []
         self.pictures: dict[str, Picture] = {}
-        self._texts: list[str] = []  # of the message that is read
-        self._images: list[str] = []
-        self._files: list[str] = []
+        self._content = Content()  # of the message that is read
         self._calls: list[ToolCall] = []
         self._thoughts: list[str] = []
         self._signed = ""  # of the call that comes next
@@ -110,7 +109,7 @@ class _Blocks:
     def _say(self, content: Any, where: str) -> None:
         """What a result or a document holds: a text, or blocks that say something."""
         if isinstance(content, str):
-            self._texts.append(content)
+            self._content.say(content)
             return
         for index, block in enumerate(_listed(content, where)):
             kind = block.get("type") if isinstance(block, dict) else None
@@ -121,11 +120,11 @@ class _Blocks:
 
     def text(self, block: Mapping[str, Any], where: str) -> None:
         """A text."""
-        self._texts.append(_text(block, "text", where))
+        self._content.say(_text(block, "text", where))
 
     def compaction(self, block: Mapping[str, Any], where: str) -> None:
         """A summary of what was said before."""
-        self._texts.append(text_or_empty(block.get("content")))
+        self._content.say(text_or_empty(block.get("content")))
 
     def reference(self, block: Mapping[str, Any], where: str) -> None:
         """The name of a tool that a search among tools found; one that was deferred is told whole."""
@@ -133,7 +132,7 @@ class _Blocks:
         if name in self._deferred:
             self._found.append(self._deferred[name])
         else:
-            self._texts.append(name)
+            self._content.say(name)
 
     def tool_change(self, block: Mapping[str, Any], where: str) -> None:
         """A tool that can be called from now on, which is told where it was deferred, or no longer: its call would fail
@@ -150,28 +149,28 @@ class _Blocks:
             raise bad_request(f"'{place}' must be base64 or a URL.", param=place)
         url = _data_url(source, place) if source["type"] == "base64" else source.get("url")
         digest, self.pictures[digest] = read_picture(url, place)
-        self._images.append(digest)
+        self._content.show(digest)
 
     def image_url(self, block: Mapping[str, Any], where: str) -> None:
         """A picture as chat completions tell it, where calls are told as here."""
         digest, self.pictures[digest] = read_picture(block.get("image_url"), where)
-        self._images.append(digest)
+        self._content.show(digest)
 
     def document(self, block: Mapping[str, Any], where: str) -> None:
         """A document: as a text where it is one; others only servers can take."""
         place, source = f"{where}.source", _source(block)
         kind = source.get("type")
         names = ("title", "context") if kind != "base64" else ("context",)  # its title is the file's name
-        self._texts += [text for name in names if (text := text_or_empty(block.get(name)))]
+        self._label(block, names)
         if kind == "text":
-            self._texts.append(_text(source, "data", place))
+            self._content.say(_text(source, "data", place))
         elif kind == "content":
             self._say(source.get("content"), f"{place}.content")
         elif kind == "base64":
             name = text_or_empty(block.get("title")) or "document"
             file = {"filename": name, "file_data": _data_url(source, place)}
             digest, self.pictures[digest] = read_part({"type": "file", "file": file}, place)
-            self._files.append(digest)
+            self._content.show(digest)
         else:
             raise bad_request(
                 f"'{place}' must be text or base64: no files are kept here, and none are fetched.",
@@ -181,22 +180,28 @@ class _Blocks:
 
     def found(self, block: Mapping[str, Any], where: str) -> None:
         """Something that a search of the client's found."""
-        self._texts += [text for name in ("title", "source") if (text := text_or_empty(block.get(name)))]
-        self._texts += read_texts(block.get("content"), f"{where}.content")
+        self._label(block, ("title", "source"))
+        for text in read_texts(block.get("content"), f"{where}.content"):
+            self._content.say(text)
+
+    def _label(self, block: Mapping[str, Any], names: Sequence[str]) -> None:
+        for name in names:
+            if text := text_or_empty(block.get(name)):
+                self._content.say(text)
 
     def _has_any(self) -> bool:
-        return bool(self._texts or self._images or self._files or self._calls or self._found)
+        return bool(self._content or self._calls or self._found)
 
     def _close(self, role: Role, result: ToolResult | None = None) -> None:
         calls = tuple(self._calls) if role == "assistant" else ()
         if self._found:
-            self._texts.append(found_tools_text(self._found))
-        text, images = "\n".join(self._texts), (*self._images, *self._files)
+            self._content.say(found_tools_text(self._found))
+        text, images, places = self._content.text, self._content.images, self._content.places
         thoughts = "".join(self._thoughts) if calls else ""
         self.messages.append(
-            Message(role=role, text=text, images=images, calls=calls, thoughts=thoughts, result=result)
+            Message(role=role, text=text, images=images, places=places, calls=calls, thoughts=thoughts, result=result)
         )
-        self._texts, self._images, self._files, self._calls, self._found, self._thoughts = [], [], [], [], [], []
+        self._content, self._calls, self._found, self._thoughts = Content(), [], [], []
         self._signed = ""
 
 

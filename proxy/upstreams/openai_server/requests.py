@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import repeat
 from typing import Any
 
 import orjson
@@ -187,15 +188,30 @@ def _message(message: Message, calls: Sequence[ToolCall], media: Mapping[str, Me
                 signed = {**_UNSIGNED, **signed}
             body["tool_calls"].append({"id": call.id, "type": "function", "function": function, **signed})
         return body
-    pictures = _pictures(message, media) if message.images else []
-    if not pictures:
+    if not any(name in media for name in message.images):
         return {"role": message.role, "content": message.text}
-    text = [{"type": "text", "text": message.text}] if message.text else []
-    return {"role": message.role, "content": [*text, *pictures]}
+    return {"role": message.role, "content": list(_parts(message, media))}
+
+
+def _parts(message: Message, media: Mapping[str, Media]) -> Iterator[Mapping[str, Any]]:
+    """The text of *message*, its pictures and other parts, in the order that the client gave them."""
+    text, start = message.text, 0
+    for name, place in zip(message.images, message.places or repeat(len(text)), strict=False):
+        if (found := media.get(name)) is not None:
+            yield from _text_part(text, start, place)
+            yield _part(found)
+            start = place
+    yield from _text_part(text, start, len(text))
+
+
+def _text_part(text: str, start: int, end: int) -> Iterator[Mapping[str, Any]]:
+    """What stands from *start* to *end*, if anything; a line break joined it to what is before."""
+    if between := text[start:end].removeprefix("\n" if start else ""):
+        yield {"type": "text", "text": between}
 
 
 def _pictures(message: Message, media: Mapping[str, Media]) -> list[Mapping[str, Any]]:
-    """The pictures and other parts of *message*."""
+    """The pictures and other parts of *message*, without its text."""
     return [_part(found) for name in message.images if (found := media.get(name)) is not None]
 
 

@@ -29,6 +29,7 @@ PDF: Any = {
 DOT = "data:image/png;base64,iVBORw0KGgo="
 GIF_URL = f"data:image/gif;base64,{b64encode(GIF).decode()}"
 PICTURE: Any = {"type": "image_url", "image_url": {"url": DOT}}
+GIF_PICTURE: Any = {"type": "image_url", "image_url": {"url": GIF_URL}}
 DETAILS = [{"type": "reasoning.encrypted", "data": "abc", "format": "x", "index": 0}]
 
 
@@ -104,7 +105,7 @@ async def test_sound_and_files_reach_a_server_as_they_are(gateway: RunningProxy,
     await gateway.openai.chat.completions.create(model=MODEL, messages=[user(*parts)])
     await gateway.chat(user(SOUND), model=MODEL)
 
-    assert server.received[0].body["messages"] == [user(text("listen"), PICTURE, SOUND, FILE, VIDEO)]
+    assert server.received[0].body["messages"] == [user(*parts)]
     assert server.received[1].body["messages"] == [user(SOUND)]
     assert invalid_values("ChatCompletionRequest", [{"model": MODEL, "messages": [user(*parts, FLAT)]}]) == []
 
@@ -229,6 +230,39 @@ async def test_a_server_gets_all_pictures_that_were_fetched(site: SimulatedSite,
 
     sent = [part for each in peer.received[0].body["messages"] if each["role"] == "user" for part in each["content"]]
     assert [b64decode(part["image_url"]["url"][22:]) for part in sent] == list(pictures.bodies.values())
+
+
+async def test_texts_and_pictures_keep_their_order(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    parts = [text("First:"), PICTURE, text("\nSecond,\n"), SOUND, text(" third:"), GIF_PICTURE, PICTURE, text("Which?")]
+    pictures_first = [PICTURE, GIF_PICTURE, text("What\nis that?")]
+    unreadable = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+
+    first = user(PICTURE, text("a"), text("b"), unreadable, FILE, text("c"))
+    assert (await gateway.chat(first, {"role": "assistant", "content": "ok"}, user(*parts), model=MODEL)).status == 200
+    await gateway.openai.chat.completions.create(model=MODEL, messages=[user(*pictures_first)])
+
+    omitted = text("c\n[a file that cannot be shown here]")
+    assert server.received[0].texts == [[PICTURE, text("a\nb"), FILE, omitted], "ok", parts]
+    assert server.received[1].texts == [pictures_first]
+
+
+async def test_the_order_is_kept_in_the_other_apis(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    parts: Any = [text("First:"), GIF_PICTURE, text("Second:"), FILE, PICTURE, text("Which?")]
+    source = {"type": "base64", "media_type": "image/png", "data": DOT.partition(",")[2]}
+    gif = {"type": "base64", "media_type": "image/gif", "data": GIF_URL.partition(",")[2]}
+    blocks = [parts[0], {"type": "image", "source": gif}, parts[2], PDF, {"type": "image", "source": source}, parts[5]]
+    items = [
+        {"type": "input_text", "text": part["text"]}
+        if part["type"] == "text"
+        else FLAT
+        if part is FILE
+        else {"type": "input_image", "image_url": part["image_url"]["url"]}
+        for part in parts
+    ]
+    await messaged(gateway, user(*blocks), stream=False)
+    await gateway.openai.responses.create(model=MODEL, input=[user(*items)])
+
+    assert server.received[0].texts == server.received[1].texts == [parts]
 
 
 async def test_a_server_is_told_how_closely_to_look_at_a_picture(site: SimulatedSite, tmp_path: Path) -> None:
