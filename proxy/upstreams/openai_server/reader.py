@@ -22,18 +22,17 @@ from proxy.chat.tokens import Usage
 from proxy.chat.tools.definitions import ToolConfig
 from proxy.chat.tools.loose_json import MalformedJson, dump_json
 from proxy.chat.upstream import End, FinishReason, Refusal
-from proxy.upstreams.openai_server.citations import citations_in
+from proxy.upstreams.openai_server.citations import Sources
 from proxy.upstreams.openai_server.content_parts import text_of, thoughts_of
 from proxy.upstreams.openai_server.refusals import cut_off, from_event, read_value
 from proxy.upstreams.openai_server.template import Template
 from proxy.upstreams.openai_server.usage import read_usage
-from shared.conversations import Citation, ToolCall
+from shared.conversations import ToolCall
 from shared.plugins.lenient_json import read_json
 
 DONE = b"[DONE]"
 MAX_CALLS = 128  # of one answer
 MAX_ARGUMENTS = 1024 * 1024  # characters of one call
-MAX_SOURCES = 128  # where the events before have told as many, no more are taken
 MAX_EXTRAS = 64 * 1024**2  # bytes of the events that tell more than text
 _THOUGHTS = frozenset({*REASONING_TEXTS, DETAILS})
 _REASONS: dict[str, FinishReason] = {
@@ -99,7 +98,7 @@ class ChunkReader:
         self._newest_parts: dict[Any, _Part] = {}  # by the index that the server gives them
         self._reason = ""
         self._refusal: list[str] = []
-        self._sources: dict[Citation, None] = {}  # each once: some servers tell all of them again and again
+        self._sources = Sources()
         self._usage: Usage | None = None
         self._wants_extras, self._logprobs = wants_extras, wants_extras and logprobs
         self._has_text = False  # looked at where log probabilities are given out: those before it are of thoughts
@@ -143,6 +142,7 @@ class ChunkReader:
             raise self._failed(error)
         if usage := chunk.get("usage"):
             self._usage = read_usage(usage) or self._usage
+        self._sources.read_beside(chunk)
         choices = chunk.get("choices")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return ""
@@ -207,7 +207,7 @@ class ChunkReader:
         reason = _REASONS.get(self._reason, "stop")
         if reason == "stop" and self.calls:
             reason = "tool_calls"
-        return End(reason, "".join(self._refusal) or None, tuple(self._sources), self._usage)
+        return End(reason, "".join(self._refusal) or None, self._sources.all(), self._usage)
 
     def _failed(self, error: Any) -> Refusal:
         body = read_value(error, self._key)
@@ -225,8 +225,7 @@ class ChunkReader:
         """A refusal, and cited pages."""
         if isinstance(refusal := delta.get("refusal"), str):
             self._refusal.append(refusal)
-        if len(self._sources) < MAX_SOURCES:
-            self._sources |= dict.fromkeys(citations_in(delta.get("annotations")))
+        self._sources.read_annotations(delta.get("annotations"))
 
     def _read_calls(self, calls: Any) -> None:
         for position, piece in enumerate(calls if isinstance(calls, list) else ()):
