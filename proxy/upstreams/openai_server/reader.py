@@ -1,6 +1,5 @@
 """Read one answer of a server: its chunks (`chat.completion.chunk`), or the whole of it in one object."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
@@ -24,7 +23,7 @@ from proxy.chat.tools.loose_json import MalformedJson, dump_json
 from proxy.chat.upstream import End, FinishReason, Refusal
 from proxy.upstreams.openai_server.citations import Sources
 from proxy.upstreams.openai_server.content_parts import text_of, thoughts_of
-from proxy.upstreams.openai_server.refusals import cut_off, from_event, read_value
+from proxy.upstreams.openai_server.refusals import cut_off, from_event, named_status, read_value
 from proxy.upstreams.openai_server.template import Template
 from proxy.upstreams.openai_server.usage import read_usage
 from shared.conversations import ToolCall
@@ -52,8 +51,6 @@ _FAILURES = frozenset(  # words for an answer that was given up
         "abort",  # vLLM's
     }
 )
-_STATUSES = ("status", "code", "http_status_code")  # the last one is TGI's
-_is_status = re.compile("[45][0-9]{2}").fullmatch
 
 
 @dataclass(slots=True)
@@ -87,9 +84,10 @@ class ChunkReader:
         key: str = "",
         wants_extras: bool = False,
         logprobs: bool = False,
+        stops: Sequence[str] = (),
     ) -> None:
         """*offer*: the tools that may be called. *new_id*: makes ids for calls without one. *key*: redacted in errors.
-        *wants_extras*: thoughts are passed on too, with *logprobs* log probabilities as well."""
+        *wants_extras*: thoughts are passed on too, with *logprobs* log probabilities as well. *stops*: as in `Ask`."""
         self._server = server
         self._tools = offer.labels if offer else {}
         self._new_id = new_id
@@ -97,6 +95,8 @@ class ChunkReader:
         self._parts: list[_Part] = []
         self._newest_parts: dict[Any, _Part] = {}  # by the index that the server gives them
         self._reason = ""
+        self._stops = stops
+        self._stop: str | None = None  # the one that the server says it met
         self._refusal: list[str] = []
         self._sources = Sources()
         self._usage: Usage | None = None
@@ -152,6 +152,8 @@ class ChunkReader:
             raise self._failed(error)
         if reason := choice.get("finish_reason"):
             self._reason = str(reason).partition(":")[0]
+            met = choice.get("stop_reason") or choice.get("matched_stop")  # vLLM's and SGLang's; may be the model's own
+            self._stop = met if met in self._stops else None
         delta = choice.get("delta") or (None if self._has_pieces else choice.get("message"))
         if not isinstance(delta, dict):
             return ""
@@ -207,12 +209,12 @@ class ChunkReader:
         reason = _REASONS.get(self._reason, "stop")
         if reason == "stop" and self.calls:
             reason = "tool_calls"
-        return End(reason, "".join(self._refusal) or None, self._sources.all(), self._usage)
+        return End(reason, "".join(self._refusal) or None, self._sources.all(), self._usage, stop=self._stop)
 
     def _failed(self, error: Any) -> Refusal:
         body = read_value(error, self._key)
         has_begun = self._has_pieces or self._has_extras  # a role may come before the model is asked
-        return from_event(self._server, body, _status(error), has_begun=has_begun)
+        return from_event(self._server, body, named_status(error), has_begun=has_begun)
 
     def _from_parts(self, content: Any, delta: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """The text of such *content*, and *delta* with its thoughts as other servers send them."""
@@ -291,9 +293,3 @@ def _is_object(text: str) -> bool:
         return isinstance(orjson.loads(text), dict)
     except orjson.JSONDecodeError:
         return False
-
-
-def _status(error: Any) -> int:
-    """The status that an error in a stream names as its own."""
-    named = [str(error.get(name)) for name in _STATUSES] if isinstance(error, dict) else ()
-    return next((int(value) for value in named if _is_status(value)), 0)

@@ -1,5 +1,6 @@
 """Translate a server's failures into `Refusal`: the status decides, the text is passed on."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -11,6 +12,10 @@ from proxy.upstreams.meaning import TOO_LONG, Meaning, brief
 from shared.retry_after import retry_after
 
 _CODES = {"exceed_context_size_error": "context_length_exceeded"}  # OpenAI's, by what servers call the same
+
+
+_STATUSES = ("status", "code", "http_status_code")  # the last one is TGI's
+_is_status = re.compile("[45][0-9]{2}").fullmatch
 
 
 class ErrorBody(NamedTuple):
@@ -153,8 +158,14 @@ def _meaning(status: int, error: ErrorBody) -> Meaning:
     return _REFUSED if 400 <= status < 500 else _FAILED
 
 
+def named_status(error: Any) -> int:
+    """The status that an error in a stream names as its own; 0 for none."""
+    named = [str(error.get(name)) for name in _STATUSES] if isinstance(error, dict) else ()
+    return next((int(value) for value in named if _is_status(value)), 0)
+
+
 def from_event(server: str, error: ErrorBody, status: int, *, has_begun: bool) -> Refusal:
-    """The refusal for an error within a stream. *status*: the one that the error names; 0 for none."""
+    """The refusal for an error within a stream. *status*: as `named_status`."""
     if not has_begun:
         return from_status(server, status, {}, error)
     return _refusal(_CUT._replace(code="upstream_error"), server, error.text or "it told of an error", has_begun=True)

@@ -225,7 +225,11 @@ class OpenAiServer:
     def _reader(self, ask: Ask) -> ChunkReader:
         logprobs = bool(ask.parameters.get("logprobs"))
         return ChunkReader(
-            self.name, ask.tool_config, new_call_id, key=self._key, wants_extras=ask.wants_extras, logprobs=logprobs
+            *(self.name, ask.tool_config, new_call_id),
+            key=self._key,
+            wants_extras=ask.wants_extras,
+            logprobs=logprobs,
+            stops=ask.stops,
         )
 
     def _headers(self) -> dict[str, str]:

@@ -1,12 +1,17 @@
 """Finish reasons of servers in their own words, and calls whose deltas have ids of their own."""
 
 import json
+from typing import Any
 
 import pytest
 
 from proxy.chat.tools.definitions import Tool, ToolConfig
 from proxy.chat.upstream import Refusal
 from proxy.upstreams.openai_server.reader import ChunkReader
+from tests.openai_server import OpenAiPeer
+from tests.proxy.api.messages.messages_client import message
+from tests.proxy.running import RunningProxy
+from tests.proxy.upstreams.openai_server.api_clients import messaged
 from tests.proxy.upstreams.openai_server.test_shapes import feed, piece, reader
 
 
@@ -26,6 +31,32 @@ def test_finish_reasons_are_openais(word: str, reason: str) -> None:
 
     assert reading.is_whole
     assert reading.end().reason == reason
+
+
+@pytest.mark.parametrize(
+    ("told", "reason", "stop"),
+    [
+        ({"stop_reason": "END"}, "stop_sequence", "END"),  # vLLM's
+        ({"matched_stop": "END"}, "stop_sequence", "END"),  # SGLang's
+        ({"matched_stop": "<|im_end|>"}, "end_turn", None),
+        ({"stop_reason": 128009}, "end_turn", None),  # a token's number
+        ({"stop_reason": None}, "end_turn", None),
+    ],
+)
+async def test_the_stop_sequence_that_a_server_met_is_told(
+    gateway: RunningProxy, server: OpenAiPeer, told: Any, reason: str, stop: str | None
+) -> None:
+    choices = [{"delta": {"content": "one"}}, {"delta": {}, "finish_reason": "stop", **told}]
+    events = [f"data: {json.dumps({'choices': [{'index': 0, **choice}]})}\n\n" for choice in choices]
+    server.answers = ["".join(events).encode() + b"data: [DONE]\n\n"]
+
+    whole = message(await messaged(gateway, stream=False, stop_sequences=["STOP", "END"]))
+    events_told = (await messaged(gateway, stop_sequences=["STOP", "END"])).data
+    delta = next(event["delta"] for event in events_told if event["type"] == "message_delta")
+
+    assert server.received[0].body["stop"] == ["STOP", "END"]
+    assert (whole["stop_reason"], whole["stop_sequence"]) == (reason, stop)
+    assert (delta["stop_reason"], delta["stop_sequence"]) == (reason, stop)
 
 
 def test_a_call_that_the_models_window_cut_is_never_given_out() -> None:
