@@ -24,6 +24,13 @@ SAMPLING = (  # chat completions parameters that only servers support
     "reasoning_effort",
     "verbosity",
 )
+HINTS = (  # parameters of OpenAI's APIs on which no answer depends; some servers refuse them
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "service_tier",
+)
 EFFORT = "output_config.effort"  # the same as `reasoning_effort`, in Anthropic's API
 OMITTED_FILE = "[a file that cannot be shown here]"
 

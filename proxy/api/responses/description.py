@@ -43,11 +43,13 @@ from proxy.api.openapi.parts import (
 from proxy.api.openapi.tools import FINDER, FLAT_CHOICE, FLAT_FORM, NAMESPACE, PARALLEL
 from proxy.api.parameters import WHOLE_RANGES
 from proxy.api.responses import description_objects as response_objects
+from proxy.chat.ask import HINTS
 
 _ID: Schema = {"type": "string", "minLength": 1}
 _NAME = path_parameter("id", "The response's id.")
 _GOES_ON = links({"id": "$response.body#/id"}, "retrieve_response", "delete_response", "list_input_items")
 _ECHOED = described(ANY, "Without effect; repeated in the response object where its type is right.")
+_HINT = described(ANY, "Reaches a server that takes it; a text is repeated in the response object, but for the tier.")
 _SEARCH = described(
     at_least({"type": {"type": "string", "pattern": "^web_search"}}),
     "Alone or chosen, it switches on the site's own search where the bot has one.",
@@ -118,8 +120,8 @@ SCHEMAS: dict[str, Schema] = {
         ),
         temperature=SAMPLING["temperature"],
         top_p=SAMPLING["top_p"],
-        **dict.fromkeys(("truncation", "user", "safety_identifier"), _ECHOED),
-        prompt_cache_key=_ECHOED,
+        **dict.fromkeys(("truncation", "user"), _ECHOED),
+        **dict.fromkeys(HINTS, _HINT),
         parallel_tool_calls=described(FLAG, PARALLEL),
     ),
     **response_objects.SCHEMAS,

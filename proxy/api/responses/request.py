@@ -19,7 +19,7 @@ from proxy.api.parameters import (
 from proxy.api.responses.input_items import Read, read_items
 from proxy.api.responses.tools import read_tool_options
 from proxy.api.tools import ToolsMode, unsupported
-from proxy.chat.ask import Ask
+from proxy.chat.ask import HINTS, Ask
 from proxy.chat.errors import bad_request
 from proxy.chat.tools.schema import is_too_deep
 from shared.conversations import Message
@@ -96,6 +96,7 @@ def parse_response(body: Mapping[str, Any], tools: ToolsMode = "emulate") -> Res
         web_search=asked.searches or read_flag(body, "web_search"),
         max_tokens=read_limit(body, "max_output_tokens"),
         parameters=read_known(body, _IGNORED) | _verbosity(body) | _logprobs(body),
+        extra_parameters=_hints(body),
         wants_extras=True,
         ignored=(*asked.left_out, *(["context_management"] if body.get("context_management") else ())),
         tool_config=asked.tool_config,
@@ -159,6 +160,14 @@ def _logprobs(body: Mapping[str, Any]) -> dict[str, Any]:
     if any(others.values()) or _includes(body, _LOGPROBS):
         return {"logprobs": True, **others}
     return {}
+
+
+def _hints(body: Mapping[str, Any]) -> dict[str, Any]:
+    found = {name: value for name in HINTS if (value := body.get(name)) is not None}
+    for name, value in found.items():
+        if is_too_deep(value):
+            raise bad_request(f"'{name}' is nested too deep.", param=name)
+    return found
 
 
 def _includes(body: Mapping[str, Any], name: str) -> bool:

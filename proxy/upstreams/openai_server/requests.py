@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from proxy.chat.ask import EFFORT, SAMPLING, Ask, ContentPart, Media
+from proxy.chat.ask import EFFORT, HINTS, SAMPLING, Ask, ContentPart, Media
 from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS, THINKING
 from proxy.chat.tools.definitions import OutputFormat, Tool, ToolChoice, ToolConfig
 from shared.conversations import Message, ToolCall
@@ -40,6 +40,7 @@ class Quirks:
     marks_unsigned_calls: bool = False  # it refuses calls without a signature or this mark
     takes_any_call_id: bool = True  # else only those of `_is_own_id`
     takes_json_object: bool = True  # a response format without a schema
+    refused_hints: frozenset[str] = frozenset()  # among `HINTS`
 
     def after_thoughts(self, name: str) -> "Quirks":
         """The quirks after an answer with thoughts under *name*; some servers refuse what they send themselves."""
@@ -49,6 +50,9 @@ class Quirks:
 
     def after_complaint(self, complaint: str, ask: Ask) -> "Quirks | None":
         """The quirks to try again with after a *complaint* of the server; None: it is about something else."""
+        hints = (name for name in HINTS if name in complaint and name in ask.extra_parameters)
+        if refused := frozenset(hints) - self.refused_hints:
+            return replace(self, refused_hints=self.refused_hints | refused)
         is_told = self.takes_effort and _effort(ask.parameters) is not None
         changed: dict[str, Any] = {}
         if "stream_options" in complaint and self.takes_usage_option:
@@ -77,7 +81,7 @@ class Quirks:
 def request_body(ask: Ask, model: str, quirks: Quirks) -> bytes:
     """The body as JSON. *model*: the server's own name of it."""
     body: dict[str, Any] = {
-        **ask.extra_parameters,
+        **{name: value for name, value in ask.extra_parameters.items() if name not in quirks.refused_hints},
         "model": model,
         "messages": list(_messages(ask, quirks)),
         "stream": True,
