@@ -24,6 +24,14 @@ _EFFORTS = {"xhigh": "high", "max": "high"}  # and of its efforts those that mos
 _ID_RULE = "must be a-z, A-Z, 0-9, with a length of 9"  # of calls' ids, as Mistral's servers and vLLM tell it
 _FORM_RULE = "'response_format.type' must be 'json_schema'"  # LM Studio's
 _UNKNOWN_FIELD = ("extra_forbidden", "unsupported")  # Mistral's words for it, and Groq's
+BESIDE_PROMPT = "maximum context length"  # of a limit too: together with the prompt it is more than fits
+_find_most = (
+    re.compile(  # tokens of an answer, as OpenAI, DeepSeek and Alibaba, Groq, Volcengine, and Anthropic tell it
+        r"(?:at most|range of max_tokens (?:is|should be) \[1,|less than or equal to|value <=|max_tokens: [0-9]+ >)"
+        " ?`?([0-9]{1,9})",
+        re.IGNORECASE,
+    ).search
+)
 _is_own_id = re.compile("[a-zA-Z0-9]{9}").fullmatch
 _UNSIGNED = {CALL_SIGNATURE: {"google": {"thought_signature": "skip_thought_signature_validator"}}}  # Google's own word
 
@@ -33,6 +41,7 @@ class Quirks:
     """How one server differs from OpenAI's API, learned from its complaints."""
 
     limit_field: str = "max_tokens"
+    most_tokens: int | None = None  # that a limit may have, where it is known
     takes_usage_option: bool = True  # `stream_options.include_usage`
     takes_effort: bool = True  # of reasoning, derived from Anthropic's parameters
     reasoning_field: str = REASONING_TEXTS[0]  # of a message that goes back; `THINKING`: parts of its content; "": none
@@ -53,6 +62,8 @@ class Quirks:
         hints = (name for name in HINTS if name in complaint and name in ask.extra_parameters)
         if refused := frozenset(hints) - self.refused_hints:
             return replace(self, refused_hints=self.refused_hints | refused)
+        if (most := _most_tokens(complaint)) and ask.max_tokens and most < ask.max_tokens:
+            return replace(self, most_tokens=most)
         is_told = self.takes_effort and _effort(ask.parameters) is not None
         changed: dict[str, Any] = {}
         if "stream_options" in complaint and self.takes_usage_option:
@@ -89,7 +100,7 @@ def request_body(ask: Ask, model: str, quirks: Quirks) -> bytes:
     if quirks.takes_usage_option:
         body["stream_options"] = {"include_usage": True}
     if ask.max_tokens:
-        body[quirks.limit_field] = ask.max_tokens
+        body[quirks.limit_field] = min(ask.max_tokens, quirks.most_tokens or ask.max_tokens)
     if ask.stops and len(ask.stops) <= MAX_STOPS:
         body["stop"] = list(ask.stops)
     for name, value in ask.parameters.items():
@@ -104,6 +115,12 @@ def request_body(ask: Ask, model: str, quirks: Quirks) -> bytes:
     if ask.tool_config is not None:
         body |= _tool_fields(ask.tool_config, quirks, ask.extra_parameters.get("tools", ()))
     return encoded(body)
+
+
+def _most_tokens(complaint: str) -> int:
+    """How many tokens an answer may have, if the *complaint* says it; else 0."""
+    found = _find_most(complaint) if "_tokens" in complaint else None
+    return int(found[1]) if found else 0
 
 
 def encoded(body: Mapping[str, Any]) -> bytes:

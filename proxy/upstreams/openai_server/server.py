@@ -9,6 +9,7 @@ import logging
 import struct
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from time import monotonic, time
 from typing import Any
 
@@ -35,7 +36,7 @@ from proxy.upstreams.openai_server.attempt import Attempt
 from proxy.upstreams.openai_server.listing import InvalidListing, read_models
 from proxy.upstreams.openai_server.reader import ChunkReader
 from proxy.upstreams.openai_server.refusals import cut_off, from_status, read_body, silent, unreachable
-from proxy.upstreams.openai_server.requests import TAKEN, Quirks, encoded, request_body
+from proxy.upstreams.openai_server.requests import BESIDE_PROMPT, TAKEN, Quirks, encoded, request_body
 from shared.conversations import Message, Note
 from shared.models import Bot
 from shared.parsing import Server
@@ -169,12 +170,11 @@ class OpenAiServer:
                 except Refusal as refusal:
                     if not budget.may_retry:
                         raise
-                    other = (
-                        quirks.after_complaint(refusal.error.message, ask)
-                        if refusal.reason is RefusalReason.MESSAGE
-                        else None
-                    )
-                    if other is not None:
+                    complaint = refusal.error.message if refusal.reason is RefusalReason.MESSAGE else ""
+                    if ask.max_tokens and BESIDE_PROMPT in complaint:
+                        ask = replace(ask, max_tokens=None)  # then the server's limit is what is left
+                        continue
+                    if (other := quirks.after_complaint(complaint, ask)) is not None:
                         self._quirks[bot.id] = other
                         continue
                     if not _may_be_restarting(refusal, budget):

@@ -209,32 +209,6 @@ async def test_a_server_of_other_manners_is_asked_in_its_own(
     assert all(gone not in request.body and there in request.body for request in server.received[1:])
 
 
-@pytest.mark.parametrize(
-    ("complaint", "gone"),
-    [
-        ("property 'prompt_cache_key' is unsupported", {"prompt_cache_key"}),  # Groq's
-        (
-            '[{"type":"extra_forbidden","loc":["body","service_tier"]},{"loc":["body","prompt_cache_key"]}]',
-            {"prompt_cache_key", "service_tier"},
-        ),
-    ],
-)
-async def test_hints_reach_a_server_in_both_apis_unless_it_refuses_them(
-    gateway: RunningProxy, server: OpenAiPeer, complaint: str, gone: set[str]
-) -> None:
-    hints: Any = {"prompt_cache_key": "k1", "prompt_cache_retention": "24h", "service_tier": "flex"}
-    hints |= {"safety_identifier": "u1", "prompt_cache_options": {"mode": "implicit"}}
-    server.answers = [Answer(), HttpError(400, {"error": {"message": complaint}}), Answer()]
-
-    for _ in range(2):
-        assert (await gateway.openai.responses.create(model="mine/tiny", input="hi", **hints)).output_text == "served"
-    assert (await gateway.chat("hi", model="mine/tiny", **hints)).text == "served"
-
-    sent = [{name: value for name, value in each.body.items() if name in hints} for each in server.received]
-    kept = {name: value for name, value in hints.items() if name not in gone}
-    assert sent == [hints, hints, kept, kept]
-
-
 async def test_json_is_asked_for_by_its_form_where_a_server_takes_no_other_word(
     gateway: RunningProxy, server: OpenAiPeer
 ) -> None:

@@ -1,0 +1,87 @@
+"""What a server refuses of a request though its model could answer: limits above its own, and hints."""
+
+from typing import Any
+
+import pytest
+
+from tests.openai_server import Answer, HttpError, OpenAiPeer
+from tests.proxy.running import RunningProxy
+from tests.proxy.upstreams.openai_server.api_clients import messaged
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "max_tokens is too large: 32000. This model supports at most 8192 completion tokens, not 32000.",
+        "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]",
+        "Range of max_tokens should be [1, 8192]",
+        "`max_tokens` must be less than or equal to `8192`, the maximum value for it is less than the context",
+        "`max_completion_tokens` is not valid: integer above maximum value, expected a value <= 8192, but got 32000",
+        "max_tokens: 32000 > 8192, which is the maximum allowed number of output tokens for this model",
+    ],
+)
+async def test_a_limit_above_what_a_model_ever_writes_becomes_that(
+    gateway: RunningProxy, server: OpenAiPeer, complaint: str
+) -> None:
+    server.answers = [HttpError(400, {"error": {"message": complaint}}), Answer()]
+    await messaged(gateway, max_tokens=32000)
+    await messaged(gateway, max_tokens=32000)
+    assert (await gateway.chat("hi", model="mine/tiny", max_tokens=9)).text == "served"
+
+    assert [request.body.get("max_tokens") for request in server.received] == [32000, 8192, 8192, 9]
+    assert not any("max_completion_tokens" in request.body for request in server.received)
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "'max_tokens' or 'max_completion_tokens' is too large: 32000. This model's maximum context length is 32768 "
+        "tokens and your request has 17459 input tokens (32000 > 32768 - 17459).",  # vLLM's
+        "Requested token count exceeds the model's maximum context length of 32768 tokens. You requested a total of "
+        "49459 tokens: 17459 tokens from the input messages and 32000 tokens for the completion.",  # SGLang's
+    ],
+)
+async def test_a_limit_that_does_not_fit_beside_the_prompt_is_left_to_the_server(
+    gateway: RunningProxy, server: OpenAiPeer, complaint: str
+) -> None:
+    refusal = HttpError(400, {"error": {"message": complaint}})
+    server.answers = [refusal, Answer(), Answer()]
+    for _ in range(2):
+        await messaged(gateway, max_tokens=32000)
+
+    assert [request.body.get("max_tokens") for request in server.received] == [32000, None, 32000]  # others may fit
+
+
+async def test_a_prompt_that_does_not_fit_is_refused_without_a_limit_too(
+    gateway: RunningProxy, server: OpenAiPeer
+) -> None:
+    server.answers = [HttpError(400, {"error": {"message": "This model's maximum context length is 8 tokens."}})]
+    answer = await gateway.chat("hi", model="mine/tiny", max_tokens=9)
+
+    assert (answer.status, answer.code, len(server.received)) == (400, "context_length_exceeded", 2)
+
+
+@pytest.mark.parametrize(
+    ("complaint", "gone"),
+    [
+        ("property 'prompt_cache_key' is unsupported", {"prompt_cache_key"}),  # Groq's
+        (
+            '[{"type":"extra_forbidden","loc":["body","service_tier"]},{"loc":["body","prompt_cache_key"]}]',
+            {"prompt_cache_key", "service_tier"},
+        ),
+    ],
+)
+async def test_hints_reach_a_server_in_both_apis_unless_it_refuses_them(
+    gateway: RunningProxy, server: OpenAiPeer, complaint: str, gone: set[str]
+) -> None:
+    hints: Any = {"prompt_cache_key": "k1", "prompt_cache_retention": "24h", "service_tier": "flex"}
+    hints |= {"safety_identifier": "u1", "prompt_cache_options": {"mode": "implicit"}}
+    server.answers = [Answer(), HttpError(400, {"error": {"message": complaint}}), Answer()]
+
+    for _ in range(2):
+        assert (await gateway.openai.responses.create(model="mine/tiny", input="hi", **hints)).output_text == "served"
+    assert (await gateway.chat("hi", model="mine/tiny", **hints)).text == "served"
+
+    sent = [{name: value for name, value in each.body.items() if name in hints} for each in server.received]
+    kept = {name: value for name, value in hints.items() if name not in gone}
+    assert sent == [hints, hints, kept, kept]
