@@ -2,91 +2,26 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from itertools import repeat
 from typing import Any
 
 import orjson
 
-from proxy.chat.ask import EFFORT, HINTS, SAMPLING, Ask, ContentPart, Media
+from proxy.chat.ask import EFFORT, SAMPLING, Ask, ContentPart, Media
 from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS, THINKING
 from proxy.chat.tools.definitions import OutputFormat, Tool, ToolChoice, ToolConfig
+from proxy.upstreams.openai_server.quirks import Quirks, effort_in
 from shared.conversations import Message, ToolCall
 from shared.plugins.lenient_json import as_utf8
 
 MAX_STOPS = 4  # OpenAI takes no more; what is beyond is cut here alone, as all of them are here too
 _SPELLED = {"reasoning": "reasoning_effort", "text.verbosity": "verbosity"}  # in the Responses API
 TAKEN = frozenset({*SAMPLING, *_SPELLED, "max_tokens", "thinking", EFFORT})  # the last two are Anthropic's
-_BUDGETS = ((4096, "high"), (2048, "medium"))  # what its budgets of tokens mean; servers know no budgets
-_EFFORTS = {"xhigh": "high", "max": "high"}  # and of its efforts those that most servers do not know
-_ID_RULE = "must be a-z, A-Z, 0-9, with a length of 9"  # of calls' ids, as Mistral's servers and vLLM tell it
-_FORM_RULE = "'response_format.type' must be 'json_schema'"  # LM Studio's
-_UNKNOWN_FIELD = ("extra_forbidden", "unsupported")  # Mistral's words for it, and Groq's
-BESIDE_PROMPT = "maximum context length"  # of a limit too: together with the prompt it is more than fits
-_find_most = (
-    re.compile(  # tokens of an answer, as OpenAI, DeepSeek and Alibaba, Groq, Volcengine, and Anthropic tell it
-        r"(?:at most|range of max_tokens (?:is|should be) \[1,|less than or equal to|value <=|max_tokens: [0-9]+ >)"
-        " ?`?([0-9]{1,9})",
-        re.IGNORECASE,
-    ).search
-)
 _is_own_id = re.compile("[a-zA-Z0-9]{9}").fullmatch
 _UNSIGNED = {CALL_SIGNATURE: {"google": {"thought_signature": "skip_thought_signature_validator"}}}  # Google's own word
-
-
-@dataclass(frozen=True, slots=True)
-class Quirks:
-    """How one server differs from OpenAI's API, learned from its complaints."""
-
-    limit_field: str = "max_tokens"
-    most_tokens: int | None = None  # that a limit may have, where it is known
-    takes_usage_option: bool = True  # `stream_options.include_usage`
-    takes_effort: bool = True  # of reasoning, derived from Anthropic's parameters
-    reasoning_field: str = REASONING_TEXTS[0]  # of a message that goes back; `THINKING`: parts of its content; "": none
-    takes_signatures: bool = True  # of calls, back
-    marks_unsigned_calls: bool = False  # it refuses calls without a signature or this mark
-    takes_any_call_id: bool = True  # else only those of `_is_own_id`
-    takes_json_object: bool = True  # a response format without a schema
-    refused_hints: frozenset[str] = frozenset()  # among `HINTS`
-
-    def after_thoughts(self, name: str) -> "Quirks":
-        """The quirks after an answer with thoughts under *name*; some servers refuse what they send themselves."""
-        if not self.reasoning_field and name == REASONING_TEXTS[0]:
-            return self
-        return replace(self, reasoning_field=name)
-
-    def after_complaint(self, complaint: str, ask: Ask) -> "Quirks | None":
-        """The quirks to try again with after a *complaint* of the server; None: it is about something else."""
-        hints = (name for name in HINTS if name in complaint and name in ask.extra_parameters)
-        if refused := frozenset(hints) - self.refused_hints:
-            return replace(self, refused_hints=self.refused_hints | refused)
-        if (most := _most_tokens(complaint)) and ask.max_tokens and most < ask.max_tokens:
-            return replace(self, most_tokens=most)
-        is_told = self.takes_effort and _effort(ask.parameters) is not None
-        changed: dict[str, Any] = {}
-        if "stream_options" in complaint and self.takes_usage_option:
-            changed = {"takes_usage_option": False}
-        elif "max_completion_tokens" in complaint and self.limit_field == "max_tokens":
-            changed = {"limit_field": "max_completion_tokens"}
-        elif (
-            self.reasoning_field
-            and REASONING_TEXTS[0] in complaint
-            and any(word in complaint for word in _UNKNOWN_FIELD)
-        ):
-            changed = {"reasoning_field": ""}
-        elif is_told and ("reasoning" in complaint or "think" in complaint):
-            changed = {"takes_effort": False}
-        elif "thought_signature" in complaint and not self.marks_unsigned_calls:
-            changed = {"marks_unsigned_calls": True}
-        elif _ID_RULE in complaint and self.takes_any_call_id:
-            changed = {"takes_any_call_id": False}
-        elif _FORM_RULE in complaint and self.takes_json_object:
-            changed = {"takes_json_object": False}
-        elif self.takes_signatures and (CALL_SIGNATURE in complaint or DETAILS in complaint):
-            changed = {"takes_signatures": False}
-        return replace(self, **changed) if changed else None
 
 
 def request_body(ask: Ask, model: str, quirks: Quirks) -> bytes:
@@ -94,7 +29,7 @@ def request_body(ask: Ask, model: str, quirks: Quirks) -> bytes:
     body: dict[str, Any] = {
         **{name: value for name, value in ask.extra_parameters.items() if name not in quirks.refused_hints},
         "model": model,
-        "messages": list(_messages(ask, quirks)),
+        "messages": list(_messages(ask, quirks) if quirks.takes_user_after_tool else _bridged(_messages(ask, quirks))),
         "stream": True,
     }
     if quirks.takes_usage_option:
@@ -110,17 +45,11 @@ def request_body(ask: Ask, model: str, quirks: Quirks) -> bytes:
             chosen = value.get("effort") if isinstance(value, dict) else value
             if chosen is not None:
                 body[_SPELLED[name]] = chosen
-    if quirks.takes_effort and (effort := _effort(ask.parameters)):
+    if quirks.takes_effort and (effort := effort_in(ask.parameters)):
         body.setdefault("reasoning_effort", effort)
     if ask.tool_config is not None:
         body |= _tool_fields(ask.tool_config, quirks, ask.extra_parameters.get("tools", ()))
     return encoded(body)
-
-
-def _most_tokens(complaint: str) -> int:
-    """How many tokens an answer may have, if the *complaint* says it; else 0."""
-    found = _find_most(complaint) if "_tokens" in complaint else None
-    return int(found[1]) if found else 0
 
 
 def encoded(body: Mapping[str, Any]) -> bytes:
@@ -129,16 +58,6 @@ def encoded(body: Mapping[str, Any]) -> bytes:
         return orjson.dumps(body)
     except orjson.JSONEncodeError:  # half a surrogate pair, which is no UTF-8
         return as_utf8(json.dumps(body, ensure_ascii=False)).encode()
-
-
-def _effort(parameters: Mapping[str, Any]) -> str | None:
-    """The reasoning effort in Anthropic's *parameters*; None: the model's default."""
-    thinking, effort = parameters.get("thinking"), parameters.get(EFFORT)
-    kind = thinking.get("type") if isinstance(thinking, dict) else None
-    if effort is not None:
-        return _EFFORTS.get(effort, effort) if kind != "disabled" else None
-    budget = thinking.get("budget_tokens") if isinstance(thinking, dict) and kind == "enabled" else None
-    return next((name for least, name in _BUDGETS if budget >= least), "low") if isinstance(budget, int) else None
 
 
 def _messages(ask: Ask, quirks: Quirks) -> Iterator[dict[str, Any]]:
@@ -171,6 +90,16 @@ def _messages(ask: Ask, quirks: Quirks) -> Iterator[dict[str, Any]]:
             yield {"role": "user", "content": message.text}
     if pictures:
         yield {"role": "user", "content": pictures}
+
+
+def _bridged(messages: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """*messages* with an answer between the result of a tool and what others say next."""
+    before = ""
+    for message in messages:
+        if before == "tool" and message["role"] not in ("tool", "assistant"):
+            yield {"role": "assistant", "content": "OK"}
+        yield message
+        before = message["role"]
 
 
 def _without_reasoning(body: dict[str, Any], quirks: Quirks) -> dict[str, Any]:

@@ -34,9 +34,10 @@ from proxy.chat.upstream import (
 from proxy.upstreams.gate import Gate
 from proxy.upstreams.openai_server.attempt import Attempt
 from proxy.upstreams.openai_server.listing import InvalidListing, read_models
+from proxy.upstreams.openai_server.quirks import BESIDE_PROMPT, Quirks
 from proxy.upstreams.openai_server.reader import ChunkReader
 from proxy.upstreams.openai_server.refusals import cut_off, from_status, read_body, silent, unreachable
-from proxy.upstreams.openai_server.requests import BESIDE_PROMPT, TAKEN, Quirks, encoded, request_body
+from proxy.upstreams.openai_server.requests import TAKEN, encoded, request_body
 from shared.conversations import Message, Note
 from shared.models import Bot
 from shared.parsing import Server

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from proxy.chat.ask import Ask, Image
 from proxy.chat.tools.definitions import OutputFormat, Tool, ToolChoice, ToolConfig
 from proxy.chat.upstream import Refusal
+from proxy.upstreams.openai_server.quirks import Quirks
 from proxy.upstreams.openai_server.reader import ChunkReader
-from proxy.upstreams.openai_server.requests import Quirks, request_body
+from proxy.upstreams.openai_server.requests import request_body
 from shared.conversations import Message, ToolCall, ToolResult
 
 

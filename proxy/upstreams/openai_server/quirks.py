@@ -1,0 +1,95 @@
+"""How servers differ from OpenAI's API, and what their complaints tell of it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from proxy.chat.ask import EFFORT, HINTS, Ask
+from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS
+
+_BUDGETS = ((4096, "high"), (2048, "medium"))  # what its budgets of tokens mean; servers know no budgets
+_EFFORTS = {"xhigh": "high", "max": "high"}  # and of its efforts those that most servers do not know
+_ID_RULE = "must be a-z, A-Z, 0-9, with a length of 9"  # of calls' ids, as Mistral's servers and vLLM tell it
+_ORDER_RULE = "after role 'tool'"  # of messages: the same servers'
+_FORM_RULE = "'response_format.type' must be 'json_schema'"  # LM Studio's
+_UNKNOWN_FIELD = ("extra_forbidden", "unsupported")  # Mistral's words for it, and Groq's
+BESIDE_PROMPT = "maximum context length"  # of a limit too: together with the prompt it is more than fits
+# The tokens that an answer may have, as OpenAI, DeepSeek and Alibaba, Groq, Volcengine, and Anthropic tell it.
+_find_most = re.compile(
+    r"(?:at most|range of max_tokens (?:is|should be) \[1,|less than or equal to|value <=|max_tokens: [0-9]+ >)"
+    " ?`?([0-9]{1,9})",
+    re.IGNORECASE,
+).search
+
+
+@dataclass(frozen=True, slots=True)
+class Quirks:
+    """How one server differs from OpenAI's API, learned from its complaints."""
+
+    limit_field: str = "max_tokens"
+    most_tokens: int | None = None  # that a limit may have, where it is known
+    takes_usage_option: bool = True  # `stream_options.include_usage`
+    takes_effort: bool = True  # of reasoning, derived from Anthropic's parameters
+    reasoning_field: str = REASONING_TEXTS[0]  # of a message that goes back; `THINKING`: parts of its content; "": none
+    takes_signatures: bool = True  # of calls, back
+    marks_unsigned_calls: bool = False  # it refuses calls without a signature or this mark
+    takes_any_call_id: bool = True  # else only those of the form that it makes itself
+    takes_json_object: bool = True  # a response format without a schema
+    takes_user_after_tool: bool = True  # else an answer has to stand between
+    refused_hints: frozenset[str] = frozenset()  # among `HINTS`
+
+    def after_thoughts(self, name: str) -> "Quirks":
+        """The quirks after an answer with thoughts under *name*; some servers refuse what they send themselves."""
+        if not self.reasoning_field and name == REASONING_TEXTS[0]:
+            return self
+        return replace(self, reasoning_field=name)
+
+    def after_complaint(self, complaint: str, ask: Ask) -> "Quirks | None":
+        """The quirks to try again with after a *complaint* of the server; None: it is about something else."""
+        hints = (name for name in HINTS if name in complaint and name in ask.extra_parameters)
+        if refused := frozenset(hints) - self.refused_hints:
+            return replace(self, refused_hints=self.refused_hints | refused)
+        if (most := _most_tokens(complaint)) and ask.max_tokens and most < ask.max_tokens:
+            return replace(self, most_tokens=most)
+        is_told = self.takes_effort and effort_in(ask.parameters) is not None
+        changed: dict[str, Any] = {}
+        if "stream_options" in complaint and self.takes_usage_option:
+            changed = {"takes_usage_option": False}
+        elif "max_completion_tokens" in complaint and self.limit_field == "max_tokens":
+            changed = {"limit_field": "max_completion_tokens"}
+        elif (
+            self.reasoning_field
+            and REASONING_TEXTS[0] in complaint
+            and any(word in complaint for word in _UNKNOWN_FIELD)
+        ):
+            changed = {"reasoning_field": ""}
+        elif is_told and ("reasoning" in complaint or "think" in complaint):
+            changed = {"takes_effort": False}
+        elif "thought_signature" in complaint and not self.marks_unsigned_calls:
+            changed = {"marks_unsigned_calls": True}
+        elif _ORDER_RULE in complaint and self.takes_user_after_tool:
+            changed = {"takes_user_after_tool": False}
+        elif _ID_RULE in complaint and self.takes_any_call_id:
+            changed = {"takes_any_call_id": False}
+        elif _FORM_RULE in complaint and self.takes_json_object:
+            changed = {"takes_json_object": False}
+        elif self.takes_signatures and (CALL_SIGNATURE in complaint or DETAILS in complaint):
+            changed = {"takes_signatures": False}
+        return replace(self, **changed) if changed else None
+
+
+def effort_in(parameters: Mapping[str, Any]) -> str | None:
+    """The reasoning effort in Anthropic's *parameters*; None: the model's default."""
+    thinking, effort = parameters.get("thinking"), parameters.get(EFFORT)
+    kind = thinking.get("type") if isinstance(thinking, dict) else None
+    if effort is not None:
+        return _EFFORTS.get(effort, effort) if kind != "disabled" else None
+    budget = thinking.get("budget_tokens") if isinstance(thinking, dict) and kind == "enabled" else None
+    return next((name for least, name in _BUDGETS if budget >= least), "low") if isinstance(budget, int) else None
+
+
+def _most_tokens(complaint: str) -> int:
+    """How many tokens an answer may have, if the *complaint* says it; else 0."""
+    found = _find_most(complaint) if "_tokens" in complaint else None
+    return int(found[1]) if found else 0
