@@ -7,11 +7,11 @@ from typing import Any
 
 from proxy.chat.ask import EFFORT, HINTS, Ask
 from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS
+from proxy.upstreams.openai_server.message_order import Order, wanted_order
 
 _BUDGETS = ((4096, "high"), (2048, "medium"))  # what its budgets of tokens mean; servers know no budgets
 _EFFORTS = {"xhigh": "high", "max": "high"}  # and of its efforts those that most servers do not know
 _ID_RULE = "must be a-z, A-Z, 0-9, with a length of 9"  # of calls' ids, as Mistral's servers and vLLM tell it
-_ORDER_RULE = "after role 'tool'"  # of messages: the same servers'
 _FORM_RULE = "'response_format.type' must be 'json_schema'"  # LM Studio's
 _UNKNOWN_FIELD = ("extra_forbidden", "unsupported")  # Mistral's words for it, and Groq's
 BESIDE_PROMPT = "maximum context length"  # of a limit too: together with the prompt it is more than fits
@@ -36,7 +36,7 @@ class Quirks:
     marks_unsigned_calls: bool = False  # it refuses calls without a signature or this mark
     takes_any_call_id: bool = True  # else only those of the form that it makes itself
     takes_json_object: bool = True  # a response format without a schema
-    takes_user_after_tool: bool = True  # else an answer has to stand between
+    order: Order = "any"  # of the messages
     refused_hints: frozenset[str] = frozenset()  # among `HINTS`
 
     def after_thoughts(self, name: str) -> "Quirks":
@@ -52,6 +52,8 @@ class Quirks:
             return replace(self, refused_hints=self.refused_hints | refused)
         if (most := _most_tokens(complaint)) and ask.max_tokens and most < ask.max_tokens:
             return replace(self, most_tokens=most)
+        if (order := wanted_order(complaint)) not in ("any", self.order) and self.order != "alternating":
+            return replace(self, order=order)
         is_told = self.takes_effort and effort_in(ask.parameters) is not None
         changed: dict[str, Any] = {}
         if "stream_options" in complaint and self.takes_usage_option:
@@ -68,8 +70,6 @@ class Quirks:
             changed = {"takes_effort": False}
         elif "thought_signature" in complaint and not self.marks_unsigned_calls:
             changed = {"marks_unsigned_calls": True}
-        elif _ORDER_RULE in complaint and self.takes_user_after_tool:
-            changed = {"takes_user_after_tool": False}
         elif _ID_RULE in complaint and self.takes_any_call_id:
             changed = {"takes_any_call_id": False}
         elif _FORM_RULE in complaint and self.takes_json_object:

@@ -9,6 +9,7 @@ import orjson
 from proxy.chat.tools.loose_json import MalformedJson, dump_json
 from proxy.chat.upstream import Refusal, RefusalReason
 from proxy.upstreams.meaning import TOO_LONG, Meaning, brief
+from proxy.upstreams.openai_server.message_order import wanted_order
 from shared.retry_after import retry_after
 
 _CODES = {"exceed_context_size_error": "context_length_exceeded"}  # OpenAI's, by what servers call the same
@@ -150,6 +151,8 @@ def from_status(
 def _meaning(status: int, error: ErrorBody) -> Meaning:
     if status == 500 and "input is not supported" in error.text:  # of a picture or sound, as llama.cpp says it
         return _UNABLE
+    if status == 500 and wanted_order(error.text) != "any":  # as Ollama and llama.cpp tell a template's errors
+        return _REFUSED
     by_words = next((means for words, means in _BY_WORDS.items() if error.text.startswith(words)), None)
     if found := _BY_CODE.get(error.code) or by_words or _BY_STATUS.get(status):
         return found

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from itertools import repeat
@@ -13,6 +13,7 @@ import orjson
 from proxy.chat.ask import EFFORT, SAMPLING, Ask, ContentPart, Media
 from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS, THINKING
 from proxy.chat.tools.definitions import OutputFormat, Tool, ToolChoice, ToolConfig
+from proxy.upstreams.openai_server.message_order import in_order
 from proxy.upstreams.openai_server.quirks import Quirks, effort_in
 from shared.conversations import Message, ToolCall
 from shared.plugins.lenient_json import as_utf8
@@ -29,7 +30,7 @@ def request_body(ask: Ask, model: str, quirks: Quirks) -> bytes:
     body: dict[str, Any] = {
         **{name: value for name, value in ask.extra_parameters.items() if name not in quirks.refused_hints},
         "model": model,
-        "messages": list(_messages(ask, quirks) if quirks.takes_user_after_tool else _bridged(_messages(ask, quirks))),
+        "messages": in_order(_messages(ask, quirks), quirks.order),
         "stream": True,
     }
     if quirks.takes_usage_option:
@@ -90,16 +91,6 @@ def _messages(ask: Ask, quirks: Quirks) -> Iterator[dict[str, Any]]:
             yield {"role": "user", "content": message.text}
     if pictures:
         yield {"role": "user", "content": pictures}
-
-
-def _bridged(messages: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """*messages* with an answer between the result of a tool and what others say next."""
-    before = ""
-    for message in messages:
-        if before == "tool" and message["role"] not in ("tool", "assistant"):
-            yield {"role": "assistant", "content": "OK"}
-        yield message
-        before = message["role"]
 
 
 def _without_reasoning(body: dict[str, Any], quirks: Quirks) -> dict[str, Any]:

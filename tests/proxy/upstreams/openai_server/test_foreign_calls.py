@@ -1,15 +1,12 @@
 """Calls of other models, which servers refuse to be told as they are: without what Google's signed of them, or by ids
-that Mistral's would not have given, or with words of the user right behind their results."""
-
-from typing import Any
+that Mistral's would not have given."""
 
 import pytest
 
 from proxy.chat.extras import CALL_SIGNATURE
 from tests.openai_server import Answer, HttpError, OpenAiPeer
-from tests.proxy.api.messages.messages_client import message
 from tests.proxy.running import RunningProxy
-from tests.proxy.upstreams.openai_server.api_clients import MODEL, OURS, messaged
+from tests.proxy.upstreams.openai_server.api_clients import MODEL
 from tests.proxy.upstreams.openai_server.test_signatures import CHAT_TOOL, EXTRA, USER, two_calls
 
 MISSED = [{"error": {"code": 400, "message": "Function call is missing a thought_signature.", "status": "INVALID"}}]
@@ -75,23 +72,3 @@ async def test_call_ids_are_rewritten_for_servers_that_refuse_others(
         assert [result["tool_call_id"] for result in messages] == [kept, generated]
         assert kept == "Ab3" * 3
         assert (len(generated), generated.isalnum(), generated.isascii()) == (9, True, True)
-
-
-async def test_an_answer_stands_between_results_and_what_the_user_adds_where_a_server_needs_one(
-    gateway: RunningProxy, server: OpenAiPeer
-) -> None:
-    complaint = {"object": "error", "message": "Unexpected role 'user' after role 'tool'", "code": "3230"}  # Mistral's
-    server.answers = [HttpError(400, complaint), Answer(["done"])]
-    calls = [{"type": "tool_use", "id": f"toolu_{name}", "name": "look", "input": {}} for name in "ab"]
-    results: list[Any] = [{"type": "tool_result", "tool_use_id": f"toolu_{name}", "content": "seen"} for name in "ab"]
-    said = {"type": "text", "text": "Go on."}
-    told = {"role": "user", "content": [*results, said]}, {"role": "assistant", "content": [calls[0]]}
-    history = (USER, {"role": "assistant", "content": calls}, *told, {"role": "user", "content": results[:1]})
-
-    for _ in range(2):
-        assert message(await messaged(gateway, *history, stream=False, tools=[OURS]))["content"][0]["text"] == "done"
-
-    roles = [[each["role"] for each in request.body["messages"]] for request in server.received]
-    plain = ["user", "assistant", "tool", "tool", "user", "assistant", "tool"]
-    assert roles == [plain, *[[*plain[:4], "assistant", *plain[4:]]] * 2]
-    assert server.received[1].body["messages"][4] == {"role": "assistant", "content": "OK"}

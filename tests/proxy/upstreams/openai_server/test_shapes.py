@@ -22,8 +22,7 @@ def user(text: str, **fields: Any) -> Message:
 
 
 def body_of(ask: Ask) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(request_body(ask, "tiny", Quirks()))
-    return body
+    return dict(json.loads(request_body(ask, "tiny", Quirks())))
 
 
 def test_a_bare_question_asks_for_nothing_else() -> None:

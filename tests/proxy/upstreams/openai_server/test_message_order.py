@@ -1,0 +1,90 @@
+"""Messages in an order that a model's template refuses, as agents send them: it is asked again in another one."""
+
+from typing import Any
+
+import pytest
+
+from tests.openai_server import Answer, HttpError, OpenAiPeer
+from tests.proxy.running import RunningProxy
+from tests.proxy.upstreams.openai_server.api_clients import MODEL, OURS, messaged
+from tests.proxy.upstreams.openai_server.test_message_fields import PICTURE, text, user
+
+SYSTEM_FIRST = [
+    HttpError(400, {"object": "error", "message": "System message must be at the beginning.", "code": 400}),  # vLLM
+    HttpError(500, {"error": {"code": 500, "message": "Jinja Exception: System message must be at the beginning."}}),
+    HttpError(500, {"error": {"message": "system message must be at the beginning", "type": "api_error"}}),  # Ollama
+]
+ALTERNATING = [
+    HttpError(400, {"object": "error", "message": "Unexpected role 'user' after role 'tool'", "code": "3230"}),
+    HttpError(500, {"error": {"message": "After the optional system message, conversation roles must alternate"}}),
+    HttpError(400, {"error": {"message": "it does not support successive user or assistant messages"}}),
+]
+CALLS = [{"type": "tool_use", "id": f"toolu_{name}", "name": "look", "input": {}} for name in "ab"]
+RESULTS: list[Any] = [{"type": "tool_result", "tool_use_id": f"toolu_{name}", "content": "seen"} for name in "ab"]
+AGENT: Any = (  # as Claude Code writes it
+    user(text("Look.")),
+    {"role": "system", "content": "Of agents."},
+    {"role": "assistant", "content": CALLS},
+    user(*RESULTS, text("Mind the rules.")),
+    {"role": "assistant", "content": CALLS[:1]},
+    user(RESULTS[0]),
+)
+
+
+def told(request: Any) -> list[tuple[str, Any]]:
+    """Role and content of each message."""
+    return [(each["role"], each["content"]) for each in request.body["messages"]]
+
+
+@pytest.mark.parametrize("complaint", SYSTEM_FIRST)
+async def test_later_system_messages_are_told_by_the_user_where_they_stand(
+    gateway: RunningProxy, server: OpenAiPeer, complaint: HttpError
+) -> None:
+    server.answers = [complaint, Answer()]
+    for _ in range(2):
+        await messaged(gateway, *AGENT, system="Be kind.", tools=[OURS])
+
+    before = [("system", "Be kind."), ("user", "Look."), ("system", "Of agents."), ("assistant", None)]
+    rest = [*[("tool", "seen")] * 2, ("user", "Mind the rules."), ("assistant", None), ("tool", "seen")]
+    after = [*before[:2], ("user", "Of agents."), before[3]]
+    assert [told(each) for each in server.received] == [[*before, *rest], *[[*after, *rest]] * 2]
+
+
+async def test_system_messages_at_the_beginning_become_one(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [SYSTEM_FIRST[0], Answer()]
+    said: Any = [{"role": "developer", "content": "Sandboxed."}, user({"type": "input_text", "text": "hi"})]
+    await gateway.openai.responses.create(model=MODEL, instructions="Be kind.", input=said)
+
+    assert told(server.received[0]) == [("system", "Be kind."), ("system", "Sandboxed."), ("user", "hi")]
+    assert told(server.received[1]) == [("system", "Be kind.\n\nSandboxed."), ("user", "hi")]
+
+
+@pytest.mark.parametrize("complaint", ALTERNATING)
+async def test_user_and_assistant_take_turns(gateway: RunningProxy, server: OpenAiPeer, complaint: HttpError) -> None:
+    server.answers = [complaint, Answer()]
+    for _ in range(2):
+        await messaged(gateway, *AGENT, tools=[OURS])
+
+    after = [("user", "Look.\n\nOf agents."), ("assistant", None), *[("tool", "seen")] * 2, ("assistant", "OK")]
+    rest = [("user", "Mind the rules."), ("assistant", None), ("tool", "seen")]
+    assert [told(each) for each in server.received[1:]] == [[*after, *rest]] * 2
+
+
+async def test_pictures_stay_where_they_were_said(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [SYSTEM_FIRST[0], ALTERNATING[1], Answer()]
+    system = {"role": "system", "content": [text("Compare with"), PICTURE]}
+    said = (system, system, user(text("a"), PICTURE), user(text("b")), {"role": "assistant", "content": "c"})
+
+    assert (await gateway.chat(*said, model=MODEL)).text == "served"
+
+    first = [text("Compare with"), PICTURE]
+    both = [text("a"), PICTURE, text("b")]
+    assert told(server.received[1]) == [("system", first * 2), ("user", both[:2]), ("user", "b"), ("assistant", "c")]
+    assert told(server.received[2]) == [("system", first * 2), ("user", both), ("assistant", "c")]
+
+
+async def test_an_order_that_nothing_mends_is_the_requests_fault(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [ALTERNATING[1]]
+    answer = await gateway.chat("hi", model=MODEL)
+
+    assert (answer.status, answer.code, len(server.received)) == (400, "upstream_refused", 2)
