@@ -151,7 +151,8 @@ def from_status(
 def _meaning(status: int, error: ErrorBody) -> Meaning:
     if status == 500 and "input is not supported" in error.text:  # of a picture or sound, as llama.cpp says it
         return _UNABLE
-    if status == 500 and wanted_order(error.text) != "any":  # as Ollama and llama.cpp tell a template's errors
+    # So Ollama and llama.cpp tell a template's errors, and LM Studio, in an event.
+    if status in (0, 500) and wanted_order(error.text) != "any":
         return _REFUSED
     by_words = next((means for words, means in _BY_WORDS.items() if error.text.startswith(words)), None)
     if found := _BY_CODE.get(error.code) or by_words or _BY_STATUS.get(status):

@@ -14,9 +14,10 @@ SYSTEM_FIRST = [
     HttpError(500, {"error": {"code": 500, "message": "Jinja Exception: System message must be at the beginning."}}),
     HttpError(500, {"error": {"message": "system message must be at the beginning", "type": "api_error"}}),  # Ollama
 ]
-ALTERNATING = [
+ALTERNATING: list[HttpError | bytes] = [
     HttpError(400, {"object": "error", "message": "Unexpected role 'user' after role 'tool'", "code": "3230"}),
     HttpError(500, {"error": {"message": "After the optional system message, conversation roles must alternate"}}),
+    b'event: error\ndata: {"error":{"message":"Error rendering prompt: Conversation roles must alternate"}}\n\n',
     HttpError(400, {"error": {"message": "it does not support successive user or assistant messages"}}),
 ]
 CALLS = [{"type": "tool_use", "id": f"toolu_{name}", "name": "look", "input": {}} for name in "ab"]
@@ -60,7 +61,9 @@ async def test_system_messages_at_the_beginning_become_one(gateway: RunningProxy
 
 
 @pytest.mark.parametrize("complaint", ALTERNATING)
-async def test_user_and_assistant_take_turns(gateway: RunningProxy, server: OpenAiPeer, complaint: HttpError) -> None:
+async def test_user_and_assistant_take_turns(
+    gateway: RunningProxy, server: OpenAiPeer, complaint: HttpError | bytes
+) -> None:
     server.answers = [complaint, Answer()]
     for _ in range(2):
         await messaged(gateway, *AGENT, tools=[OURS])
