@@ -9,7 +9,7 @@ Order = Literal["any", "system_first", "alternating"]
 # Words of those that want it, in lower case: Qwen's, by every server; Mistral's, by its own and by others; DeepSeek's.
 _WORDS: Mapping[str, Order] = {
     "must be at the beginning": "system_first",
-    "after role 'tool'": "alternating",
+    "unexpected role '": "alternating",
     "must alternate": "alternating",
     "successive user or assistant messages": "alternating",
 }

@@ -174,9 +174,11 @@ class OpenAiServer:
                     complaint = refusal.error.message if refusal.reason is RefusalReason.MESSAGE else ""
                     if ask.max_tokens and BESIDE_PROMPT in complaint:
                         ask = replace(ask, max_tokens=None)  # then the server's limit is what is left
+                        budget.left += 1  # what was learned is no attempt in vain
                         continue
-                    if (other := quirks.after_complaint(complaint, ask)) is not None:
+                    if (other := quirks.after_complaint(complaint, ask)) is not None and other != quirks:
                         self._quirks[bot.id] = other
+                        budget.left += 1
                         continue
                     if not _may_be_restarting(refusal, budget):
                         raise

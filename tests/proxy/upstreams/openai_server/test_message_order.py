@@ -86,6 +86,20 @@ async def test_pictures_stay_where_they_were_said(gateway: RunningProxy, server:
     assert told(server.received[2]) == [("system", first * 2), ("user", both), ("assistant", "c")]
 
 
+async def test_all_that_a_server_wants_otherwise_is_learned_in_one_turn(
+    gateway: RunningProxy, server: OpenAiPeer
+) -> None:
+    order = {"object": "error", "message": "Unexpected role 'system' after role 'assistant'", "code": "3230"}
+    ids = {"message": "Tool call id was call_a but must be a-z, A-Z, 0-9, with a length of 9."}
+    limit = {"error": {"message": "max_tokens is too large: This model's maximum context length is 32768 tokens"}}
+    server.answers = [*(HttpError(400, each) for each in (order, ids, limit)), Answer()]
+
+    await messaged(gateway, *AGENT, tools=[OURS], max_tokens=32000)
+
+    assert [request.body.get("max_tokens") for request in server.received] == [32000, 32000, 32000, None]
+    assert ("assistant", "OK") in told(server.received[3])
+
+
 async def test_an_order_that_nothing_mends_is_the_requests_fault(gateway: RunningProxy, server: OpenAiPeer) -> None:
     server.answers = [ALTERNATING[1]]
     answer = await gateway.chat("hi", model=MODEL)
