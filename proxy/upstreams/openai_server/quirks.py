@@ -15,6 +15,7 @@ _ID_RULE = "must be a-z, A-Z, 0-9, with a length of 9"  # of calls' ids, as Mist
 _FORM_RULE = "'response_format.type' must be 'json_schema'"  # LM Studio's
 _UNKNOWN_FIELD = ("extra_forbidden", "unsupported")  # Mistral's words for it, and Groq's
 BESIDE_PROMPT = "maximum context length"  # of a limit too: together with the prompt it is more than fits
+_refuses_stop = re.compile("'stop' is not supported|not supported on this model: stop").search  # OpenAI's, and xAI's
 # The tokens that an answer may have, as OpenAI, DeepSeek and Alibaba, Groq, Volcengine, and Anthropic tell it.
 _find_most = re.compile(
     r"(?:at most|range of max_tokens (?:is|should be) \[1,|less than or equal to|value <=|max_tokens: [0-9]+ >)"
@@ -37,6 +38,7 @@ class Quirks:
     takes_any_call_id: bool = True  # else only those of the form that it makes itself
     takes_json_object: bool = True  # a response format without a schema
     order: Order = "any"  # of the messages
+    takes_stops: bool = True  # else they are cut here alone
     refused_hints: frozenset[str] = frozenset()  # among `HINTS`
 
     def after_thoughts(self, name: str) -> "Quirks":
@@ -66,6 +68,8 @@ class Quirks:
             and any(word in complaint for word in _UNKNOWN_FIELD)
         ):
             changed = {"reasoning_field": ""}
+        elif ask.stops and self.takes_stops and _refuses_stop(complaint):
+            changed = {"takes_stops": False}
         elif is_told and ("reasoning" in complaint or "think" in complaint):
             changed = {"takes_effort": False}
         elif "thought_signature" in complaint and not self.marks_unsigned_calls:

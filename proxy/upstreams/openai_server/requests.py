@@ -37,7 +37,7 @@ def request_body(ask: Ask, model: str, quirks: Quirks) -> bytes:
         body["stream_options"] = {"include_usage": True}
     if ask.max_tokens:
         body[quirks.limit_field] = min(ask.max_tokens, quirks.most_tokens or ask.max_tokens)
-    if ask.stops and len(ask.stops) <= MAX_STOPS:
+    if ask.stops and quirks.takes_stops and len(ask.stops) <= MAX_STOPS:
         body["stop"] = list(ask.stops)
     for name, value in ask.parameters.items():
         if name in SAMPLING:

@@ -52,6 +52,20 @@ async def test_a_limit_that_does_not_fit_beside_the_prompt_is_left_to_the_server
     assert [request.body.get("max_tokens") for request in server.received] == [32000, None, 32000]  # others may fit
 
 
+@pytest.mark.parametrize(
+    "complaint",
+    ["Unsupported parameter: 'stop' is not supported with this model.", "Argument not supported on this model: stop"],
+)
+async def test_stop_sequences_are_cut_here_where_a_model_takes_none(
+    gateway: RunningProxy, server: OpenAiPeer, complaint: str
+) -> None:
+    server.answers = [HttpError(400, {"error": {"message": complaint}}), Answer(["one END two"])]
+    for _ in range(2):
+        assert (await gateway.chat("hi", model="mine/tiny", stop=["END"])).text == "one "
+
+    assert [request.body.get("stop") for request in server.received] == [["END"], None, None]
+
+
 async def test_a_prompt_that_does_not_fit_is_refused_without_a_limit_too(
     gateway: RunningProxy, server: OpenAiPeer
 ) -> None:
