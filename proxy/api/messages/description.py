@@ -126,7 +126,7 @@ SCHEMAS: dict[str, Schema] = {
             temperature=ignored(number(SAMPLING["temperature"])),
             top_p=ignored(number(SAMPLING["top_p"])),
             top_k=ignored(number(SAMPLING["top_k"], "integer")),
-            metadata=ignored(ANY),
+            metadata=described(ignored(ANY), "A hash of `user_id` reaches servers as `prompt_cache_key`."),
         ),
         "What is not described here has no effect, and is named in `x-ignored-params`.",
     ),

@@ -1,13 +1,14 @@
 """Reading a request of Anthropic's Messages API. What does not change what the answer means is left out and named."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from proxy.api.chat_completions.request import ChatRequest, read_stops
 from proxy.api.messages.blocks import read_messages, read_texts
 from proxy.api.messages.tools import read_tool_options
 from proxy.api.parameters import check_number, check_text, read_flag, read_model, read_whole
-from proxy.api.tools import HEADER_SAFE, ToolsMode
+from proxy.api.tools import HEADER_SAFE, ToolsMode, text_or_empty
 from proxy.chat.ask import EFFORT, Ask
 from proxy.chat.errors import bad_request
 from shared.conversations import Message
@@ -63,6 +64,7 @@ def parse_messages(body: Mapping[str, Any], tools: ToolsMode = "emulate", *, cou
         stops=read_stops(body, "stop_sequences"),
         max_tokens=limit,
         parameters=_read_parameters(body),
+        extra_parameters=_cache_key(body.get("metadata")),
         wants_extras=_shows_thoughts(body.get("thinking")),
         ignored=(*_ignored(body), *options.left_out),
         tool_config=options.tool_config,
@@ -80,6 +82,12 @@ def _read_parameters(body: Mapping[str, Any]) -> dict[str, Any]:
         check_text(effort, EFFORT)
         parameters[EFFORT] = effort
     return parameters
+
+
+def _cache_key(metadata: Any) -> dict[str, str]:
+    """A word for servers' caches that is the same all through a session, as agents name it; who it is of stays here."""
+    name = text_or_empty(metadata.get("user_id")) if isinstance(metadata, dict) else ""
+    return {"prompt_cache_key": sha256(name.encode("utf-8", "surrogatepass")).hexdigest()} if name else {}
 
 
 def _shows_thoughts(value: Any) -> bool:

@@ -75,6 +75,18 @@ async def test_a_prompt_that_does_not_fit_is_refused_without_a_limit_too(
     assert (answer.status, answer.code, len(server.received)) == (400, "context_length_exceeded", 2)
 
 
+async def test_a_session_of_the_messages_api_has_one_word_for_caches_that_names_nobody(
+    gateway: RunningProxy, server: OpenAiPeer
+) -> None:
+    for name in ("user_ada_session_1", "user_ada_session_1", "user_ada_session_2", "", 7):
+        await messaged(gateway, metadata={"user_id": name})
+
+    first, again, other, *none = [str(request.body.get("prompt_cache_key")) for request in server.received]
+    assert first == again != other
+    assert (len(first), first.isalnum(), none) == (64, True, ["None", "None"])
+    assert "ada" not in str(server.received[0].body)
+
+
 @pytest.mark.parametrize(
     ("complaint", "gone"),
     [
