@@ -15,6 +15,7 @@ _ID_RULE = "must be a-z, A-Z, 0-9, with a length of 9"  # of calls' ids, as Mist
 _FORM_RULE = "'response_format.type' must be 'json_schema'"  # LM Studio's
 _UNKNOWN_FIELD = ("extra_forbidden", "unsupported")  # Mistral's words for it, and Groq's
 BESIDE_PROMPT = "maximum context length"  # of a limit too: together with the prompt it is more than fits
+_is_missing = re.compile("missing|must be passed back", re.IGNORECASE).search  # Moonshot's word, and DeepSeek's
 _refuses_stop = re.compile("'stop' is not supported|not supported on this model: stop").search  # OpenAI's, and xAI's
 # The tokens that an answer may have, as OpenAI, DeepSeek and Alibaba, Groq, Volcengine, and Anthropic tell it.
 _find_most = re.compile(
@@ -33,6 +34,7 @@ class Quirks:
     takes_usage_option: bool = True  # `stream_options.include_usage`
     takes_effort: bool = True  # of reasoning, derived from Anthropic's parameters
     reasoning_field: str = REASONING_TEXTS[0]  # of a message that goes back; `THINKING`: parts of its content; "": none
+    needs_thoughts: bool = False  # with each answer that goes back, be they empty
     takes_signatures: bool = True  # of calls, back
     marks_unsigned_calls: bool = False  # it refuses calls without a signature or this mark
     takes_any_call_id: bool = True  # else only those of the form that it makes itself
@@ -49,37 +51,32 @@ class Quirks:
 
     def after_complaint(self, complaint: str, ask: Ask) -> "Quirks | None":
         """The quirks to try again with after a *complaint* of the server; None: it is about something else."""
-        hints = (name for name in HINTS if name in complaint and name in ask.extra_parameters)
-        if refused := frozenset(hints) - self.refused_hints:
-            return replace(self, refused_hints=self.refused_hints | refused)
-        if (most := _most_tokens(complaint)) and ask.max_tokens and most < ask.max_tokens:
-            return replace(self, most_tokens=most)
-        if (order := wanted_order(complaint)) not in ("any", self.order) and self.order != "alternating":
-            return replace(self, order=order)
+        hints = frozenset(name for name in HINTS if name in complaint and name in ask.extra_parameters)
+        most, order, thoughts = _most_tokens(complaint), wanted_order(complaint), REASONING_TEXTS[0]
         is_told = self.takes_effort and effort_in(ask.parameters) is not None
-        changed: dict[str, Any] = {}
-        if "stream_options" in complaint and self.takes_usage_option:
-            changed = {"takes_usage_option": False}
-        elif "max_completion_tokens" in complaint and self.limit_field == "max_tokens":
-            changed = {"limit_field": "max_completion_tokens"}
-        elif (
-            self.reasoning_field
-            and REASONING_TEXTS[0] in complaint
-            and any(word in complaint for word in _UNKNOWN_FIELD)
-        ):
-            changed = {"reasoning_field": ""}
-        elif ask.stops and self.takes_stops and _refuses_stop(complaint):
-            changed = {"takes_stops": False}
-        elif is_told and ("reasoning" in complaint or "think" in complaint):
-            changed = {"takes_effort": False}
-        elif "thought_signature" in complaint and not self.marks_unsigned_calls:
-            changed = {"marks_unsigned_calls": True}
-        elif _ID_RULE in complaint and self.takes_any_call_id:
-            changed = {"takes_any_call_id": False}
-        elif _FORM_RULE in complaint and self.takes_json_object:
-            changed = {"takes_json_object": False}
-        elif self.takes_signatures and (CALL_SIGNATURE in complaint or DETAILS in complaint):
-            changed = {"takes_signatures": False}
+        is_unknown = any(word in complaint for word in _UNKNOWN_FIELD)
+        learned: tuple[tuple[object, Mapping[str, Any]], ...] = (
+            (hints - self.refused_hints, {"refused_hints": self.refused_hints | hints}),
+            (0 < most < (ask.max_tokens or 0), {"most_tokens": most}),
+            (order not in ("any", self.order) and self.order != "alternating", {"order": order}),
+            ("stream_options" in complaint and self.takes_usage_option, {"takes_usage_option": False}),
+            (
+                "max_completion_tokens" in complaint and self.limit_field == "max_tokens",
+                {"limit_field": "max_completion_tokens"},
+            ),
+            (self.reasoning_field and thoughts in complaint and is_unknown, {"reasoning_field": ""}),
+            (not self.needs_thoughts and thoughts in complaint and _is_missing(complaint), {"needs_thoughts": True}),
+            (ask.stops and self.takes_stops and _refuses_stop(complaint), {"takes_stops": False}),
+            (is_told and ("reasoning" in complaint or "think" in complaint), {"takes_effort": False}),
+            ("thought_signature" in complaint and not self.marks_unsigned_calls, {"marks_unsigned_calls": True}),
+            (_ID_RULE in complaint and self.takes_any_call_id, {"takes_any_call_id": False}),
+            (_FORM_RULE in complaint and self.takes_json_object, {"takes_json_object": False}),
+            (
+                self.takes_signatures and (CALL_SIGNATURE in complaint or DETAILS in complaint),
+                {"takes_signatures": False},
+            ),
+        )
+        changed = next((fields for applies, fields in learned if applies), None)
         return replace(self, **changed) if changed else None
 
 

@@ -80,6 +80,8 @@ def _messages(ask: Ask, quirks: Quirks) -> Iterator[dict[str, Any]]:
                 body[quirks.reasoning_field or REASONING_TEXTS[0]] = message.thoughts
             if message.id and ask.message_fields:
                 body |= ask.message_fields.get(message.id, {})
+            if quirks.needs_thoughts and message.role == "assistant":
+                body = {REASONING_TEXTS[0]: "", **body, "content": body["content"] or ""}
             yield body if quirks.reasoning_field in REASONING_TEXTS else _without_reasoning(body, quirks)
             continue
         call_id = _wire_id(message.result.call_id, quirks) or _matching_call_id(message.result.name, open_calls)

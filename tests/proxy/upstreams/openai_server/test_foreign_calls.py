@@ -1,12 +1,12 @@
 """Calls of other models, which servers refuse to be told as they are: without what Google's signed of them, or by ids
-that Mistral's would not have given."""
+that Mistral's would not have given, or without thoughts."""
 
 import pytest
 
 from proxy.chat.extras import CALL_SIGNATURE
 from tests.openai_server import Answer, HttpError, OpenAiPeer
 from tests.proxy.running import RunningProxy
-from tests.proxy.upstreams.openai_server.api_clients import MODEL
+from tests.proxy.upstreams.openai_server.api_clients import MODEL, messaged
 from tests.proxy.upstreams.openai_server.test_signatures import CHAT_TOOL, EXTRA, USER, two_calls
 
 MISSED = [{"error": {"code": 400, "message": "Function call is missing a thought_signature.", "status": "INVALID"}}]
@@ -72,3 +72,43 @@ async def test_call_ids_are_rewritten_for_servers_that_refuse_others(
         assert [result["tool_call_id"] for result in messages] == [kept, generated]
         assert kept == "Ab3" * 3
         assert (len(generated), generated.isalnum(), generated.isascii()) == (9, True, True)
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "thinking is enabled but reasoning_content is missing in assistant tool call message at index 1",  # Moonshot's
+        "The `reasoning_content` in the thinking mode must be passed back to the API.",  # DeepSeek's
+        "Missing `reasoning_content` field in the assistant message at message index 1",
+    ],
+)
+async def test_answers_of_others_have_empty_thoughts_for_servers_that_ask_for_some(
+    gateway: RunningProxy, server: OpenAiPeer, complaint: str
+) -> None:
+    server.answers = [HttpError(400, {"error": {"message": complaint}}), Answer(["done"])]
+    call = {"id": "a", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    result = {"role": "tool", "tool_call_id": "a", "content": "seen"}
+    said = {"role": "assistant", "content": "Seen.", "reasoning_content": "hm"}
+    history = (USER, {"role": "assistant", "content": None, "tool_calls": [call]}, result, said, USER)
+
+    answers = [await gateway.chat(*history, model=MODEL, tools=[CHAT_TOOL], reasoning_effort="high") for _ in range(2)]
+
+    assert [answer.text for answer in answers] == ["done", "done"]
+    sent = [
+        [(each.get("reasoning_content"), each["content"]) for each in request.body["messages"][1:4]]
+        for request in server.received
+    ]
+    told = [("", ""), (None, "seen"), ("hm", "Seen.")]
+    assert sent == [[(None, None), *told[1:]], told, told]
+    assert all(request.body["reasoning_effort"] == "high" for request in server.received)
+
+
+async def test_an_effort_of_anthropics_is_kept_beside_empty_thoughts(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    complaint = "thinking is enabled but reasoning_content is missing in assistant tool call message at index 1"
+    server.answers = [HttpError(400, {"error": {"message": complaint}}), Answer(["done"])]
+    history = (USER, {"role": "assistant", "content": "Seen."}, USER)
+
+    await messaged(gateway, *history, thinking={"type": "enabled", "budget_tokens": 5000})
+
+    again = server.received[1].body
+    assert (again["reasoning_effort"], again["messages"][1]["reasoning_content"]) == ("high", "")
