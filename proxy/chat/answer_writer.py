@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import Literal
@@ -108,6 +109,11 @@ class AnswerWriter:
         """As `AnswerSink.dropped`."""
         self._headers[f"x-dropped-{what}"] = str(count)
         log.warning("answer %s: the oldest %d %s were left out", self._answer_id, count, what)
+
+    def ignored(self, names: Sequence[str]) -> None:
+        """As `AnswerSink.ignored`."""
+        before = self._headers.get("x-ignored-params", "").split(", ")
+        self._headers["x-ignored-params"] = ", ".join(dict.fromkeys(filter(None, (*before, *names))))
 
     def show(self, text: str) -> bool:
         """Pass *text* on to the client, up to where it is truncated. Raises `StopReading` there."""

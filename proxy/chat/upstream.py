@@ -142,6 +142,9 @@ class AnswerSink(Sink, Protocol):
     def dropped(self, what: Literal["messages", "images"], count: int) -> None:
         """Take note that *count* of the oldest messages, or images, were not sent. Called before the first text."""
 
+    def ignored(self, names: Sequence[str]) -> None:
+        """Take note that the parameters *names* were not sent, as the model takes none of them. As `dropped`."""
+
 
 def restart_pause(attempts: int) -> float:
     """Seconds to wait after *attempts* attempts where nothing listens: about 1, then 2, to bridge a restart.

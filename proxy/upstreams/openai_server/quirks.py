@@ -9,16 +9,17 @@ from proxy.chat.ask import EFFORT, HINTS, Ask
 from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS
 from proxy.upstreams.openai_server.message_order import Order, wanted_order
 
-_BUDGETS = ((4096, "high"), (2048, "medium"))  # what its budgets of tokens mean; servers know no budgets
+_BUDGETS = ((4096, "high"), (2048, "medium"))  # what Anthropic's budgets of tokens mean; servers know no budgets
 _EFFORTS = {"xhigh": "high", "max": "high"}  # and of its efforts those that most servers do not know
+BESIDE_PROMPT = "maximum context length"  # of a limit too: together with the prompt it is more than fits
 _ID_RULE = "must be a-z, A-Z, 0-9, with a length of 9"  # of calls' ids, as Mistral's servers and vLLM tell it
 _FORM_RULE = "'response_format.type' must be 'json_schema'"  # LM Studio's
 _UNKNOWN_FIELD = ("extra_forbidden", "unsupported")  # Mistral's words for it, and Groq's
-BESIDE_PROMPT = "maximum context length"  # of a limit too: together with the prompt it is more than fits
-_is_missing = re.compile("missing|must be passed back", re.IGNORECASE).search  # Moonshot's word, and DeepSeek's
+_FIXED = ("temperature", "top_p", "presence_penalty", "frequency_penalty")  # at their defaults, in models that reason
+_is_fixed = re.compile(r"not support|unsupported|only \S+ is allowed|deprecated", re.IGNORECASE).search
+_is_missing = re.compile("missing|must be passed back", re.IGNORECASE).search  # Moonshot's words, and DeepSeek's
 _refuses_stop = re.compile("'stop' is not supported|not supported on this model: stop").search  # OpenAI's, and xAI's
-# The tokens that an answer may have, as OpenAI, DeepSeek and Alibaba, Groq, Volcengine, and Anthropic tell it.
-_find_most = re.compile(
+_find_most = re.compile(  # how OpenAI, DeepSeek and Alibaba, Groq, Volcengine and Anthropic tell the largest limit
     r"(?:at most|range of max_tokens (?:is|should be) \[1,|less than or equal to|value <=|max_tokens: [0-9]+ >)"
     " ?`?([0-9]{1,9})",
     re.IGNORECASE,
@@ -41,7 +42,7 @@ class Quirks:
     takes_json_object: bool = True  # a response format without a schema
     order: Order = "any"  # of the messages
     takes_stops: bool = True  # else they are cut here alone
-    refused_hints: frozenset[str] = frozenset()  # among `HINTS`
+    refused: frozenset[str] = frozenset()  # names among `HINTS` and `_FIXED`
 
     def after_thoughts(self, name: str) -> "Quirks":
         """The quirks after an answer with thoughts under *name*; some servers refuse what they send themselves."""
@@ -51,12 +52,14 @@ class Quirks:
 
     def after_complaint(self, complaint: str, ask: Ask) -> "Quirks | None":
         """The quirks to try again with after a *complaint* of the server; None: it is about something else."""
-        hints = frozenset(name for name in HINTS if name in complaint and name in ask.extra_parameters)
+        refused = {name for name in HINTS if name in complaint and name in ask.extra_parameters}
+        if _is_fixed(complaint):
+            refused |= {name for name in _FIXED if name in complaint and name in ask.parameters}
         most, order, thoughts = _most_tokens(complaint), wanted_order(complaint), REASONING_TEXTS[0]
         is_told = self.takes_effort and effort_in(ask.parameters) is not None
         is_unknown = any(word in complaint for word in _UNKNOWN_FIELD)
         learned: tuple[tuple[object, Mapping[str, Any]], ...] = (
-            (hints - self.refused_hints, {"refused_hints": self.refused_hints | hints}),
+            (refused - self.refused, {"refused": self.refused | refused}),
             (0 < most < (ask.max_tokens or 0), {"most_tokens": most}),
             (order not in ("any", self.order) and self.order != "alternating", {"order": order}),
             ("stream_options" in complaint and self.takes_usage_option, {"takes_usage_option": False}),

@@ -28,7 +28,7 @@ _UNSIGNED = {CALL_SIGNATURE: {"google": {"thought_signature": "skip_thought_sign
 def request_body(ask: Ask, model: str, quirks: Quirks) -> bytes:
     """The body as JSON. *model*: the server's own name of it."""
     body: dict[str, Any] = {
-        **{name: value for name, value in ask.extra_parameters.items() if name not in quirks.refused_hints},
+        **{name: value for name, value in ask.extra_parameters.items() if name not in quirks.refused},
         "model": model,
         "messages": in_order(_messages(ask, quirks), quirks.order),
         "stream": True,
@@ -40,6 +40,8 @@ def request_body(ask: Ask, model: str, quirks: Quirks) -> bytes:
     if ask.stops and quirks.takes_stops and len(ask.stops) <= MAX_STOPS:
         body["stop"] = list(ask.stops)
     for name, value in ask.parameters.items():
+        if name in quirks.refused:
+            continue
         if name in SAMPLING:
             body[name] = value
         elif name in _SPELLED:

@@ -66,6 +66,38 @@ async def test_stop_sequences_are_cut_here_where_a_model_takes_none(
     assert [request.body.get("stop") for request in server.received] == [["END"], None, None]
 
 
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "Unsupported value: 'temperature' does not support 0.2 with this model. Only the default (1) is.",
+        "invalid temperature: only 1 is allowed for this model",
+        "`temperature` is deprecated for this model.",
+    ],
+)
+async def test_a_temperature_that_a_model_does_not_take_is_named_as_ignored(
+    gateway: RunningProxy, server: OpenAiPeer, complaint: str
+) -> None:
+    server.answers = [HttpError(400, {"error": {"message": complaint}}), Answer()]
+    fields: dict[str, Any] = {"model": "mine/tiny", "temperature": 0.2, "web_search": True}
+    asked = [await gateway.chat("hi", **fields) for _ in range(2)]
+    streamed = await messaged(gateway, temperature=0.2)
+    without = await gateway.chat("hi", model="mine/tiny", top_p=0.5)
+
+    assert [answer.text for answer in asked] == ["served"] * 2
+    assert [answer.headers["x-ignored-params"] for answer in asked] == ["web_search, temperature"] * 2
+    assert streamed.headers["x-ignored-params"] == "temperature"
+    assert "x-ignored-params" not in without.headers
+    assert [request.body.get("temperature") for request in server.received] == [0.2, *[None] * 4]
+    assert server.received[-1].body["top_p"] == 0.5
+
+
+async def test_a_temperature_out_of_range_is_refused(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [HttpError(400, {"error": {"message": "temperature must be at most 1"}})]
+
+    assert (await gateway.chat("hi", model="mine/tiny", temperature=2)).code == "upstream_refused"
+    assert len(server.received) == 1
+
+
 async def test_a_prompt_that_does_not_fit_is_refused_without_a_limit_too(
     gateway: RunningProxy, server: OpenAiPeer
 ) -> None:
