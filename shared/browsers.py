@@ -39,10 +39,16 @@ _PLAYWRIGHT_PROGRAMS = (
     "*/*.app/Contents/MacOS/Google Chrome for Testing",
     "*/*.app/Contents/MacOS/Chromium",
 )
+MEND_SETTING = "mend FREEAICHAT_BROWSER, or unset it and run `freeaichat browser install`"
 
 
 class BrowserNotFound(Exception):
-    """No usable browser was found; the message says what to do."""
+    """No usable browser was found: what the problem is, and what to do."""
+
+    def __init__(self, problem: str, advice: str) -> None:
+        super().__init__(f"{problem}; {advice}")
+        self.problem = problem
+        self.advice = advice
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ def find_browser(setting: str, environment: Mapping[str, str] = os.environ, *, f
             return browser
     problem = "a window needs a full browser (Chromium, Chrome or Edge), and none" if full_only else "no browser"
     hint = "install one" if full_only else "run `freeaichat browser install`"
-    raise BrowserNotFound(f"{problem} was found; {hint}, or name one with FREEAICHAT_BROWSER")
+    raise BrowserNotFound(f"{problem} was found", f"{hint}, or name one with FREEAICHAT_BROWSER")
 
 
 def has_display(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> bool:
@@ -79,10 +85,7 @@ def has_display(environment: Mapping[str, str] = os.environ, platform: str = sys
 def _named(setting: str, environment: Mapping[str, str]) -> Browser:
     found = shutil.which(Path(setting).expanduser(), path=environment.get("PATH"))
     if found is None:
-        raise BrowserNotFound(
-            f"FREEAICHAT_BROWSER names {setting}, which is not a program here; mend it, or unset it and run "
-            "`freeaichat browser install`"
-        )
+        raise BrowserNotFound(f"FREEAICHAT_BROWSER names {setting}, which is not a program here", MEND_SETTING)
     return _browser(Path(found).absolute(), "FREEAICHAT_BROWSER")
 
 

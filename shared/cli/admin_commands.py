@@ -75,7 +75,9 @@ def keys_rotate(name_or_id: str, as_json: bool) -> None:
 @AS_JSON
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
 def usage(since: str, until: str | None, by: str, as_json: bool, as_csv: bool) -> None:
-    """Show what was used: requests, errors, tokens (estimated), and how long answers took.
+    """Show what was used.
+
+    Requests, errors, tokens (estimated), and how long answers took.
 
     Exit codes: 0, 1 an option makes no sense, 2 settings or store cannot be used.
     """

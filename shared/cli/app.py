@@ -36,7 +36,6 @@ def up(verbose: bool) -> None:
     key and a curl line, once requests can be answered. In a terminal the services log to freeaichat.log in the data
     directory, elsewhere to standard error. Ctrl-C ends everything.
 
-    \b
     Exit codes: 0 ended by a signal, 1 no browser could be had, 2 settings or store cannot be used,
     4 the port is taken, 130 killed by a second Ctrl-C.
     """
@@ -77,7 +76,6 @@ def harvest(headed: bool, site: str | None, as_json: bool) -> None:
 
     Shows what was captured, secrets masked.
 
-    \b
     Exit codes: 0 captured, 1 not captured, 2 settings or store cannot be used, 3 another visit is under way.
     """
     from shared.cli.harvest import harvest
@@ -145,7 +143,6 @@ def chat(
     The running proxy answers, and the answer is printed as it comes. Without MESSAGE, or with `-`, it is read
     from a pipe; in a terminal a conversation begins, in which /help lists the commands.
 
-    \b
     Exit codes: 0, 1 no proxy runs, it answers with an error or the answer is not whole,
     2 settings or options cannot be used.
     """

@@ -137,7 +137,7 @@ def preferred_model(models: list[dict[str, Any]]) -> str | None:
 def _error_from(status: int, body: dict[str, Any]) -> GatewayError:
     """The exception for an error response."""
     message = _error_field(body, "message")
-    text = f"{message} (HTTP {status})" if message else f"the proxy answered with HTTP {status}"
+    text = f"{message.rstrip('.')} (HTTP {status})" if message else f"the proxy answered with HTTP {status}"
     return GatewayError(text, status, _error_field(body, "code"))
 
 

@@ -81,7 +81,8 @@ def report_lines(result: dict[str, Any]) -> list[str]:
     """The harvester's report of a visit as lines for users."""
     visit = result["visit"]
     steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in visit.get("steps", {}).items())
-    lines = [f"{visit['site']}: {text.outcome(visit['outcome'])} in {visit['seconds']:.1f} s ({steps})"]
+    took = f"{visit['seconds']:.1f} s" + (f" ({steps})" if steps else "")
+    lines = [f"{visit['site']}: {text.outcome(visit['outcome'])} in {took}"]
     if visit.get("reason"):
         lines.append(f"  {text.sanitized(visit['reason'])}")
     credentials = result.get("credentials") or {}

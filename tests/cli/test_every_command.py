@@ -13,6 +13,7 @@ from types import ModuleType
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from shared.cli import main
 from shared.cli.app import freeaichat
@@ -58,6 +59,12 @@ def environment(tmp_path: Path, free_port: int) -> dict[str, str]:
 @pytest.mark.parametrize("name", ALL)
 def test_the_help_names_the_exit_codes(name: str) -> None:
     assert "Exit codes: 0" in (ALL[name].help or "")
+
+
+def test_the_list_of_commands_cuts_no_sentence_short() -> None:
+    result = CliRunner().invoke(freeaichat, ["--help"])
+
+    assert "..." not in result.output.partition("Commands:")[2]
 
 
 @pytest.mark.usefixtures("as_users_run_it")  # coverage loads some itself

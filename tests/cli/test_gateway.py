@@ -96,7 +96,7 @@ async def test_an_event_that_cannot_be_read_is_an_error_and_no_gap(
 
 async def test_a_refusal_is_reported_with_message_and_status() -> None:
     async def refuse(_: web.Request) -> web.StreamResponse:
-        return web.json_response({"error": {"message": "no such model"}}, status=404)
+        return web.json_response({"error": {"message": "There is no such model."}}, status=404)
 
     async with answering(refuse) as gateway:
         with pytest.raises(GatewayError, match=r"no such model \(HTTP 404\)"):

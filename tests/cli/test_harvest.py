@@ -119,3 +119,4 @@ def test_the_report_of_a_visit_in_words() -> None:
         "https://chat.example: \x1b[31mtimeout\x1b[0m in 30.0 s (browser 0.5 s)",
         "  no answer",
     ]
+    assert report_lines(result | {"visit": result["visit"] | {"steps": {}}})[0].endswith(" in 30.0 s")

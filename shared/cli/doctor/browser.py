@@ -3,11 +3,10 @@
 import re
 from importlib.util import find_spec
 
-from shared.browsers import BrowserNotFound, find_browser
+from shared.browsers import MEND_SETTING, BrowserNotFound, find_browser
 from shared.cli import install
 from shared.cli.doctor.check import Check, fail, ok, warn
 
-_NAMED = "mend FREEAICHAT_BROWSER, or unset it and run `freeaichat browser install`"
 _VERSION = re.compile(r"\d+\.\d+\.\d+\.\d+")  # as all of the Chromium family tell theirs, and no other browser
 
 
@@ -18,14 +17,14 @@ def check_browser(setting: str) -> Check:
     try:
         browser = find_browser(setting)
     except BrowserNotFound as error:
-        return fail("browser", str(error), _NAMED if setting else install.manual_command())
+        return fail("browser", error.problem, error.advice)
     problem, version = install.try_start([str(browser.path), "--version"])
     if problem:
         advice = f"install what is missing, or another browser: {install.manual_command()}"
         return fail("browser", f"{browser.path} does not start: {problem}", advice)
     if not _VERSION.search(version):
         what = f"{browser.path} calls itself {version!r}, which is no version of a Chromium-family browser"
-        return warn("browser", what, _NAMED if setting else install.manual_command())
+        return warn("browser", what, MEND_SETTING if setting else install.manual_command())
     return ok("browser", f"{browser.path} ({browser.found}), {version}")
 
 
