@@ -18,7 +18,7 @@ def run_health(settings: Settings) -> int:
     if last is None:
         return _print_result("no harvester has run with this store yet", EXIT_FAILED)
     now = time.time()
-    age = f"last heartbeat {max(now - last.at, 0.0):.0f} s ago"
+    age = f"last heartbeat {last.age(now):.0f} s ago"
     if last.is_fresh(now):
         return _print_result(f"the harvester runs ({age})", 0)
     return _print_result(f"the harvester does not run, or cannot write to its store ({age})", EXIT_FAILED)

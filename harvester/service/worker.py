@@ -6,7 +6,6 @@ Playwright, its driver and the browser run there, so that the service stays smal
 import asyncio
 import logging
 import os
-import signal
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -18,6 +17,7 @@ from harvester.service.memory import MAX_BYTES, wait_for_excess
 from harvester.service.tasks import finish_uncancelled
 from harvester.service.workspace import Claim
 from shared.models import Cause, Outcome
+from shared.processes.services import exit_text
 from shared.serialization import from_json, to_json
 
 MARGIN_SECONDS = 10.0  # beyond the visit's own limit: it reports its timeouts itself, with a screenshot
@@ -110,7 +110,8 @@ async def _parse_report(line: bytes, child: Child, stderr_task: asyncio.Task[Non
         await _wait(child.process, CLOSE_SECONDS)
         await asyncio.wait({stderr_task}, timeout=LAST_WORDS_SECONDS)
         last = f": {child.stderr_lines[-1]}" if child.stderr_lines else ""
-        exit_status = _exit_text(child.process.returncode)
+        code = child.process.returncode
+        exit_status = "and hangs" if code is None else exit_text(code)
         reason = f"the visit's process ended without a report ({exit_status}){last}"
         return Report(outcome=Outcome.BROWSER_ERROR, cause=Cause.BROWSER_ENDED, reason=reason, is_transient=True)
 
@@ -137,9 +138,3 @@ async def _wait(process: asyncio.subprocess.Process, seconds: float) -> None:
         await asyncio.wait_for(process.wait(), seconds)
     except TimeoutError:
         log.debug("the visit's process does not end by itself")
-
-
-def _exit_text(code: int | None) -> str:
-    if code is None:
-        return "and hangs"
-    return f"signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"

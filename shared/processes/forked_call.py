@@ -12,11 +12,8 @@ T = TypeVar("T")
 def call_in_fork(function: Callable[[], T]) -> Callable[[], T]:
     """Start *function* in a fork of this process; the returned callable waits, and returns or raises what it did.
 
-    Values and errors have to be picklable. Call it before there are threads, which a fork lacks. Where the system has
-    no fork, *function* is called here, when the returned callable is.
+    Values and errors have to be picklable. Call it before there are threads, which a fork lacks.
     """
-    if not hasattr(os, "fork"):
-        return function
     readable, writable = os.pipe()
     child = os.fork()
     if not child:

@@ -49,3 +49,8 @@ def module_command(module: str, *arguments: str) -> list[str]:
     `-P` keeps the working directory off the module path: a user's own `proxy.py` is not our proxy.
     """
     return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def exit_text(code: int) -> str:
+    """An exit code in words; *code* is minus the signal where one ended the process."""
+    return f"signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"

@@ -18,6 +18,7 @@ from shared.processes.lifeline import Lifeline
 from shared.processes.services import (
     EXIT_KILLED_AT_ONCE,
     FINAL_EXITS,
+    exit_text,
     module_command,
     stop_signals,
     unblock_signals,
@@ -209,14 +210,14 @@ class _Supervisor:
             return
         if not child.service.is_restarted:
             if code:
-                self.say(f"{name} ended ({_exit_text(code)}); the services go on")
+                self.say(f"{name} ended ({exit_text(code)}); the services go on")
         elif code in FINAL_EXITS:
             where = f" (its own message stands in {self.log})" if self.log else " (its own message stands above)"
             self.say(f"{name} cannot run: {FINAL_EXITS[code]}{where}; stopping")
             self.stop(code)
         else:
             was_stopped = code == 0 or -code in _OUTSIDE_SIGNALS
-            self.start_again(child, f"ended ({_exit_text(code)})", MAX_PAUSE_KILLED if was_stopped else MAX_PAUSE)
+            self.start_again(child, f"ended ({exit_text(code)})", MAX_PAUSE_KILLED if was_stopped else MAX_PAUSE)
 
     def start_again(self, child: _Child, reason: str, max_pause: float) -> None:
         now = time.monotonic()
@@ -270,7 +271,3 @@ def _json(text: str) -> str:
     moment = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     line = {"time": moment, "level": "info", "service": "up", "logger": __name__, "message": text}
     return json.dumps(line, ensure_ascii=False)
-
-
-def _exit_text(code: int) -> str:
-    return f"signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"

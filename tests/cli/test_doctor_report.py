@@ -13,9 +13,8 @@ import click
 import pytest
 
 from shared import log_file
-from shared.cli.doctor.check import Check, fail, ok, warn
+from shared.cli.doctor.check import Check, fail, ok, verdict, warn
 from shared.cli.doctor.secrets import redact_text
-from shared.cli.doctor.verdict import verdict
 from shared.models import Outcome, Visit
 from shared.secrets import ensure_master_key, private_dir
 from shared.store import open_store

@@ -1,5 +1,6 @@
-"""The result of one check of `freeaichat doctor`. Pure."""
+"""The results of the checks of `freeaichat doctor`, and the verdict on them. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,6 +17,11 @@ class Level(StrEnum):
     FAIL = "fail"  # has to be fixed
 
 
+# The names of the checks: an earlier one may cause failures of later ones.
+_ORDER = (
+    *("python", "settings", "by hand", "data dir", "inodes", "temp dir", "store drive", "store", "key"),
+    *("proxy key", "port", "driver", "browser", "http proxy", "authorities", "clock", "site", "credentials"),
+)
 _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
 
 
@@ -47,3 +53,25 @@ def warn(name: str, what: str, advice: str) -> Check:
 def fail(name: str, what: str, advice: str) -> Check:
     """A check that found something to fix."""
     return Check(name, Level.FAIL, what, advice)
+
+
+def verdict(findings: Sequence[Check]) -> str:
+    """Whether all checks pass, and which failure to fix first."""
+    failures = [finding for finding in findings if finding.level is Level.FAIL]
+    warnings = [finding for finding in findings if finding.level is Level.WARN]
+    if failures:
+        first = min(failures, key=_rank)
+        summary = f"{len(failures)} of {len(findings)} checks fail ({_names(failures)}); begin with {first.name}"
+        return f"{click.style('verdict', fg='red', bold=True)}: {summary}: {first.advice}"
+    if warnings:
+        summary = f"nothing fails; worth a look: {_names(warnings)}"
+        return f"{click.style('verdict', fg='yellow', bold=True)}: {summary}"
+    return f"{click.style('verdict', fg='green', bold=True)}: all is well ({len(findings)} checks)"
+
+
+def _names(findings: Sequence[Check]) -> str:
+    return ", ".join(dict.fromkeys(finding.name for finding in findings))
+
+
+def _rank(finding: Check) -> int:
+    return _ORDER.index(finding.name) if finding.name in _ORDER else len(_ORDER)

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import click
 
-from shared.cli.doctor.check import Check, Level
+from shared.cli.doctor.check import Check, Level, verdict
 from shared.cli.doctor.run_checks import run_checks
-from shared.cli.doctor.verdict import verdict
 from shared.cli.failures import Failure, read_settings
 from shared.cli.gateway import Gateway, gateway_from, reachable_host
 from shared.cli.live_line import LiveLine

@@ -63,12 +63,6 @@ def test_a_child_that_ends_without_a_result_is_an_error() -> None:
         call_in_fork(end)()
 
 
-def test_without_fork_the_value_is_computed_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(os, "fork")
-
-    assert call_in_fork(os.getpid)() == os.getpid()
-
-
 def test_settings_loaded_in_a_fork_are_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FREEAICHAT_HOST", "::1")
