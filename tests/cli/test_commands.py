@@ -159,6 +159,7 @@ async def test_without_a_proxy_it_is_said_how_to_start_it(offline: CommandLine, 
 
     assert result.code == 1
     assert "freeaichat up" in result.errors
+    assert "set FREEAICHAT_PORT here too" in result.errors
 
 
 async def test_a_bad_setting_is_explained_with_exit_code_2(offline: CommandLine) -> None:
