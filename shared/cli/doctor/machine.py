@@ -15,7 +15,6 @@ from shared.processes.ports import bind_error
 from shared.secrets import KEY_FILE, is_ours
 from shared.settings import Settings
 
-MIN_PYTHON = (3, 11)
 MIN_FREE_BYTES = 200 * 1024**2  # the store is bounded at 512 MiB by default, and a visit's profile takes some
 LEAST_TEMPORARY_BYTES = 50 * 1024**2
 PROBE_SECONDS = 2.0
@@ -25,10 +24,8 @@ _QUOTES = ("'", '"')
 
 
 def check_python() -> Check:
-    """Whether Python is recent enough, and Playwright has a driver for the system."""
+    """Python and the system, and whether Playwright has a driver for it."""
     found = f"Python {platform.python_version()} on {platform.platform(terse=True)} {platform.machine()}"
-    if sys.version_info < MIN_PYTHON:
-        return fail("python", found, f"use Python {'.'.join(map(str, MIN_PYTHON))} or newer")
     if platform.libc_ver()[0] == "" and sys.platform == "linux":
         return warn("python", f"{found}, not on glibc", "Playwright's driver needs glibc: use Debian, Ubuntu or Fedora")
     return ok("python", found)
