@@ -3,7 +3,7 @@ hold secrets."""
 
 from dataclasses import dataclass, field
 
-from shared.models import Capture, Outcome
+from shared.models import Capture, Cause, Outcome
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,13 +45,17 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """The result of a visit: a capture if the outcome is `captured`, else perhaps a screenshot (PNG in base64)."""
+    """The result of a visit: a capture, or the cause of its failure and perhaps a screenshot (PNG in base64)."""
 
-    outcome: Outcome
-    cause: str = ""  # a `shared.models.Cause`; "": none
+    cause: Cause | None = None  # of the failure, or what is odd about the capture
     reason: str = ""
     retry_after: float = 0.0  # seconds that the site asks to be left alone
     is_transient: bool = False  # the browser was killed or crashed: retrying at once may help
     steps: dict[str, float] = field(default_factory=dict)
     capture: Capture | None = field(default=None, repr=False)
     screenshot: str = field(default="", repr=False)
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the visit ended."""
+        return Outcome.CAPTURED if self.cause is None else self.cause.outcome

@@ -119,34 +119,45 @@ class Step(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why a visit failed, or what is odd about its result, as a code: the page has a text for each."""
+    """Why a visit failed, or what is odd about its result, as a code: the page has a text for each.
 
-    CHECK = "check"  # a bot check
-    LOGIN = "login"
-    AGE = "age"
-    CLICK = "click"  # the chat may come after one
-    NO_CHAT = "no_chat"
-    UNREADABLE_CHAT = "unreadable_chat"  # there is one, but not how to use it
-    UNREACHABLE = "unreachable"
-    CERTIFICATE = "certificate"
-    SITE_DOWN = "site_down"  # HTTP 500 and above
-    REFUSED = "refused"  # HTTP 401, 403, 451
-    TOO_MANY = "too_many"  # HTTP 429
-    PAGE = "page"  # its address gives no page that can be used
-    OLD_NONCE = "old_nonce"
-    NO_SESSION = "no_session"
-    MEMORY = "memory"
-    SILENT = "silent"  # the site did not start to answer
-    RESTLESS = "restless"
-    SLOW = "slow"  # a step that was not over in time
-    NO_BROWSER = "no_browser"
-    NO_DISPLAY = "no_display"
-    NOT_STARTED = "not_started"
-    BROWSER_ENDED = "browser_ended"
-    NO_PLACE = "no_place"  # for the browser's files
-    STOPPED = "stopped"  # the harvester was
-    STORE = "store"
-    OTHER_PAGE = "other_page"  # captured, but not on the page of the settings
+    A visit with this cause ends as `outcome`.
+    """
+
+    outcome: Outcome
+
+    def __new__(cls, code: str, outcome: Outcome) -> "Cause":
+        """Make a member, which is the string *code*."""
+        cause = str.__new__(cls, code)
+        cause._value_, cause.outcome = code, outcome
+        return cause
+
+    CHECK = "check", Outcome.CHALLENGE  # a bot check
+    LOGIN = "login", Outcome.NO_CHAT
+    AGE = "age", Outcome.NO_CHAT
+    CLICK = "click", Outcome.NO_CHAT  # the chat may come after one
+    NO_CHAT = "no_chat", Outcome.NO_CHAT
+    UNREADABLE_CHAT = "unreadable_chat", Outcome.NO_CHAT  # there is one, but not how to use it
+    UNREACHABLE = "unreachable", Outcome.SITE_ERROR
+    CERTIFICATE = "certificate", Outcome.SITE_ERROR
+    SITE_DOWN = "site_down", Outcome.SITE_ERROR  # HTTP 500 and above
+    REFUSED = "refused", Outcome.SITE_ERROR  # HTTP 401, 403, 451
+    TOO_MANY = "too_many", Outcome.SITE_ERROR  # HTTP 429
+    PAGE = "page", Outcome.SITE_ERROR  # its address gives no page that can be used
+    OLD_NONCE = "old_nonce", Outcome.SITE_ERROR
+    NO_SESSION = "no_session", Outcome.SITE_ERROR
+    MEMORY = "memory", Outcome.SITE_ERROR
+    SILENT = "silent", Outcome.TIMEOUT  # the site did not start to answer
+    RESTLESS = "restless", Outcome.TIMEOUT
+    SLOW = "slow", Outcome.TIMEOUT  # a step that was not over in time
+    NO_BROWSER = "no_browser", Outcome.BROWSER_ERROR
+    NO_DISPLAY = "no_display", Outcome.BROWSER_ERROR
+    NOT_STARTED = "not_started", Outcome.BROWSER_ERROR
+    BROWSER_ENDED = "browser_ended", Outcome.BROWSER_ERROR
+    NO_PLACE = "no_place", Outcome.BROWSER_ERROR  # for the browser's files
+    STOPPED = "stopped", Outcome.BROWSER_ERROR  # the harvester was
+    STORE = "store", Outcome.BROWSER_ERROR
+    OTHER_PAGE = "other_page", Outcome.CAPTURED  # captured, but not on the page of the settings
 
 
 # The key of the store's note of a visit in progress (JSON), which is empty after its end.

@@ -79,7 +79,7 @@ class Visitor:
                     return None
                 return await self._visit(site, claim, visit, is_page_given=is_page_given)
         except WorkspaceError as error:
-            report = _failure(Cause.NO_PLACE, f"there is no place for the browser's files: {error}")
+            report = Report(cause=Cause.NO_PLACE, reason=f"there is no place for the browser's files: {error}")
             return await self._record(_Record(_finished(visit, report, 0.0), holder="", note="", screenshot=None))
 
     async def _visit(self, site: Site, claim: Claim, visit: Visit, *, is_page_given: bool) -> Visit:
@@ -90,11 +90,11 @@ class Visitor:
         note = to_json(visit)
         await self._store.set_note(VISIT_IN_PROGRESS.format(site=site.origin), note)
         started = time.monotonic()
-        reports = [_failure(Cause.STOPPED, "the harvester was stopped during this visit")]
+        reports = [Report(cause=Cause.STOPPED, reason="the harvester was stopped during this visit")]
         try:
             await self._run(site, claim, reports, is_page_given=is_page_given)
         except StoreError as error:
-            reports.append(_failure(Cause.STORE, f"the visit cannot be prepared: {error}"))
+            reports.append(Report(cause=Cause.STORE, reason=f"the visit cannot be prepared: {error}"))
         finally:
             visit = _finished(visit, reports[-1], time.monotonic() - started)
             screenshot = base64.b64decode(reports[-1].screenshot) or None
@@ -133,11 +133,11 @@ class Visitor:
         try:
             browser = find_browser(self._browser, full_only=self._is_headed)
         except BrowserNotFound as error:
-            reports.append(_failure(Cause.NO_BROWSER, str(error)))
+            reports.append(Report(cause=Cause.NO_BROWSER, reason=str(error)))
             return
         if self._is_headed and not has_display():
             reason = "no window can be opened: there is no display here (neither DISPLAY nor WAYLAND_DISPLAY)"
-            reports.append(_failure(Cause.NO_DISPLAY, reason))
+            reports.append(Report(cause=Cause.NO_DISPLAY, reason=reason))
             return
         state = await self._store.site_state(site.origin)
         current = state.current if state else None
@@ -178,7 +178,7 @@ class Visitor:
                 log.error("what a visit left was not all tidied up; the next one does that: %s", error)
             else:
                 reason = f"the visit's process cannot be started: {error}"
-                reports.append(_failure(Cause.NOT_STARTED, reason))
+                reports.append(Report(cause=Cause.NOT_STARTED, reason=reason))
         return reports[-1]
 
     async def _store_capture(self, report: Report, base: Credentials | None) -> Report:
@@ -189,7 +189,7 @@ class Visitor:
             await save_capture(self._store, report.capture, base=base)
         except StoreError as error:
             reason = f"what was captured could not be stored: {error}"
-            return replace(report, outcome=Outcome.BROWSER_ERROR, cause=Cause.STORE, reason=reason)
+            return replace(report, cause=Cause.STORE, reason=reason)
         return report
 
     async def _record(self, record: _Record) -> Visit:
@@ -219,11 +219,6 @@ class Visitor:
             await self._store.set_note(name, "")
 
 
-def _failure(cause: Cause, reason: str) -> Report:
-    """The report of a visit that reached no page."""
-    return Report(outcome=Outcome.BROWSER_ERROR, cause=cause, reason=reason)
-
-
 def _new_visit(site: str, trigger: str) -> Visit:
     """A visit that starts now; unchanged, it is the record of one that was killed."""
     return Visit(
@@ -231,7 +226,7 @@ def _new_visit(site: str, trigger: str) -> Visit:
         site=site,
         started_at=time.time(),
         seconds=0.0,
-        outcome=Outcome.BROWSER_ERROR,
+        outcome=Cause.STOPPED.outcome,
         cause=Cause.STOPPED,
         reason="the harvester was killed during this visit",
         trigger=trigger,
@@ -243,7 +238,7 @@ def _finished(visit: Visit, report: Report, seconds: float) -> Visit:
         visit,
         seconds=round(seconds, 3),
         outcome=report.outcome,
-        cause=report.cause,
+        cause=report.cause or "",
         reason=report.reason[:MAX_REASON],
         retry_after=report.retry_after,
         steps=report.steps,

@@ -85,9 +85,9 @@ async def _wait_for_report(child: Child, job: Job, claim: Claim, stderr_task: as
         if memory_watch.done():
             # At once: it goes on growing.
             await asyncio.to_thread(kill_process_tree, claim.directory, root=child.system)
-            return Report(outcome=Outcome.SITE_ERROR, cause=Cause.MEMORY, reason=_memory_reason(memory_watch.result()))
+            return Report(cause=Cause.MEMORY, reason=_memory_reason(memory_watch.result()))
         reason = f"the visit hung, and was ended after {deadline:.0f} s"
-        return Report(outcome=Outcome.TIMEOUT, cause=Cause.SLOW, reason=reason)
+        return Report(cause=Cause.SLOW, reason=reason)
     finally:
         exchange.cancel()
         memory_watch.cancel()
@@ -113,7 +113,7 @@ async def _parse_report(line: bytes, child: Child, stderr_task: asyncio.Task[Non
         code = child.process.returncode
         exit_status = "and hangs" if code is None else exit_text(code)
         reason = f"the visit's process ended without a report ({exit_status}){last}"
-        return Report(outcome=Outcome.BROWSER_ERROR, cause=Cause.BROWSER_ENDED, reason=reason, is_transient=True)
+        return Report(cause=Cause.BROWSER_ENDED, reason=reason, is_transient=True)
 
 
 def _memory_reason(used: int) -> str:

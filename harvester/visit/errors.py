@@ -1,6 +1,6 @@
 """The exceptions of a visit."""
 
-from shared.models import Cause, Outcome
+from shared.models import Cause
 
 BY_HAND = "`freeaichat harvest --headed`"  # in a reason; the report names the site in it
 
@@ -33,11 +33,8 @@ class VisitFailed(Exception):
     `retry_after`: seconds, as the site asked for. `is_final`: do not try other pages.
     """
 
-    def __init__(
-        self, outcome: Outcome, cause: Cause, reason: str, *, retry_after: float = 0.0, is_final: bool = False
-    ) -> None:
+    def __init__(self, cause: Cause, reason: str, *, retry_after: float = 0.0, is_final: bool = False) -> None:
         super().__init__(reason)
-        self.outcome = outcome
         self.cause = cause
         self.reason = reason
         self.retry_after = retry_after

@@ -14,7 +14,7 @@ from harvester.visit.browser import open_tab
 from harvester.visit.errors import BY_HAND, BrowserFailed, Navigating, PageFailed, VisitFailed
 from harvester.visit.run import StepTimer, visit
 from harvester.visit.tab import Tab
-from shared.models import Cause, Outcome, Step
+from shared.models import Cause, Step
 from shared.serialization import from_json, to_json
 
 
@@ -50,10 +50,11 @@ async def make_visit(
             with steps.step(Step.BROWSER):
                 tab = await stack.enter_async_context(opening)
         except BrowserFailed as error:
-            send_report(_browser_error(steps, error.cause, str(error), is_transient=error.is_transient))
+            report = Report(cause=error.cause, reason=str(error), is_transient=error.is_transient, steps=steps.seconds)
+            send_report(report)
         except TimeoutError:
             reason = f"the browser did not start within {job.limits.browser:.0f} s"
-            send_report(_browser_error(steps, Cause.NOT_STARTED, reason))
+            send_report(Report(cause=Cause.NOT_STARTED, reason=reason, steps=steps.seconds))
         else:
             send_report(await _visit_in(tab, job, steps, deadline))
 
@@ -66,29 +67,21 @@ async def _visit_in(tab: Tab, job: Job, steps: StepTimer, deadline: float) -> Re
         return await _failed(tab, job, steps, failure)
     except (PageFailed, Navigating) as error:
         cause = error.cause if isinstance(error, PageFailed) else Cause.RESTLESS
-        unusable = VisitFailed(Outcome.SITE_ERROR, cause, f"the page cannot be used: {error}")
+        unusable = VisitFailed(cause, f"the page cannot be used: {error}")
         return await _failed(tab, job, steps, unusable)
     except TimeoutError:
         seconds = steps.seconds.get(steps.current, 0.0)
         reason = f"the step '{steps.current}' was not over after {seconds:.0f} s"
-        return await _failed(tab, job, steps, VisitFailed(Outcome.TIMEOUT, Cause.SLOW, reason))
+        return await _failed(tab, job, steps, VisitFailed(Cause.SLOW, reason))
     except BrowserFailed as error:
         reason = f"the window was closed, or {error}" if job.is_headed else str(error)
-        return _browser_error(steps, error.cause, reason, is_transient=not job.is_headed)
-    cause_of_note = Cause.OTHER_PAGE if note else ""
-    return Report(outcome=Outcome.CAPTURED, cause=cause_of_note, reason=note, steps=steps.seconds, capture=capture)
-
-
-def _browser_error(steps: StepTimer, cause: Cause, reason: str, *, is_transient: bool = False) -> Report:
-    return Report(
-        outcome=Outcome.BROWSER_ERROR, cause=cause, reason=reason, steps=steps.seconds, is_transient=is_transient
-    )
+        return Report(cause=error.cause, reason=reason, is_transient=not job.is_headed, steps=steps.seconds)
+    return Report(cause=Cause.OTHER_PAGE if note else None, reason=note, steps=steps.seconds, capture=capture)
 
 
 async def _failed(tab: Tab, job: Job, steps: StepTimer, failure: VisitFailed) -> Report:
     screenshot = await tab.screenshot()
     return Report(
-        outcome=failure.outcome,
         cause=failure.cause,
         reason=failure.reason.replace(BY_HAND, f"`freeaichat harvest --headed --site {job.site}`"),
         retry_after=failure.retry_after,

@@ -11,7 +11,7 @@ from harvester.visit.plugins import PLUGINS, find_plugin
 from harvester.visit.plugins.interface import Plugin
 from harvester.visit.tab import PageDetails, Snapshot, Tab
 from harvester.visit.watch import challenge, watch
-from shared.models import Cause, Outcome
+from shared.models import Cause
 from shared.urls import is_other_page
 
 RESTLESS_LOADS = 3  # a page may redirect by script once; with more loads it never settles
@@ -101,21 +101,18 @@ def _check(page: Snapshot) -> VisitFailed | None:
 
 def _not_found_error(page: Snapshot, details: PageDetails, checks: list[VisitFailed]) -> VisitFailed:
     if not page.ready:
-        return VisitFailed(
-            Outcome.TIMEOUT, Cause.RESTLESS, "the page never finished loading, and no chat appeared on it"
-        )
+        return VisitFailed(Cause.RESTLESS, "the page never finished loading, and no chat appeared on it")
     if page.loads >= RESTLESS_LOADS:  # by chance it was looked at between two of them
         reason = f"the page loaded itself {page.loads} times, and no chat appeared on it"
-        return VisitFailed(Outcome.TIMEOUT, Cause.RESTLESS, reason)
+        return VisitFailed(Cause.RESTLESS, reason)
     if (obstacle := find_wall(page, details)) is not None:
-        return VisitFailed(Outcome.NO_CHAT, *obstacle)
+        return VisitFailed(*obstacle)
     if (check := _check(page)) is not None or (check := next(iter(checks), None)) is not None:
         return check
     missing = missing_chat(details, (plugin.missing_chat_text for plugin in PLUGINS)) or older_chat(details)
     click = None if missing else click_hint(details)
     hint = missing or click or "if the site moved it, name its page in FREEAICHAT_SITES"
     return VisitFailed(
-        Outcome.NO_CHAT,
         Cause.CLICK if click else Cause.NO_CHAT,
         f"no chat on {page.url} (HTTP {page.status}) nor on the likeliest pages it links to; {hint}",
     )

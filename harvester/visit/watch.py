@@ -12,7 +12,7 @@ from harvester.visit.errors import BY_HAND, Navigating, PageFailed, VisitFailed
 from harvester.visit.obstacles import bot_check, firewall, refusal, widget
 from harvester.visit.plugins import find_plugin, find_readable_plugin
 from harvester.visit.tab import POLL_SECONDS, RETRY_SECONDS, Snapshot, Tab
-from shared.models import Cause, Outcome
+from shared.models import Cause
 from shared.retry_after import retry_after
 
 BUSY_SECONDS = 2.0  # extra time for a busy page
@@ -72,7 +72,6 @@ async def _watch(tab: Tab, job: Job, budget: _TimeBudget) -> Snapshot:
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
         raise VisitFailed(
-            Outcome.TIMEOUT,
             Cause.RESTLESS,
             "the page does not come to rest: its scripts keep the browser busy, or reload it",
         ) from None
@@ -102,7 +101,7 @@ def _refuse(page: Snapshot) -> None:
     if vendor := firewall(page):
         reason = f"the site's firewall ({vendor}) blocks this address; only its operator can allow it"
         pause = max(_retry_after(page), BLOCKED_SECONDS)
-        raise VisitFailed(Outcome.SITE_ERROR, Cause.REFUSED, reason, retry_after=pause, is_final=True)
+        raise VisitFailed(Cause.REFUSED, reason, retry_after=pause, is_final=True)
     if check := bot_check(page) or (widget(page) if refused else None):
         raise challenge(check, page)
     if refused is None:
@@ -112,13 +111,12 @@ def _refuse(page: Snapshot) -> None:
     if pause:
         reason = f"{reason}; it asks to be left alone for {pause:.0f} s, and is"
     is_final = pause > 0 or page.status == 429
-    raise VisitFailed(Outcome.SITE_ERROR, cause, reason, retry_after=pause, is_final=is_final)
+    raise VisitFailed(cause, reason, retry_after=pause, is_final=is_final)
 
 
 def challenge(check: str, page: Snapshot) -> VisitFailed:
     """The error for a bot check of the vendor *check*."""
     return VisitFailed(
-        Outcome.CHALLENGE,
         Cause.CHECK,
         f"a bot check ({check}) stands before the page; a person may pass it with {BY_HAND}",
         retry_after=_retry_after(page),
@@ -162,6 +160,6 @@ async def _go(tab: Tab, job: Job, url: str) -> None:
         return  # the page itself led on to another one, which is looked at instead
     except TimeoutError:
         reason = f"the site did not begin to answer within {job.limits.load:.0f} s"
-        raise VisitFailed(Outcome.TIMEOUT, Cause.SILENT, reason) from None
+        raise VisitFailed(Cause.SILENT, reason) from None
     except PageFailed as error:
-        raise VisitFailed(Outcome.SITE_ERROR, error.cause, str(error)) from error
+        raise VisitFailed(error.cause, str(error)) from error

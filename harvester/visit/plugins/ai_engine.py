@@ -13,7 +13,7 @@ from harvester.visit.caches import cache_busting
 from harvester.visit.errors import PageFailed, VisitFailed
 from harvester.visit.plugins import interface
 from harvester.visit.tab import POLL_SECONDS, Snapshot, Tab
-from shared.models import AI_ENGINE, Cause, Outcome
+from shared.models import AI_ENGINE, Cause
 from shared.plugins.ai_engine.page import PARAMS, SYSTEM, PageChats, chats_in, has_agreed, nonce_in, read_chats
 from shared.plugins.ai_engine.routes import error_code, lacks_route
 from shared.plugins.ai_engine.session import accepts_nonce, probe_request, read_session, session_request
@@ -69,7 +69,7 @@ class _Chat:
         if chats is None or not chats.bots:
             problem = "the page does not say how to use it" if chats is None else "it is for no text"
             reason = f"{self._page.url} has a chat field, but {problem}"
-            raise VisitFailed(Outcome.NO_CHAT, Cause.UNREADABLE_CHAT, reason)
+            raise VisitFailed(Cause.UNREADABLE_CHAT, reason)
         self._chats, self._rest_url = chats, chats.rest_url
         if any(bot.custom_key for bot in chats.bots):
             await self._reload_uncached()
@@ -125,7 +125,7 @@ class _Chat:
         """The nonce that older plugins write into the page, from the uncached page if need be."""
         nonce = self._chats.nonce
         if not nonce:
-            raise VisitFailed(Outcome.SITE_ERROR, Cause.NO_SESSION, _NO_ROUTE)
+            raise VisitFailed(Cause.NO_SESSION, _NO_ROUTE)
         if await self._is_accepted(nonce) is not False:
             return nonce
         find_nonce = partial(nonce_in, resolve_url=self._resolve_url)
@@ -152,4 +152,4 @@ def _refused(status: int, body: bytes) -> VisitFailed:
     answer = f"HTTP {status}{f' ({code[:60]})' if code else ''}"
     hint = "; something on it closes WordPress' REST API to guests, whom the chat needs it for" if code else ""
     reason = f"the site starts no session for a guest: {answer}{hint}"
-    return VisitFailed(Outcome.SITE_ERROR, Cause.NO_SESSION, reason)
+    return VisitFailed(Cause.NO_SESSION, reason)

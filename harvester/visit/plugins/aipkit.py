@@ -17,7 +17,7 @@ from harvester.visit.obstacles import older_chat
 from harvester.visit.plugins import interface
 from harvester.visit.requests import Request
 from harvester.visit.tab import POLL_SECONDS, Snapshot, Tab
-from shared.models import AIPKIT, Bot, Cause, Outcome
+from shared.models import AIPKIT, Bot, Cause
 from shared.plugins.aipkit.nonce import nonce_request, read_nonce
 from shared.plugins.aipkit.observed_request import AJAX_FILE, AJAX_PATH, ObservedRequest, read_request
 from shared.plugins.aipkit.page import (
@@ -156,16 +156,16 @@ class _Chat:
             await self._read_by_typing(page)
         if not self._chat_config.is_complete:
             reason = f"{page.url} has a chat field, but neither the page nor its requests say how to use it"
-            raise VisitFailed(Outcome.NO_CHAT, Cause.UNREADABLE_CHAT, reason)
+            raise VisitFailed(Cause.UNREADABLE_CHAT, reason)
 
     async def _refuse_unusable(self, page: Snapshot) -> None:
         """Raise `VisitFailed` for a chat of another site, or of an older plugin, instead of typing there."""
         if foreign := _foreign_ajax_url(page):
             reason = f"the chat on {page.url} is another site's: {foreign} answers it; name a page of that site"
-            raise VisitFailed(Outcome.NO_CHAT, Cause.UNREADABLE_CHAT, reason)
+            raise VisitFailed(Cause.UNREADABLE_CHAT, reason)
         with suppress(Navigating):
             if older := older_chat(await self._tab.details()):
-                raise VisitFailed(Outcome.NO_CHAT, Cause.NO_CHAT, f"no chat on {page.url}: {older}")
+                raise VisitFailed(Cause.NO_CHAT, f"no chat on {page.url}: {older}")
 
     async def confirm(self) -> ChatConfig:
         """Fetch the current nonce from the site, which is the safest.
@@ -208,7 +208,7 @@ class _Chat:
         if not self._is_proven():
             if is_accepted is False:
                 raise interface.stale_nonce("older than 2.3.41")
-            raise VisitFailed(Outcome.SITE_ERROR, Cause.OLD_NONCE, _MAY_BE_STALE)
+            raise VisitFailed(Cause.OLD_NONCE, _MAY_BE_STALE)
         return self._chat_config.nonce
 
     async def _is_accepted(self, nonce: str) -> bool | None:

@@ -11,7 +11,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from harvester.job import Job
 from harvester.visit.errors import BY_HAND, PageFailed, VisitFailed
 from harvester.visit.tab import RETRY_SECONDS, Snapshot, Tab
-from shared.models import Bot, Cause, Outcome
+from shared.models import Bot, Cause
 from shared.plugins import bot_checks
 from shared.plugins.requests import PluginRequest
 
@@ -113,7 +113,7 @@ def raise_for_bot_check(status: int, body: bytes, what: str) -> None:
     """Raise `VisitFailed` if a response is a bot check. *what*: the part of the site, for the message."""
     if bot_checks.by_page(status, body):
         reason = f"a bot check stands before the site's {what}; a person may pass it with {BY_HAND}"
-        raise VisitFailed(Outcome.CHALLENGE, Cause.CHECK, reason, is_final=True)
+        raise VisitFailed(Cause.CHECK, reason, is_final=True)
 
 
 def stale_nonce(plugin: str) -> VisitFailed:
@@ -123,4 +123,4 @@ def stale_nonce(plugin: str) -> VisitFailed:
         f"({plugin}) hands out none, and neither the page past the cache nor core REST has a fresh one; only the "
         "site's operator can mend that: by an update of the plugin, or by leaving the page out of the cache"
     )
-    return VisitFailed(Outcome.SITE_ERROR, Cause.OLD_NONCE, reason)
+    return VisitFailed(Cause.OLD_NONCE, reason)

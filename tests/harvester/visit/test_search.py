@@ -89,7 +89,7 @@ async def test_when_no_other_page_has_it_the_configured_one_is_shown_again() -> 
 
     found = await failure(tab, job())
 
-    assert found.outcome is Outcome.NO_CHAT
+    assert found.cause.outcome is Outcome.NO_CHAT
     assert tab.visited == [FRONT, CHAT, FRONT]
 
 
@@ -175,7 +175,7 @@ async def test_a_widget_is_a_check_only_when_nothing_better_is_found() -> None:
         FakeTab({FRONT: page(FRONT, resources=TURNSTILE, status=403)}),
     ):
         found = await failure(tab, job())
-        assert found.outcome is Outcome.CHALLENGE
+        assert found.cause.outcome is Outcome.CHALLENGE
         assert "Turnstile" in found.reason
 
 
@@ -205,11 +205,11 @@ async def test_a_chat_on_a_page_with_an_error_status_is_a_chat() -> None:
 async def test_a_bot_check_before_any_of_the_pages_ends_the_visit() -> None:
     check = page(CHAT, title="Just a moment...", status=403)
 
-    assert (await failure(FakeTab({FRONT: replace(check, url=FRONT)}), job())).outcome is Outcome.CHALLENGE
+    assert (await failure(FakeTab({FRONT: replace(check, url=FRONT)}), job())).cause.outcome is Outcome.CHALLENGE
     linked = FakeTab({FRONT: page(FRONT, links=LINKS), CHAT: check})
-    assert (await failure(linked, job())).outcome is Outcome.CHALLENGE
+    assert (await failure(linked, job())).cause.outcome is Outcome.CHALLENGE
     remembered = FakeTab({CHAT: check, FRONT: page(FRONT, CONFIG)})
-    assert (await failure(remembered, job(remembered_url=CHAT))).outcome is Outcome.CHALLENGE
+    assert (await failure(remembered, job(remembered_url=CHAT))).cause.outcome is Outcome.CHALLENGE
 
 
 async def test_in_a_window_a_check_is_left_to_the_person_for_as_long_as_there_is_time() -> None:
@@ -218,7 +218,7 @@ async def test_in_a_window_a_check_is_left_to_the_person_for_as_long_as_there_is
 
     found = await failure(tab, job(is_headed=True))
 
-    assert found.outcome is Outcome.CHALLENGE
+    assert found.cause.outcome is Outcome.CHALLENGE
     assert time.monotonic() - started >= BRIEF.chat
     assert tab.visited == [FRONT]
 
@@ -241,5 +241,5 @@ async def test_a_page_whose_chat_is_not_there_says_so_itself() -> None:
 
     found = await failure(tab, job())
 
-    assert found.outcome is Outcome.NO_CHAT
+    assert found.cause.outcome is Outcome.NO_CHAT
     assert "Chatbot 'gone' not found" in found.reason

@@ -31,14 +31,14 @@ async def test_whatever_page_asks_to_be_left_alone_ends_the_visit(status: int) -
         (job(), FakeTab({FRONT: replace(busy, url=FRONT)})),
     ):
         found = await failure(tab, its_job)
-        assert found.outcome is Outcome.SITE_ERROR
+        assert found.cause.outcome is Outcome.SITE_ERROR
         assert found.retry_after == 120
 
 
 async def test_too_many_requests_end_the_visit_however_long_they_are_to_pause() -> None:
     tab = FakeTab({CHAT: page(CHAT, status=429), FRONT: page(FRONT, CONFIG)})
 
-    assert (await failure(tab, job(remembered_url=CHAT))).outcome is Outcome.SITE_ERROR
+    assert (await failure(tab, job(remembered_url=CHAT))).cause.outcome is Outcome.SITE_ERROR
     assert tab.visited == [CHAT]
 
 
@@ -48,7 +48,7 @@ async def test_a_firewall_that_blocks_ends_the_visit_and_is_not_asked_again_at_o
 
     found = await failure(tab, job(remembered_url=CHAT))
 
-    assert (found.outcome, found.retry_after) == (Outcome.SITE_ERROR, 60)
+    assert (found.cause.outcome, found.retry_after) == (Outcome.SITE_ERROR, 60)
     assert tab.visited == [CHAT]
 
 
@@ -104,10 +104,10 @@ async def test_a_broken_connection_is_tried_once_more() -> None:
     twice = FakeTab({FRONT: page(FRONT, CONFIG)}, failures={FRONT: [reset, reset]})
 
     assert (await find_chat(once, job())).page.url == FRONT
-    assert (await failure(twice, job())).outcome is Outcome.SITE_ERROR
+    assert (await failure(twice, job())).cause.outcome is Outcome.SITE_ERROR
     assert twice.visited == [FRONT, FRONT]
     gone = FakeTab({FRONT: page(FRONT, CONFIG)}, failures={FRONT: [PageFailed("gone")]})
-    assert (await failure(gone, job())).outcome is Outcome.SITE_ERROR
+    assert (await failure(gone, job())).cause.outcome is Outcome.SITE_ERROR
     assert gone.visited == [FRONT]
 
 
@@ -120,7 +120,7 @@ async def test_a_page_that_is_just_changing_is_looked_at_again() -> None:
 async def test_a_page_that_never_finishes_and_has_no_chat_is_a_timeout() -> None:
     tab = FakeTab({FRONT: page(FRONT, ready=False)})
 
-    assert (await failure(tab, job())).outcome is Outcome.TIMEOUT
+    assert (await failure(tab, job())).cause.outcome is Outcome.TIMEOUT
 
 
 @pytest.mark.parametrize(("loads", "outcome"), [(2, Outcome.NO_CHAT), (3, Outcome.TIMEOUT)])
@@ -129,4 +129,4 @@ async def test_a_page_that_loads_itself_again_and_again_is_a_timeout_also_where_
 ) -> None:
     tab = FakeTab({FRONT: page(FRONT, loads=loads)})
 
-    assert (await failure(tab, job())).outcome is outcome
+    assert (await failure(tab, job())).cause.outcome is outcome

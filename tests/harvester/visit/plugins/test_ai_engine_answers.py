@@ -124,7 +124,7 @@ async def test_what_brings_no_session_is_reported(
     with pytest.raises(VisitFailed) as caught:
         await visited(chat_page(restNonce=OTHER_NONCE), *answers)
 
-    assert caught.value.outcome is outcome
+    assert caught.value.cause.outcome is outcome
     assert reason in caught.value.reason
 
 
@@ -134,7 +134,7 @@ async def test_without_a_route_and_a_nonce_nothing_more_is_asked() -> None:
     with pytest.raises(VisitFailed, match="no route") as caught:
         await visit(JOB, tab, StepTimer())
 
-    assert (caught.value.outcome, caught.value.cause) == (Outcome.SITE_ERROR, Cause.NO_SESSION)
+    assert (caught.value.cause.outcome, caught.value.cause) == (Outcome.SITE_ERROR, Cause.NO_SESSION)
     assert tab.nonce_answers == [STARTED]
 
 
@@ -143,7 +143,7 @@ async def test_requests_go_to_no_other_site(url: str) -> None:
     with pytest.raises(VisitFailed) as caught:
         await visited(chat_page(restUrl=url), STARTED)
 
-    assert caught.value.outcome is Outcome.NO_CHAT
+    assert caught.value.cause.outcome is Outcome.NO_CHAT
 
 
 async def test_another_sites_chat_before_the_pages_own_is_passed_over() -> None:
@@ -162,4 +162,4 @@ async def test_a_page_with_only_a_chat_for_speech_has_none() -> None:
     with pytest.raises(VisitFailed, match="for no text") as caught:
         await visited(seen, STARTED)
 
-    assert caught.value.outcome is Outcome.NO_CHAT
+    assert caught.value.cause.outcome is Outcome.NO_CHAT

@@ -65,7 +65,7 @@ async def test_a_bot_check_in_the_place_of_an_answer_is_reported_and_no_nonce_is
 
     with pytest.raises(VisitFailed, match="bot check") as caught:
         await make(tab_)
-    assert (caught.value.outcome, tab_.typed) == (Outcome.CHALLENGE, [])
+    assert (caught.value.cause.outcome, tab_.typed) == (Outcome.CHALLENGE, [])
 
 
 async def test_the_nonce_of_a_page_out_of_a_cache_is_tried_out_with_one_message() -> None:
@@ -83,7 +83,7 @@ async def test_a_cached_nonce_that_the_site_does_not_take_is_not_kept() -> None:
 
     with pytest.raises(VisitFailed, match="cache") as caught:
         await make(tab_)
-    assert caught.value.outcome is Outcome.SITE_ERROR
+    assert caught.value.cause.outcome is Outcome.SITE_ERROR
 
 
 async def test_nothing_is_typed_where_that_would_need_consent() -> None:
@@ -119,7 +119,7 @@ async def test_a_field_whose_requests_tell_nothing_is_no_chat() -> None:
 
     with pytest.raises(VisitFailed, match="chat field") as caught:
         await make(empty)
-    assert caught.value.outcome is Outcome.NO_CHAT
+    assert caught.value.cause.outcome is Outcome.NO_CHAT
     assert empty.typed == ["Hi"]
 
 
@@ -129,7 +129,7 @@ async def test_a_page_with_another_sites_chat_alone_is_reported_and_nothing_is_t
 
     with pytest.raises(VisitFailed, match=r"shop\.example") as caught:
         await make(tab_)
-    assert caught.value.outcome is Outcome.NO_CHAT
+    assert caught.value.cause.outcome is Outcome.NO_CHAT
     assert tab_.typed == []
 
 
