@@ -30,12 +30,16 @@ class Navigating(Exception):
 class VisitFailed(Exception):
     """The visit ends without a capture. `reason` is for the operator, `cause` its code.
 
-    `retry_after`: seconds, as the site asked for. `is_final`: do not try other pages.
+    `retry_after`: seconds, as the site asked for.
     """
 
-    def __init__(self, cause: Cause, reason: str, *, retry_after: float = 0.0, is_final: bool = False) -> None:
+    def __init__(self, cause: Cause, reason: str, *, retry_after: float = 0.0) -> None:
         super().__init__(reason)
         self.cause = cause
         self.reason = reason
         self.retry_after = retry_after
-        self.is_final = is_final
+
+    @property
+    def is_final(self) -> bool:
+        """Whether not to try other pages: the site wants no more requests now."""
+        return self.retry_after > 0 or self.cause in {Cause.CHECK, Cause.TOO_MANY}

@@ -101,7 +101,7 @@ def _refuse(page: Snapshot) -> None:
     if vendor := firewall(page):
         reason = f"the site's firewall ({vendor}) blocks this address; only its operator can allow it"
         pause = max(_retry_after(page), BLOCKED_SECONDS)
-        raise VisitFailed(Cause.REFUSED, reason, retry_after=pause, is_final=True)
+        raise VisitFailed(Cause.REFUSED, reason, retry_after=pause)
     if check := bot_check(page) or (widget(page) if refused else None):
         raise challenge(check, page)
     if refused is None:
@@ -110,8 +110,7 @@ def _refuse(page: Snapshot) -> None:
     pause = _retry_after(page)
     if pause:
         reason = f"{reason}; it asks to be left alone for {pause:.0f} s, and is"
-    is_final = pause > 0 or page.status == 429
-    raise VisitFailed(cause, reason, retry_after=pause, is_final=is_final)
+    raise VisitFailed(cause, reason, retry_after=pause)
 
 
 def challenge(check: str, page: Snapshot) -> VisitFailed:
@@ -120,7 +119,6 @@ def challenge(check: str, page: Snapshot) -> VisitFailed:
         Cause.CHECK,
         f"a bot check ({check}) stands before the page; a person may pass it with {BY_HAND}",
         retry_after=_retry_after(page),
-        is_final=True,
     )
 
 

@@ -113,7 +113,7 @@ def raise_for_bot_check(status: int, body: bytes, what: str) -> None:
     """Raise `VisitFailed` if a response is a bot check. *what*: the part of the site, for the message."""
     if bot_checks.by_page(status, body):
         reason = f"a bot check stands before the site's {what}; a person may pass it with {BY_HAND}"
-        raise VisitFailed(Cause.CHECK, reason, is_final=True)
+        raise VisitFailed(Cause.CHECK, reason)
 
 
 def stale_nonce(plugin: str) -> VisitFailed:
