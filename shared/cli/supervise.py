@@ -17,8 +17,8 @@ def main(started: str, workers: str, grace: str, *rest: str) -> int:
     hosts, port, log = rest
     live = ["--live"] if log else []
     services = [
-        Service("harvester", module_command("harvester"), log=log),
-        *proxy_services(int(workers), log=log),
+        Service("harvester", module_command("harvester")),
+        *proxy_services(int(workers)),
         Service("progress display", module_command("shared.cli.up_progress", started, *live), is_restarted=False),
     ]
     try:

@@ -40,23 +40,22 @@ _OUTSIDE_SIGNALS = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One child: its name in messages, its command, whether it is restarted, and the file for its standard error.
+    """One child: its name in messages, its command, and whether it is restarted.
 
-    `log` "": our own standard error.
+    What is not restarted is for who watches: it shares our standard error, also where the others log to a file.
     """
 
     name: str
     command: Sequence[str]
     is_restarted: bool = True
-    log: str = ""
 
 
-def proxy_services(workers: int, *options: str, log: str = "") -> list[Service]:
+def proxy_services(workers: int, *options: str) -> list[Service]:
     """The proxy as *workers* processes that share one port, with more *options* of `python -m proxy`."""
     if workers == 1:
-        return [Service("proxy", module_command("proxy", *options), log=log)]
+        return [Service("proxy", module_command("proxy", *options))]
     return [
-        Service(f"proxy {number}", module_command("proxy", "--worker", str(number), *options), log=log)
+        Service(f"proxy {number}", module_command("proxy", "--worker", str(number), *options))
         for number in range(1, workers + 1)
     ]
 
@@ -82,8 +81,8 @@ class _Child:
     pause: float = FIRST_PAUSE
     start_at: float | None = 0.0  # when it is to be started; None: not at all
 
-    def start(self, now: float) -> None:
-        """Start the process. Raises OSError where the system cannot."""
+    def start(self, now: float, log: str) -> None:
+        """Start the process; *log*: as for `supervise`. Raises OSError where the system cannot."""
         self.started_at, self.start_at = now, None
         lifeline = Lifeline()
         for descriptor in lifeline.pass_fds:
@@ -93,7 +92,7 @@ class _Child:
                 self.service.command[0],
                 list(self.service.command),
                 os.environ | lifeline.environment,
-                file_actions=_files(self.service.log),
+                file_actions=_files(log if self.service.is_restarted else ""),
                 setpgroup=0,  # the terminal's Ctrl-C reaches the supervisor alone, which then stops all in order
             )
         except OSError:
@@ -152,7 +151,7 @@ class _Supervisor:
             if child.start_at is None or child.start_at > now:
                 continue
             try:
-                child.start(now)
+                child.start(now, self.log)
             except OSError as error:
                 self.start_again(child, f"cannot be started ({error.strerror})", MAX_PAUSE)
 
@@ -241,10 +240,11 @@ class _Supervisor:
                 append(self.log, f"{line}\n")
 
 
-def supervise(services: Sequence[Service], *, grace: float = GRACE_SECONDS, log: str = "") -> int:
+def supervise(services: Sequence[Service], *, grace: float, log: str = "") -> int:
     """Run *services* until a signal ends them all; returns the exit code for this process.
 
-    *log*: the file to which services log while a person watches this terminal; "": all log to standard error.
+    *grace*: seconds between SIGTERM and SIGKILL. *log*: the file to which services log while a person watches this
+    terminal; "": all log to standard error.
 
     The exit code is 0 after SIGINT, SIGTERM or SIGHUP, the service's own where it ended with one of `FINAL_EXITS`, and
     130 when a second Ctrl-C killed them. Call it in the main thread, once.
