@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 import click
 
 from shared.cli.gateway import Gateway, GatewayError, GatewayUnreachable, gateway_from
-from shared.cli.master_key import MasterKey, ensure_key
+from shared.cli.master_key import MasterKey, find_key
 from shared.cli.text import sanitized
 from shared.processes.services import EXIT_FAILED, EXIT_PORT_TAKEN, EXIT_SETTINGS
+from shared.secrets import KEY_FILE, ensure_master_key
 from shared.settings import Settings, SettingsError, load
 from shared.store import Store, StoreError, open_store
 
@@ -78,9 +79,12 @@ def provide_key(settings: Settings) -> tuple[MasterKey, bool]:
     Raises `BadSettings` where it cannot be stored.
     """
     try:
-        return ensure_key(settings)
+        if (key := find_key(settings)) is not None:
+            return key, False
+        value, is_new = ensure_master_key(settings.data_dir)
     except OSError as error:
         raise BadSettings(f"the key cannot be kept in {settings.data_dir}: {error.strerror}") from error
+    return MasterKey(value, settings.data_dir / KEY_FILE), is_new
 
 
 def run_with_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, startup_timeout: float = 0.0) -> T:

@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shared.secrets import KEY_FILE, ensure_master_key, read_master_key
+from shared.secrets import KEY_FILE, read_master_key
 from shared.settings import Settings
 
 
@@ -34,14 +34,6 @@ def find_key(settings: Settings) -> MasterKey | None:
         return MasterKey(settings.api_key.value)
     value = read_master_key(settings.data_dir)
     return MasterKey(value, settings.data_dir / KEY_FILE) if value else None
-
-
-def ensure_key(settings: Settings) -> tuple[MasterKey, bool]:
-    """As `find_key`, but generates and stores a missing one; returns also whether it is new. Raises OSError."""
-    if (key := find_key(settings)) is not None:
-        return key, False
-    value, is_new = ensure_master_key(settings.data_dir)
-    return MasterKey(value, settings.data_dir / KEY_FILE), is_new
 
 
 def is_key_needed(settings: Settings) -> bool:
