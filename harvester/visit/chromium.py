@@ -29,9 +29,10 @@ MAX_OBSERVED = 200
 MAX_FRAMES = 10
 FRAME_SECONDS = 0.5  # for one frame to be looked at
 MAX_SCREENS = 30  # of a page that is scrolled down
+_ATTRIBUTES = [name for plugin in PLUGINS for name in plugin.attributes]
 _SNAPSHOT_ARGUMENTS = {
     "fields": [[plugin.mark, page_script.message_field_selector(plugin.mark)] for plugin in PLUGINS],
-    "attributes": [name for plugin in PLUGINS for name in plugin.attributes],
+    "attributes": _ATTRIBUTES,
     "blocked": f"[{BLOCKED_ELEMENT}]",
     "prefixes": [plugin.storage_prefix for plugin in PLUGINS],
 }
@@ -53,8 +54,7 @@ class ChromiumTab:
         self._document: Response | None = None
         self._loads = 0
         self._requests: dict[Request, int] = {}
-        self._removed_attributes = [name for plugin in PLUGINS for name in plugin.removed_attributes]
-        self._documents = Documents(self._removed_attributes)
+        self._documents = Documents(_ATTRIBUTES)
         context.on("requestfinished", ignore_errors_async(self._documents.on_request_finished))
         context.on("request", ignore_errors(self._on_request))
         context.on("response", ignore_errors(self._on_response))
@@ -187,7 +187,7 @@ class ChromiumTab:
         for frame in (self._page.main_frame, *self._site_frames()):
             yield self._documents.elements(frame)
         for html in written:
-            yield elements_in(html, self._removed_attributes)
+            yield elements_in(html, _ATTRIBUTES)
 
     async def _snapshot_frame(self, frame: Frame) -> dict[str, Any]:
         return await _read(frame, page_script.SNAPSHOT, _SNAPSHOT_ARGUMENTS)

@@ -32,7 +32,6 @@ class AIEngine(interface.Plugin):
     kind = AI_ENGINE
     mark = "mwai"
     attributes = (PARAMS, SYSTEM)
-    removed_attributes = attributes
     storage_prefix = "mwai-"
     request_mark = "/mwai"
     missing_chat_text = "AI Engine: Chatbot '"

@@ -44,8 +44,7 @@ class AIPKit(interface.Plugin):
 
     kind = AIPKIT
     mark = "aipkit"
-    attributes = (CONFIG_ATTRIBUTE,)
-    removed_attributes = attributes  # page builders take a popup's chat away until a click brings it back
+    attributes = (CONFIG_ATTRIBUTE,)  # page builders take a popup's chat away until a click brings it back
     storage_prefix = "aipkit_"
     request_mark = AJAX_FILE
     older_plugin = (".wpaicg-chat-shortcode, .wpaicg-chatbox", "AI Power, as AIPKit was called before its version 2.3")

@@ -46,8 +46,7 @@ class Plugin(ABC):
 
     kind: str  # its name in `Credentials.plugin`
     mark: str  # a word in the classes or ids of its HTML, which other plugins do not have
-    attributes: tuple[str, ...]  # attributes that hold its configuration
-    removed_attributes: tuple[str, ...] = ()  # those that a script may remove: only the received HTML has them
+    attributes: tuple[str, ...]  # those that hold its configuration, also once a script has removed them from the page
     storage_prefix: str  # of its local storage keys
     request_mark: str  # a substring of the URLs of its requests
     older_plugin: tuple[str, str] = ("", "")  # a selector of an older plugin's chat, and that plugin's name
