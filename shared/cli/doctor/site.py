@@ -75,7 +75,7 @@ def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes, s
         if found is not None and status == 200:
             return ok("site", f"{url} answers and carries the chat ({text.bots(found.bots)} of {text.plugin(kind)})")
     harvest = f"freeaichat harvest --site {site}"
-    if is_challenge(status, headers, body):
+    if bot_checks.by_headers(headers) or bot_checks.by_page(status, body):
         advice = f"`{harvest} --headed` opens a window in which you may pass it yourself"
         return warn(
             "site", f"{url} shows a check of visitors (HTTP {status})", f"a browser may get through; else {advice}"
@@ -92,11 +92,6 @@ def judge_page(url: str, status: int, headers: Mapping[str, str], body: bytes, s
         return warn("site", f"{url} is too large to look through here", f"`{harvest}` looks with a browser")
     advice = f"`{harvest}` looks with a browser, and on further pages; FREEAICHAT_SITES names the page"
     return warn("site", f"{url} answers, but its markup holds no chat (it may come by script)", advice)
-
-
-def is_challenge(status: int, headers: Mapping[str, str], body: bytes) -> bool:
-    """Whether the response looks like a bot check rather than the page."""
-    return bool(bot_checks.by_headers(headers)) or bot_checks.by_page(status, body)
 
 
 def check_page(site: Site, found: Credentials | None) -> list[Check]:
