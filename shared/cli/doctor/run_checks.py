@@ -5,6 +5,8 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from time import time
 
+import psutil
+
 from shared.cli.doctor.browser import check_browser, check_driver
 from shared.cli.doctor.check import Check, Level, fail
 from shared.cli.doctor.environment import check_authorities, check_proxies, check_store_files
@@ -38,7 +40,7 @@ async def run_checks(settings: Settings, gateway: Gateway) -> AsyncIterator[tupl
         "settings": lambda: [*check_settings(settings), *check_keys(settings)],
         "data dir": lambda: [check_data_dir(settings.data_dir), check_inodes(settings.data_dir)],
         "temp dir": lambda: [check_temporary_dir()],
-        "limits": lambda: [check_open_files(settings.max_requests), check_memory()],
+        "limits": lambda: [check_open_files(settings.max_requests), check_memory(psutil.virtual_memory().available)],
         "key": lambda: [
             check_key(settings),
             check_key_accepted(gateway),
