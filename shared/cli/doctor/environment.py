@@ -9,7 +9,6 @@ from shared.parsing import Site
 from shared.site_client.proxies import InvalidProxy, proxy_to
 from shared.store import store_url
 
-MOUNTS = Path("/proc/mounts")
 _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs", "davfs"})
 _SQLITE = b"SQLite format 3\0"  # what each database begins with
 
@@ -42,31 +41,23 @@ def check_authorities(environment: Mapping[str, str]) -> Check:
     return ok(name, f"{' and '.join(paths)} of the environment" if paths else "those of this system")
 
 
-def check_store_files(url: str, mounts: Path = MOUNTS) -> list[Check]:
-    """The file system and modes of a SQLite store; nothing for other stores."""
+def check_store_files(url: str, mounts: Mapping[str, str]) -> list[Check]:
+    """The file system and modes of a SQLite store; nothing for other stores.
+
+    *mounts*: the types of this machine's file systems by the directories that they are mounted on.
+    """
     file = store_url.sqlite_path(url)
     if file is None:
         return []
     return [_check_drive(file, mounts), *_check_modes(file)]
 
 
-def _check_drive(file: Path, mounts: Path) -> Check:
-    kind = _file_system(file.resolve(), mounts)
+def _check_drive(file: Path, mounts: Mapping[str, str]) -> Check:
+    kind = next((mounts[str(each)] for each in file.resolve().parents if str(each) in mounts), "")
     if kind in _REMOTE:
         advice = "put it on a disk of this machine (FREEAICHAT_STORE), or use FREEAICHAT_STORE=redis://…"
         return warn("store drive", f"{file} lies on a network drive ({kind}), where SQLite may break", advice)
     return ok("store drive", f"a disk of this machine{f' ({kind})' if kind else ''}")
-
-
-def _file_system(file: Path, mounts: Path) -> str:
-    """The type of the file system of *file*; "" where unknown."""
-    try:
-        fields_of_mounts = [line.split() for line in mounts.read_text("utf-8", "replace").splitlines()]
-    except OSError:
-        return ""
-    # Of several mounts on one directory the last counts.
-    types = {row[1].replace("\\040", " "): row[2] for row in fields_of_mounts if len(row) > 2}
-    return next((types[str(each)] for each in file.parents if str(each) in types), "")
 
 
 def _check_modes(file: Path) -> list[Check]:

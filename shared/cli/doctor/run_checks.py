@@ -53,7 +53,7 @@ async def run_checks(settings: Settings, gateway: Gateway) -> AsyncIterator[tupl
             *check_proxies([*settings.sites, *(server.site for server in settings.servers)]),
             check_authorities(os.environ),
         ],
-        "store files": lambda: check_store_files(settings.store_url),
+        "store files": lambda: check_store_files(settings.store_url, _mounts()),
     }
     async with SiteClient() as client:
         groups: dict[str, Awaitable[list[Check]]] = {
@@ -68,6 +68,11 @@ async def run_checks(settings: Settings, gateway: Gateway) -> AsyncIterator[tupl
             name, findings = await finished
             pending.remove(name)
             yield findings, pending
+
+
+def _mounts() -> dict[str, str]:
+    """The types of this machine's file systems by directory; of several mounts on one the last counts."""
+    return {each.mountpoint: each.fstype for each in psutil.disk_partitions(all=True)}
 
 
 async def _with_timeout(name: str, group: Awaitable[list[Check]]) -> tuple[str, list[Check]]:
