@@ -152,7 +152,7 @@ class Schedule:
             )
             if "visit" not in plan.running:
                 due = next_visit(facts, now=now, interval=self._interval, jitter=plan.jitter, is_start=plan.is_start)
-                held_until = now + plan.held_until - time.monotonic()
+                held_until = time.time() + plan.held_until - time.monotonic()
                 self._schedule_job("visit", plan, max(due.at, held_until) if due else None, due.trigger if due else "")
             if "renewal" not in plan.running:
                 times = {"renewed_at": plan.renewed_at, "failed_at": plan.renewal_failed_at}
