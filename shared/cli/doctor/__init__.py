@@ -1,1 +1,1 @@
-"""`freeaichat doctor`. Nothing is imported here: `freeaichat up` uses two of the checks, and is to start soon."""
+"""`freeaichat doctor`."""
