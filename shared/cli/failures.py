@@ -103,7 +103,7 @@ def run_with_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *,
 def describe(error: GatewayError) -> str:
     """The message of *error*, and what to do where that is known."""
     if isinstance(error, GatewayUnreachable):
-        start = "`freeaichat up` starts one; where it runs at another port, set FREEAICHAT_PORT here too"
+        start = "start it with `freeaichat up`; where it runs at another port, set FREEAICHAT_PORT here too"
         hint = "`freeaichat doctor` looks closer" if error.is_silent else start
     else:
         hint = HINTS.get(error.code) or HINTS.get(error.status) or ""
