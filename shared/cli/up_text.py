@@ -11,13 +11,16 @@ from shared.models import Cause, Outcome, SiteState, Step, Visit
 
 NO_KEY = "no key needed on this machine"
 _HEADED = "run `freeaichat harvest --headed{{site}}` and {} yourself in the window that it opens"
+_WHO_FAILS = "run `freeaichat doctor`: it tells whether this machine, the network or the site is at fault"
 WHAT_TO_DO: dict[str, str] = {  # after a visit that failed: by its cause, else its outcome
     Cause.AGE: _HEADED.format("answer"),
     Cause.CLICK: _HEADED.format("click") + ", or name the page that shows the chat at once in FREEAICHAT_SITES",
+    Cause.NO_PLACE: "mend that",  # which the reason tells; another browser does not help
+    Cause.STORE: "mend that",
     Outcome.CHALLENGE: _HEADED.format("pass the check"),
     Outcome.NO_CHAT: "open the page in a browser of your own, and name the one that has the chat in FREEAICHAT_SITES",
-    Outcome.SITE_ERROR: "run `freeaichat doctor`: it tells whether this machine, the network or the site is at fault",
-    Outcome.TIMEOUT: "run `freeaichat doctor`: it tells whether this machine, the network or the site is at fault",
+    Outcome.SITE_ERROR: _WHO_FAILS,
+    Outcome.TIMEOUT: _WHO_FAILS,
     Outcome.BROWSER_ERROR: "run `freeaichat doctor`: it looks at the browser, and `freeaichat browser install --force` "
     "gets another one",
 }
@@ -44,10 +47,8 @@ def visit_lines(visit: Visit, state: SiteState | None, *, is_first: bool = True,
         return [*lines, reason] if reason else lines
     without = "the others answer meanwhile" if has_others else "until one succeeds, requests get 503"
     serves = "the credentials kept from before serve meanwhile" if state else without
-    is_explained = visit.cause in {Cause.NO_PLACE, Cause.STORE}  # the reason says it; another browser does not help
-    by_outcome = WHAT_TO_DO.get(visit.outcome, "run `freeaichat doctor`")
-    what_to_do = "mend that" if is_explained else WHAT_TO_DO.get(visit.cause, by_outcome)
-    what_to_do = what_to_do.format(site="" if is_first else f" --site {visit.site}")
+    advice = WHAT_TO_DO.get(visit.cause) or WHAT_TO_DO.get(visit.outcome, "run `freeaichat doctor`")
+    what_to_do = advice.format(site="" if is_first else f" --site {visit.site}")
     return [
         f"visit of {visit.site} failed: {text.outcome(visit.outcome)} after {visit.seconds:.1f} s: {reason}",
         f"{click.style('what to do:', bold=True)} {what_to_do}",
