@@ -56,11 +56,12 @@ class Quirks:
         if _is_fixed(complaint):
             refused |= {name for name in _FIXED if name in complaint and name in ask.parameters}
         most, order, thoughts = _most_tokens(complaint), wanted_order(complaint), REASONING_TEXTS[0]
+        asked = ask.max_tokens or 0
         is_told = self.takes_effort and effort_in(ask.parameters) is not None
         is_unknown = any(word in complaint for word in _UNKNOWN_FIELD)
         learned: tuple[tuple[object, Mapping[str, Any]], ...] = (
             (refused - self.refused, {"refused": self.refused | refused}),
-            (0 < most < (ask.max_tokens or 0), {"most_tokens": most}),
+            (0 < most < min(asked, self.most_tokens or asked), {"most_tokens": most}),
             (order not in ("any", self.order) and self.order != "alternating", {"order": order}),
             ("stream_options" in complaint and self.takes_usage_option, {"takes_usage_option": False}),
             (
