@@ -68,10 +68,11 @@ class AnswerWriter:
         self._chunks += 1
         if self._length > MAX_ANSWER_CHARS or self._chunks > MAX_ANSWER_CHUNKS:
             raise _answer_too_long()
-        if self.emulation is None:
-            return self.show(text)
-        wants_more = self.emulation.feed(text)
-        if self.linger is not None and self.emulation.is_over():
+        return self.show(text) if self.emulation is None else self._feed(self.emulation, text)
+
+    def _feed(self, emulation: Emulation, text: str) -> bool:
+        wants_more = emulation.feed(text)
+        if self.linger is not None and emulation.is_over():
             self.linger.reschedule(asyncio.get_running_loop().time() + LINGER_SECONDS)
             self.linger = None
         return wants_more
@@ -85,7 +86,7 @@ class AnswerWriter:
         return self.sink.call(call)
 
     def text_with_extras(self, extras: Extras) -> bool:
-        """As `Sink.text_with_extras`. Text that may be truncated is passed on after its extras."""
+        """As `Sink.text_with_extras`. Text that may be truncated, or hold calls, follows its extras."""
         self._thoughts.append(extras.reasoning_text)
         self._length += len(extras.text) + len(self._thoughts[-1])
         self._chunks += 1
@@ -94,8 +95,10 @@ class AnswerWriter:
         self.first_text_at = self.first_text_at or perf_counter()
         if self.extras is not None:
             self.extras.add(extras)
-        if self.truncator is not None:
+        if self.emulation is not None or self.truncator is not None:
             wants_more = self.sink.text_with_extras(replace(extras, text=""))
+            if self.emulation is not None:
+                return self._feed(self.emulation, extras.text) and wants_more
             return self.show(extras.text) and wants_more
         if extras.text:
             self._parts.append(extras.text)

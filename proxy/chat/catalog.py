@@ -66,7 +66,7 @@ class Model:
         search = ["web_search_options"] if self.bot.web_search else []
         length = min(max_transcript, self.bot.max_message or max_transcript)
         emulates = emulates and not 0 < self.bot.max_message < TOOLS_CHARS
-        tools = "native" if self.upstream.has_tools else "emulated" if emulates else None
+        tools = "native" if self.upstream.has_tools(self.bot) else "emulated" if emulates else None
         of_tools = ["tools", "tool_choice", "response_format", "structured_outputs"] if tools else []
         taken = sorted(self.upstream.supported_parameters - {"max_tokens"})
         return {

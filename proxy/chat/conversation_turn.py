@@ -68,7 +68,8 @@ class ConversationTurn:
 
         Sets the upstream that the following calls are about.
         """
-        plan, has_tools = self.plan, model.upstream.has_tools
+        plan, config = self.plan, self._tool_config
+        has_tools = model.upstream.has_tools(model.bot) or (model.is_server and not (config and config.tools))
         instructions_digest = "" if has_tools else self._instructions_digest
         self.is_plain = is_plain = has_tools or (not instructions_digest and not _has_calls(plan.messages))
         prepended = 1 if instructions_digest else 0

@@ -58,6 +58,7 @@ class Failover:
         while True:
             self.model = model = remaining.pop(0)
             rank = model.upstream.rank(model.bot)
+            had_tools = model.upstream.has_tools(model.bot)
             self._budget.has_alternative = any(each.upstream.rank(each.bot) <= rank for each in remaining)
             try:
                 return await self._attempt(model)
@@ -66,6 +67,9 @@ class Failover:
                     await self._turn.abandon()
                 raise
             except (Refusal, ServiceError) as failure:
+                if had_tools and not model.upstream.has_tools(model.bot):
+                    remaining.insert(0, model)
+                    continue
                 error = failure.error if isinstance(failure, Refusal) else failure
                 remaining = self._models_after(failure, remaining)
                 if not remaining:

@@ -109,9 +109,9 @@ class ChatService:
         return found[1] if found and found[1].is_server and self.catalog.is_allowed(found[0], allowed) else None
 
     def has_tools(self, name: str, allowed: frozenset[str] | None) -> bool:
-        """Whether the first upstream for *name* supports tools itself."""
+        """Whether the first model for *name* supports tools itself."""
         found = self.catalog.find(name, allowed)
-        return found is not None and found[1].upstream.has_tools
+        return found is not None and found[1].upstream.has_tools(found[1].bot)
 
     async def _find_models(self, name: str, allowed: frozenset[str] | None) -> tuple[str, Sequence[Model]]:
         """The canonical name and the models for *name*, after waiting for upstreams whose models are not known yet.

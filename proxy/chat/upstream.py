@@ -235,9 +235,11 @@ class Upstream(Protocol):
     def kind(self) -> str | None:
         """Kind of the upstream: of a site its chat plugin, None before the first visit."""
 
-    @property
-    def has_tools(self) -> bool:
-        """Whether it supports tools, calls, results and output formats itself; otherwise they are emulated."""
+    def has_tools(self, bot: Bot) -> bool:
+        """Whether *bot* supports tools itself; otherwise they are emulated. What it refuses may show that it does not.
+
+        Of a site they come with calls, results and output formats, which every server takes.
+        """
 
     @property
     def supported_parameters(self) -> frozenset[str]:

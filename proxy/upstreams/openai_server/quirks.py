@@ -18,6 +18,9 @@ _UNKNOWN_FIELD = ("extra_forbidden", "unsupported")  # Mistral's words for it, a
 _FIXED = ("temperature", "top_p", "presence_penalty", "frequency_penalty")  # at their defaults, in models that reason
 _is_fixed = re.compile(r"not support|unsupported|only \S+ is allowed|deprecated", re.IGNORECASE).search
 _is_missing = re.compile("missing|must be passed back", re.IGNORECASE).search  # Moonshot's words, and DeepSeek's
+_lacks_tools = re.compile(  # Ollama's words, vLLM's, llama.cpp's and Groq's
+    "not support tools|requires --enable-auto-tool-choice|tools param requires --jinja|tool calling` is not supported"
+).search
 _refuses_stop = re.compile("'stop' is not supported|not supported on this model: stop").search  # OpenAI's, and xAI's
 _find_most = re.compile(  # how OpenAI, DeepSeek and Alibaba, Groq, Volcengine and Anthropic tell the largest limit
     r"(?:at most|range of max_tokens (?:is|should be) \[1,|less than or equal to|value <=|max_tokens: [0-9]+ >)"
@@ -41,8 +44,9 @@ class Quirks:
     takes_any_call_id: bool = True  # else only those of the form that it makes itself
     takes_json_object: bool = True  # a response format without a schema
     order: Order = "any"  # of the messages
+    takes_tools: bool = True
     takes_stops: bool = True  # else they are cut here alone
-    refused: frozenset[str] = frozenset()  # names among `HINTS` and `_FIXED`
+    refused: frozenset[str] = frozenset()  # names among `HINTS` and `_FIXED`, or "tools" of kinds we do not know
 
     def after_thoughts(self, name: str) -> "Quirks":
         """The quirks after an answer with thoughts under *name*; some servers refuse what they send themselves."""
@@ -70,6 +74,10 @@ class Quirks:
             ),
             (self.reasoning_field and thoughts in complaint and is_unknown, {"reasoning_field": ""}),
             (not self.needs_thoughts and thoughts in complaint and _is_missing(complaint), {"needs_thoughts": True}),
+            (
+                ask.tool_config is not None and ask.tool_config.tools and self.takes_tools and _lacks_tools(complaint),
+                {"takes_tools": False, "refused": self.refused | {"tools"}},
+            ),
             (ask.stops and self.takes_stops and _refuses_stop(complaint), {"takes_stops": False}),
             (is_told and ("reasoning" in complaint or "think" in complaint), {"takes_effort": False}),
             ("thought_signature" in complaint and not self.marks_unsigned_calls, {"marks_unsigned_calls": True}),
@@ -82,6 +90,11 @@ class Quirks:
         )
         changed = next((fields for applies, fields in learned if applies), None)
         return replace(self, **changed) if changed else None
+
+
+def is_of_request(complaint: str) -> bool:
+    """Whether a *complaint* that comes as the server's own failure is about what was asked for."""
+    return wanted_order(complaint) != "any" or _lacks_tools(complaint) is not None
 
 
 def effort_in(parameters: Mapping[str, Any]) -> str | None:

@@ -9,7 +9,7 @@ import orjson
 from proxy.chat.tools.loose_json import MalformedJson, dump_json
 from proxy.chat.upstream import Refusal, RefusalReason
 from proxy.upstreams.meaning import TOO_LONG, Meaning, brief
-from proxy.upstreams.openai_server.message_order import wanted_order
+from proxy.upstreams.openai_server.quirks import is_of_request
 from shared.retry_after import retry_after
 
 _CODES = {"exceed_context_size_error": "context_length_exceeded"}  # OpenAI's, by what servers call the same
@@ -152,7 +152,7 @@ def _meaning(status: int, error: ErrorBody) -> Meaning:
     if status == 500 and "input is not supported" in error.text:  # of a picture or sound, as llama.cpp says it
         return _UNABLE
     # So Ollama and llama.cpp tell a template's errors, and LM Studio, in an event.
-    if status in (0, 500) and wanted_order(error.text) != "any":
+    if status in (0, 500) and is_of_request(error.text):
         return _REFUSED
     by_words = next((means for words, means in _BY_WORDS.items() if error.text.startswith(words)), None)
     if found := _BY_CODE.get(error.code) or by_words or _BY_STATUS.get(status):

@@ -59,7 +59,6 @@ class OpenAiServer:
     """The upstream behind one server. Run `keep_listing` as a task for as long as requests are served."""
 
     kind = "openai_server"
-    has_tools = True
     supported_parameters = TAKEN
 
     def __init__(self, server: Server, key: str, gate: Gate, client: SiteClient, *, idle_timeout: float) -> None:
@@ -80,6 +79,10 @@ class OpenAiServer:
     def rank(self, bot: Bot) -> int:
         """As `Upstream.rank`."""
         return 3 if self._trouble else self.gate.rank(bot.id)
+
+    def has_tools(self, bot: Bot) -> bool:
+        """As `Upstream.has_tools`."""
+        return bot.id not in self._quirks or self._quirks[bot.id].takes_tools
 
     def health(self) -> Health:
         """As `Upstream.health`."""
@@ -181,6 +184,8 @@ class OpenAiServer:
                     if (other := quirks.after_complaint(complaint, ask)) is not None and other != quirks:
                         self._quirks[bot.id] = other
                         budget.left += 1
+                        if other.takes_tools != quirks.takes_tools:
+                            raise  # they are emulated from now on
                         continue
                     if not _may_be_restarting(refusal, budget):
                         raise

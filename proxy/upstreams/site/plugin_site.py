@@ -62,8 +62,7 @@ class PluginSite:
     *clients*: by the names in `Credentials.plugin`; all of them use *gate*.
     """
 
-    has_tools = False  # visitors of no plugin can give any
-    supported_parameters: frozenset[str] = frozenset()  # nor any parameters
+    supported_parameters: frozenset[str] = frozenset()  # visitors of no plugin can give any
 
     def __init__(self, site: Site, gate: Gate, keeper: CredentialKeeper, clients: Mapping[str, PluginClient]) -> None:
         self.site = site
@@ -88,6 +87,10 @@ class PluginSite:
         state, trouble = self._keeper.state(self.name), self._keeper.problem(self.name)
         current, bots = (state.current, len(state.bots)) if state else (None, 0)
         return self._gate.health(self.kind, trouble, bots=bots, credentials=current)
+
+    def has_tools(self, bot: Bot) -> bool:
+        """As `Upstream.has_tools`: visitors of no plugin can give any."""
+        return False
 
     @property
     def is_discovered(self) -> bool:

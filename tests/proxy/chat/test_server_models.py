@@ -13,7 +13,9 @@ from tests.proxy.chat.test_catalog import OTHER, bots, offered
 def server_bots(name: str, *models: str) -> UpstreamBots:
     upstream = cast(
         Upstream,
-        SimpleNamespace(has_tools=True, kind="openai_server", supported_parameters=frozenset({"seed", "max_tokens"})),
+        SimpleNamespace(
+            has_tools=lambda _: True, kind="openai_server", supported_parameters=frozenset({"seed", "max_tokens"})
+        ),
     )
     listed = tuple(Bot(id=number, name=model) for number, model in enumerate(models, 1))
     return UpstreamBots(Site(name, "http://h/v1"), listed, 7.0, upstream, is_server=True)

@@ -70,7 +70,6 @@ class ListUpstream:
         self.waits = 0  # for its sink
         self.is_waiting = False
         self.problem: str | None = None
-        self.has_tools = False
         self.kind: str | None = "list"
         self.supported_parameters: frozenset[str] = frozenset()
         self.is_discovered = True
@@ -82,6 +81,10 @@ class ListUpstream:
     def name(self) -> str:
         """As `Upstream.name`."""
         return self._site.origin
+
+    def has_tools(self, bot: Bot) -> bool:
+        """As `Upstream.has_tools`."""
+        return False
 
     def rank(self, bot: Bot) -> int:
         """As `Upstream.rank`."""

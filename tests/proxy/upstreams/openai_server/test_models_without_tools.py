@@ -1,0 +1,91 @@
+"""Models of servers that take no tools: they are emulated there as at a site."""
+
+from typing import Any, cast
+
+import pytest
+
+from tests.openai_server import Answer, HttpError, OpenAiPeer
+from tests.proxy.running import RunningProxy
+
+PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+TOOL = {"type": "function", "function": {"name": "get_weather", "description": "Weather", "parameters": PARAMETERS}}
+CALL = '```tool_calls\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n```'
+COMPLAINTS = [
+    (400, {"error": {"message": "registry.ollama.ai/library/gemma3:latest does not support tools"}}),
+    (
+        400,
+        {
+            "object": "error",
+            "message": '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
+            "code": 400,
+        },
+    ),
+    (500, {"error": {"code": 500, "message": "tools param requires --jinja flag", "type": "server_error"}}),
+    (400, {"error": {"message": "`tool calling` is not supported with this model", "type": "invalid_request_error"}}),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), COMPLAINTS)
+async def test_tools_are_emulated_from_the_turn_in_which_it_refuses_them(
+    gateway: RunningProxy, server: OpenAiPeer, status: int, body: Any
+) -> None:
+    server.answers = [HttpError(status, body), Answer([CALL[:20], CALL[20:]], thoughts="hm"), Answer(["Sunny."])]
+
+    first = await gateway.openai.chat.completions.create(
+        model="mine/tiny",
+        messages=[{"role": "user", "content": "Weather?"}],
+        tools=[TOOL],  # type: ignore[list-item]
+    )
+    call = first.choices[0].message.tool_calls[0]  # type: ignore[index]
+    asked = {"role": "user", "content": "Weather?"}
+    result = {"role": "tool", "tool_call_id": call.id, "content": "21 degrees"}
+    calls = [{"id": call.id, "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Paris"}'}}]
+    last = await gateway.chat(
+        *(asked, {"role": "assistant", "tool_calls": calls}, result), model="mine/tiny", tools=[TOOL]
+    )
+
+    assert first.choices[0].finish_reason == "tool_calls"
+    assert (call.function.name, call.function.arguments) == ("get_weather", '{"city":"Paris"}')  # type: ignore[union-attr]
+    assert last.text == "Sunny."
+    assert ["tools" in request.body for request in server.received] == [True, False, False]
+    assert "get_weather" in str(server.received[1].texts[0])  # the instructions
+    assert "21 degrees" in str(server.received[2].texts[-1])
+
+
+async def test_what_it_thinks_is_streamed_before_the_call(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [HttpError(*COMPLAINTS[0]), Answer(["Let me look. ", CALL], thoughts="hm")]
+
+    stream = await gateway.openai.chat.completions.create(
+        model="mine/tiny", messages=[{"role": "user", "content": "Weather?"}], tools=cast(Any, [TOOL]), stream=True
+    )
+    deltas = [chunk.choices[0].delta async for chunk in stream if chunk.choices]
+
+    assert "".join(getattr(delta, "reasoning_content", None) or "" for delta in deltas) == "hm"
+    assert "".join(delta.content or "" for delta in deltas).strip() == "Let me look."
+    calls = [call.function for delta in deltas for call in delta.tool_calls or () if call.function]
+    assert [call.name for call in calls if call.name] == ["get_weather"]
+    assert "".join(call.arguments or "" for call in calls) == '{"city":"Paris"}'
+
+
+async def test_a_schema_still_reaches_it_and_the_list_says_which_tools_are_emulated(
+    gateway: RunningProxy, server: OpenAiPeer
+) -> None:
+    server.answers = [HttpError(*COMPLAINTS[0]), Answer(["no"]), Answer(['{"city": "Paris"}'])]
+    await gateway.chat("hi", model="mine/tiny", tools=[TOOL])
+    schema = {"type": "json_schema", "json_schema": {"name": "place", "schema": PARAMETERS}}
+    formed = await gateway.chat("Where?", model="mine/tiny", response_format=schema)
+    models = {model.id: model.model_dump() async for model in gateway.openai.models.list()}
+
+    assert formed.text == '{"city": "Paris"}'
+    assert server.received[-1].body["response_format"]["type"] == "json_schema"
+    assert models["mine/tiny"]["tools"] == "emulated"
+    assert models["mine/llama3.2"]["tools"] == "native"
+
+
+async def test_other_models_are_told_of_tools_as_before(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [HttpError(*COMPLAINTS[0]), Answer(["no"]), Answer(calls=[("get_weather", '{"city": "Rome"}')])]
+    await gateway.chat("hi", model="mine/tiny", tools=[TOOL])
+    other = await gateway.chat("hi", model="mine/llama3.2", tools=[TOOL])
+
+    assert other.status == 200
+    assert ["tools" in request.body for request in server.received] == [True, False, True]
