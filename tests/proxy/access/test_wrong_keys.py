@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.access import wrong_keys
-from proxy.access.wrong_keys import BURST, EVERY_SECONDS, MAX_SOURCES, WrongKeyThrottle, source_of
+from proxy.access.wrong_keys import BURST, EVERY_SECONDS, MAX_PAUSED, MAX_SOURCES, WrongKeyThrottle, source_of
 from proxy.server.in_flight import IN_FLIGHT
 from tests.proxy.admin_client import MASTER, browse, call, signed_in
 from tests.proxy.running import RunningProxy, running_proxy
@@ -59,6 +59,18 @@ async def test_wrong_keys_lock_the_right_one_out_nowhere(proxy: RunningProxy, mo
     assert 10 <= len(refused) <= 12  # and the others are held back
     assert answers == [200, 200]
     assert (await browse(proxy, session, "GET", KEYS)).status == 200
+
+
+async def test_no_more_than_a_bounded_number_is_held_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wrong_keys, "PAUSE_SECONDS", 0.05)
+    keys = WrongKeyThrottle()
+    for _ in range(BURST):
+        await keys.throttle("203.0.113.7")
+    for _ in range(2):  # the places are free again after the pause
+        tries = [asyncio.create_task(keys.throttle("203.0.113.7")) for _ in range(MAX_PAUSED + 5)]
+        await asyncio.sleep(0.01)
+        assert sum(map(asyncio.Task.done, tries)) == 5
+        await asyncio.wait(tries)
 
 
 async def test_a_key_that_ended_is_no_guess(proxy: RunningProxy) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from proxy.upstreams.gate import Gate
 from tests.proxy.running import RunningProxy, wait_until_idle
+from tests.site import SimulatedSite
+from tests.site.model import BREAKS
 
 REQUESTS = 5
 
@@ -62,13 +64,28 @@ async def test_answers_that_nobody_waits_for(proxy: RunningProxy) -> None:
     assert not await leftovers(proxy, {"stream": True}, "[[delay:0.01]] [[tokens:500]]", read=20)
 
 
-async def leftovers(proxy: RunningProxy, fields: dict[str, Any], text: str, read: int = -1) -> dict[str, int]:
-    """What each of some requests leaves behind; *read*: bytes after which the client leaves."""
+@pytest.mark.parametrize("ending", ["ok", "late_error"])  # with more behind the calls, and with a failure behind them
+async def test_calls_of_emulated_tools(
+    proxy: RunningProxy, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    is_ok = ending == "ok"
+    monkeypatch.setitem(BREAKS, "late_error", 100)  # behind all of the answer
+    site.behaviour.scripts = {"count": [{"calls": [["count", {}]], "after": "[result of count]" if is_ok else ""}]}
+    text = f"[[script:count]] {'' if is_ok else '[[mode:late_error]]'}"
+    fields = {"stream": True, "tools": [{"type": "function", "function": {"name": "count"}}]}
+
+    assert not await leftovers(proxy, fields, text, says=b'"finish_reason":"tool_calls"')
+
+
+async def leftovers(
+    proxy: RunningProxy, fields: dict[str, Any], text: str, read: int = -1, says: bytes = b""
+) -> dict[str, int]:
+    """What each of some requests leaves behind; *read*: bytes after which the client leaves; *says*: what comes."""
     body = {"model": "gpt-4o-mini-helper", "messages": [{"role": "user", "content": text}], **fields}
 
     async def ask() -> None:
         async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=body) as response:
-            await response.content.read(read)
+            assert says in await response.content.read(read)
 
     await ask()
     with uncollected() as found:
