@@ -75,7 +75,7 @@ def next_renewal(
     *renewed_at*, *failed_at*: the last renewal by this process, and its last failure; 0: never. The store keeps the
     latest check, so that after the clock was set back only *renewed_at* shows one.
     """
-    earliest = failed_at + RENEWAL_PAUSE if failed_at and _is_past(failed_at, now) else 0.0
+    earliest = failed_at + RENEWAL_PAUSE if _is_past(failed_at, now) else 0.0
     checked_at = max(at for at in (credentials.nonce_checked_at, renewed_at, 0.0) if _is_past(at, now))
     period = max(min(RENEWAL_SECONDS, interval / 2), MIN_RENEWAL_SECONDS)
     return max(checked_at + period, earliest, now)

@@ -153,12 +153,6 @@ async def test_a_model_of_one_upstream_is_asked_there_alone(
     assert not site.model_calls
 
 
-async def test_discovery_is_awaited(site_first: RunningProxy, other: ListUpstream) -> None:
-    other.is_discovered = False
-
-    assert (await site_first.chat("hi", model=LISTED)).text == "listed"
-
-
 # What is told ---------------------------------------------------------------------------------------------------------
 
 WHOLE = End("length", None, [Citation("https://a.example/", "A", 0, 3)], Usage(1234, 567))

@@ -158,6 +158,7 @@ def failure(code: str, text: str = "text") -> bytes:
     ("status", "body", "kind", "expected"),
     [
         (403, failure("nonce_failure_cache_sse"), RefusalKind.NONCE, 503),
+        (429, failure("h-captcha"), RefusalKind.RATE_LIMIT, 429),  # the plugin's own, and no page
         (200, failure("nonce_failure_cache_sse"), RefusalKind.NONCE, 503),  # something else had begun the answer
         (403, b"", RefusalKind.NONCE, 503),
         (403, b"-1", RefusalKind.NONCE, 503),
