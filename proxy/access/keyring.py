@@ -5,10 +5,10 @@ they keep working for `STALE_SECONDS`; after that a key may have been revoked un
 """
 
 import asyncio
-import hmac
 import logging
 from collections.abc import Callable
 from contextlib import aclosing
+from math import inf
 from time import monotonic
 
 from proxy.access import sessions
@@ -35,7 +35,7 @@ class Keyring:
         self._by_digest: dict[str, ApiKey] = {}
         self._by_id: dict[str, ApiKey] = {}
         self._secret = b""
-        self._seen_at = 0.0
+        self._seen_at = -inf
         self._load_lock = asyncio.Lock()  # what was read first must not overwrite what was read later
         self.master: str | None = None
         self.needs_key = True  # keys exist, or the store was never read
@@ -43,18 +43,14 @@ class Keyring:
     @property
     def is_stale(self) -> bool:
         """Whether the store was unavailable for so long that the keys here may be out of date."""
-        return self._version is None or monotonic() - self._seen_at > STALE_SECONDS
+        return monotonic() - self._seen_at > STALE_SECONDS
 
     def find(self, secret: str) -> ApiKey | None:
         """The key with this secret, whether it is still valid or not.
 
         It is looked up by its keyed hash, so that the time of the look-up tells nothing about the keys.
         """
-        if not self._by_digest:
-            return None
-        expected = digest(self._secret, secret)
-        key = self._by_digest.get(expected)
-        return key if key is not None and hmac.compare_digest(key.digest, expected) else None
+        return self._by_digest.get(digest(self._secret, secret))
 
     def get(self, key_id: str) -> ApiKey | None:
         """The key with this id, whether it is still valid or not."""
