@@ -4,7 +4,9 @@ import asyncio
 import os
 import resource
 import sqlite3
+import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from time import monotonic
 
@@ -13,7 +15,7 @@ import pytest
 from shared.store import StoreCorrupt, StoreUnavailable
 from shared.store.sqlite.notes import NoteStore
 from shared.store.sqlite.store import open_sqlite
-from shared.store.sqlite.worker import Worker, write_transaction
+from shared.store.sqlite.worker import Worker, read_transaction, write_transaction
 from tests.shared.samples import conversation, texts_of, turn
 from tests.shared.store.sqlite_files import change, delete, hashes, is_sound, locked_by_another_process, make, mode
 
@@ -123,6 +125,27 @@ async def test_calls_that_queue_behind_a_lock_wait_for_it_together(path: Path) -
     assert {type(each) for each in ended} == {StoreUnavailable}
     assert not isinstance(found, BaseException)
     assert 0.3 < seconds < 1.2
+
+
+async def test_a_call_that_queued_waits_for_a_lock_as_long_as_is_left_and_the_next_has_all_its_time(
+    path: Path,
+) -> None:
+    class Slow(NoteStore):
+        @read_transaction
+        def look(self, db: sqlite3.Connection) -> int:
+            time.sleep(0.06)
+            return int(db.execute("PRAGMA busy_timeout").fetchone()[0])
+
+    worker = Worker(path, busy_timeout=4.0, max_pages=None, on_change=lambda: None)
+    store = Slow(worker)
+    await store.set_note("a", "1")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        asyncio.get_running_loop().call_later(0.15, other.execute, "ROLLBACK")
+        await asyncio.gather(store.look(), store.set_note("a", "2"))
+
+    assert await store.look() == 4000
+    await worker.close()
 
 
 async def test_the_event_loop_goes_on_while_a_call_waits_for_a_lock(path: Path) -> None:

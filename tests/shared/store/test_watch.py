@@ -26,6 +26,7 @@ async def test_the_first_look_comes_at_once_and_then_nothing_without_a_change(st
         await store.get_note("a")
         await store.set_note("a", "1")
         await store.mark_good(SITE, 1)
+        await store.admit_requests("key-1", at=1.0, rpm=9, tpd=None)  # with each request of a limited key
         await polls.wait_for_two()
         assert not waiting.done()
         await store.set_note("a", "2")
