@@ -1,6 +1,7 @@
 """Reading responses that are slow, late or silent."""
 
 import asyncio
+import gc
 from contextlib import nullcontext
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 import shared.site_client.client
 import shared.site_client.pool
 from shared.site_client.client import MAX_REPLY_BYTES, SiteClient
-from shared.site_client.connection import MAX_INTERIMS
+from shared.site_client.connection import MAX_INTERIMS, Connection
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -154,8 +155,14 @@ async def test_only_requests_that_a_kept_connection_cannot_have_received_are_rep
     assert len(requests) == (3 if repeats else 2)
 
 
-async def test_bytes_on_an_idle_connection_close_it() -> None:
-    ended = asyncio.Semaphore(0)
+def connections() -> int:
+    """The connections that something still holds."""
+    gc.collect()
+    return sum(isinstance(each, Connection) for each in gc.get_objects())
+
+
+async def test_bytes_on_an_idle_connection_close_it_and_nothing_is_kept_of_it() -> None:
+    ended, before = asyncio.Semaphore(0), connections()
     site = await answering(HEAD + CHUNK + END, b"late", pause=0.1, ended=ended)
     async with site as server, SiteClient() as client:
         for _ in range(2):
@@ -163,3 +170,5 @@ async def test_bytes_on_an_idle_connection_close_it() -> None:
                 assert b"".join([piece async for piece in reply.body]) == b"hello"
             await asyncio.wait_for(ended.acquire(), 5)
             assert not reply.is_repeat
+        del reply
+        assert connections() <= before
