@@ -18,7 +18,6 @@ from proxy.usage.worker_stats import WorkerStats
 from shared.serialization import from_json, to_json
 
 PATIENCE_SECONDS = 2.0  # for one that does not answer
-MAX_BYTES = 8 * 1024 * 1024
 
 _SOCKETS = Path("/proc/self/net/unix")
 _LISTENS = "00010000"  # in its column of flags
@@ -83,7 +82,7 @@ async def _fetch(name: str) -> WorkerStats | None:
                 return None
             reader, writer = await asyncio.open_unix_connection(sock=connection)
             try:
-                return from_json(WorkerStats, await _read(reader))
+                return from_json(WorkerStats, await reader.read())
             finally:
                 writer.close()
     except (OSError, TimeoutError, ValueError) as error:
@@ -91,13 +90,6 @@ async def _fetch(name: str) -> WorkerStats | None:
         return None
     finally:
         connection.close()
-
-
-async def _read(reader: asyncio.StreamReader) -> bytes:
-    data = bytearray()
-    while len(data) < MAX_BYTES and (chunk := await reader.read(65536)):
-        data += chunk
-    return bytes(data)
 
 
 def _is_ours(connection: socket.socket) -> bool:

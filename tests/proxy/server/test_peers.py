@@ -15,6 +15,7 @@ import pytest
 import proxy.server.peers
 from proxy.server.peers import PeerWorkers
 from proxy.usage.worker_stats import SiteLoad, WorkerStats, total_load
+from shared.serialization import to_json
 from tests.proxy.serving import ask, serving
 from tests.proxy.usage.test_metrics import sample_sum
 from tests.site import SimulatedSite
@@ -91,10 +92,18 @@ async def test_a_silent_worker_times_out(
             assert [numbers.worker for numbers in await two.all()] == ["2", "1"]
 
 
-async def test_processes_of_other_users_get_nothing(
+async def test_processes_of_other_users_get_nothing_and_are_not_asked(
     stack: AsyncExitStack, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(to_json(telling("stranger")()).encode())
+        writer.close()
+
     one, _ = await listening(stack, free_port, "1", "2")
+    stranger = socket.socket(socket.AF_UNIX)
+    stranger.bind(f"\0freeaichat/127.0.0.1:{free_port}/zz")  # behind the names of the others
+    await stack.enter_async_context(await asyncio.start_unix_server(answer, sock=stranger))
+    assert [numbers.worker for numbers in await one.all()] == ["1", "2", "stranger"]
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     connection = socket.socket(socket.AF_UNIX)
     connection.setblocking(False)
