@@ -41,8 +41,11 @@ async def test_deleted_and_pruned_conversations_and_taken_copies_leave_no_key(re
     async with open_store(redis_server.url) as store:
         await store.create_conversation(conversation("conv-1", "one"))
         await store.create_conversation(conversation("conv-2", "two"))
-        await store.add_branches([("history", note(), 1.0)])
+        await store.add_branches([("history", note(), 1.0), ("another", note(), 1.0)])
         await store.delete_conversation("conv-1")
+        await store.pop_branch("history")
+        dated = [redis_server.command("ZCARD", f"{{freeaichat}}:{name}") for name in ("conversations", "branches")]
+        assert dated == [1, 1]
         await store.prune(before=10.0**10, max_bytes=0)
     counted = redis_server.command("GET", "{freeaichat}:conversation-bytes")
     keys = redis_server.command("KEYS", "*")
@@ -53,6 +56,13 @@ async def test_deleted_and_pruned_conversations_and_taken_copies_leave_no_key(re
         b"{freeaichat}:conversation-bytes",
         SCHEMA.encode(),
     ]
+
+
+async def test_requests_of_a_limited_key_that_count_no_more_are_dropped(redis_server: RedisServer) -> None:
+    async with open_store(redis_server.url) as store:
+        for at in (1000.0, 1100.0, 900.0):  # at last the clock was set back
+            await store.admit_requests("key-1", at=at, rpm=None, tpd=None)
+            assert redis_server.command("HLEN", "{freeaichat}:key-requests:key-1") == 1
 
 
 async def test_databases_are_kept_apart_and_so_are_their_watchers(
