@@ -98,7 +98,7 @@ async def test_requests_are_admitted_up_to_the_limit_of_a_minute(store: Store) -
     assert [each.is_admitted for each in counts] == [True, True, False]
     assert [each.requests for each in counts] == [1, 2, 2]
     assert {each.oldest for each in counts} == {int(NOON)}
-    assert (await store.admit_requests("key_b", at=NOON, rpm=2, tpd=None)).is_admitted
+    assert (await store.admit_requests("key_b", at=NOON, rpm=1, tpd=None)).is_admitted
     # The first one has left the window, the second has not.
     assert (await store.admit_requests("key_a", at=NOON + 60.0, rpm=2, tpd=None)).is_admitted
     assert not (await store.admit_requests("key_a", at=NOON + 69.9, rpm=2, tpd=None)).is_admitted

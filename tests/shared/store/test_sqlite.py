@@ -103,6 +103,14 @@ async def test_marking_good_again_writes_nothing(path: Path) -> None:
                 await store.mark_good(SITE, 1)
 
 
+async def test_requests_of_a_limited_key_that_count_no_more_are_dropped(path: Path) -> None:
+    async with open_sqlite(path) as store:
+        for at in (1000.0, 1100.0, 900.0):  # at last the clock was set back
+            await store.admit_requests("key-1", at=at, rpm=None, tpd=None)
+            with closing(sqlite3.connect(path)) as connection:
+                assert connection.execute("SELECT COUNT(*) FROM key_requests").fetchone() == (1,)
+
+
 async def test_a_claim_from_before_the_clock_was_set_back_blocks_nobody(path: Path) -> None:
     async with open_sqlite(path) as store:
         assert await store.begin_visit(SITE, "one", at=86_400.0, ttl=60.0)

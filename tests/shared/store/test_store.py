@@ -34,12 +34,14 @@ async def test_a_capture_is_read_back_as_it_was_with_generation_one(store: Store
 async def test_sites_are_kept_apart(store: Store) -> None:
     await store.save_capture(capture(), base=0)
     await store.save_capture(capture("bbbbbbbbbb", site=OTHER_SITE), base=0)
+    await store.mark_good(SITE, 1)
     await store.save_nonce(SITE, "cccccccccc", checked_at=101.0, base=1)
     await store.ask_visit(SITE, "refused", at=1.0)
 
     state = await store.site_state(OTHER_SITE)
     assert state is not None
     assert (state.current.nonce, state.current.generation) == ("bbbbbbbbbb", 1)
+    assert state.last_good is None
     assert await store.pending_ask(OTHER_SITE) is None
     assert await store.begin_visit(SITE, "one", at=1.0, ttl=60.0)
     assert await store.begin_visit(OTHER_SITE, "two", at=1.0, ttl=60.0)
