@@ -170,5 +170,5 @@ async def test_bytes_on_an_idle_connection_close_it_and_nothing_is_kept_of_it() 
                 assert b"".join([piece async for piece in reply.body]) == b"hello"
             await asyncio.wait_for(ended.acquire(), 5)
             assert not reply.is_repeat
-        del reply
+            del reply
         assert connections() <= before
