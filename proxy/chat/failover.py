@@ -67,7 +67,7 @@ class Failover:
                     await self._turn.abandon()
                 raise
             except (Refusal, ServiceError) as failure:
-                if had_tools and not model.upstream.has_tools(model.bot):
+                if had_tools and not model.upstream.has_tools(model.bot) and not self.writer.has_begun:
                     remaining.insert(0, model)
                     continue
                 error = failure.error if isinstance(failure, Refusal) else failure

@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+import openai
 import pytest
 
 from tests.openai_server import Answer, HttpError, OpenAiPeer
@@ -89,3 +90,29 @@ async def test_other_models_are_told_of_tools_as_before(gateway: RunningProxy, s
 
     assert other.status == 200
     assert ["tools" in request.body for request in server.received] == [True, False, True]
+
+
+async def test_an_answer_that_breaks_off_is_not_begun_again_since_another_turn_learned_that(
+    gateway: RunningProxy, server: OpenAiPeer
+) -> None:
+    server.answers = [
+        Answer(["Half "], holds=True, error={"message": "gone"}),
+        HttpError(*COMPLAINTS[0]),
+        Answer(["no"]),
+    ]
+    stream = await gateway.openai.chat.completions.create(
+        model="mine/tiny", messages=[{"role": "user", "content": "hi"}], stream=True
+    )
+    shown: list[str] = []
+
+    async def read() -> None:
+        async for chunk in stream:
+            shown.append(chunk.choices[0].delta.content or "")
+            if "".join(shown) == "Half " and not server.resume.is_set():
+                await gateway.chat("hi", model="mine/tiny", tools=[TOOL])
+                server.resume.set()
+
+    with pytest.raises(openai.APIError, match="gone"):
+        await read()
+    assert "".join(shown) == "Half "
+    assert len(server.received) == 3
