@@ -67,7 +67,11 @@ class Model:
         length = min(max_transcript, self.bot.max_message or max_transcript)
         emulates = emulates and not 0 < self.bot.max_message < TOOLS_CHARS
         tools = "native" if self.upstream.has_tools(self.bot) else "emulated" if emulates else None
-        of_tools = ["tools", "tool_choice", "response_format", "structured_outputs"] if tools else []
+        schemas = "native" if self.is_server else tools
+        forms = [
+            *(["tools", "tool_choice"] if tools else []),
+            *(["response_format", "structured_outputs"] if schemas else []),
+        ]
         taken = sorted(self.upstream.supported_parameters - {"max_tokens"})
         return {
             "id": self.id,
@@ -83,13 +87,13 @@ class Model:
             "web_search": self.bot.web_search,
             "images": self.bot.images,
             "tools": tools,
-            "structured_outputs": tools,
+            "structured_outputs": schemas,
             "context_length": (self.bot.context_length or None) if self.is_server else length // CHARS_PER_TOKEN,
             "architecture": {
                 "input_modalities": ["text", "image"] if self.bot.images else ["text"],
                 "output_modalities": ["text"],
             },
-            "supported_parameters": ["max_tokens", "max_completion_tokens", "stop", *taken, *search, *of_tools],
+            "supported_parameters": ["max_tokens", "max_completion_tokens", "stop", *taken, *search, *forms],
         }
 
 

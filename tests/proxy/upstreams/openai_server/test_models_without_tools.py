@@ -79,7 +79,7 @@ async def test_a_schema_still_reaches_it_and_the_list_says_which_tools_are_emula
 
     assert formed.text == '{"city": "Paris"}'
     assert server.received[-1].body["response_format"]["type"] == "json_schema"
-    assert models["mine/tiny"]["tools"] == "emulated"
+    assert (models["mine/tiny"]["tools"], models["mine/tiny"]["structured_outputs"]) == ("emulated", "native")
     assert models["mine/llama3.2"]["tools"] == "native"
 
 
