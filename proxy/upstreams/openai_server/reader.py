@@ -1,26 +1,13 @@
 """Read one answer of a server: its chunks (`chat.completion.chunk`), or the whole of it in one object."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from io import StringIO
 from typing import Any, NoReturn
 
-import orjson
-
-from proxy.chat.extras import (
-    CALL_SIGNATURE,
-    DETAILS,
-    REASONING_TEXTS,
-    THINKING,
-    Extras,
-    ExtrasJoiner,
-    read_extras,
-    signed,
-)
+from proxy.chat.extras import DETAILS, REASONING_TEXTS, THINKING, Extras, ExtrasJoiner, read_extras
 from proxy.chat.tokens import Usage
 from proxy.chat.tools.definitions import ToolConfig
-from proxy.chat.tools.loose_json import MalformedJson, dump_json
 from proxy.chat.upstream import End, FinishReason, Refusal
+from proxy.upstreams.openai_server.call_parts import CallParts
 from proxy.upstreams.openai_server.citations import Sources
 from proxy.upstreams.openai_server.content_parts import text_of, thoughts_of
 from proxy.upstreams.openai_server.refusals import cut_off, from_event, named_status, read_value
@@ -30,8 +17,6 @@ from shared.conversations import ToolCall
 from shared.plugins.lenient_json import read_json
 
 DONE = b"[DONE]"
-MAX_CALLS = 128  # of one answer
-MAX_ARGUMENTS = 1024 * 1024  # characters of one call
 MAX_EXTRAS = 64 * 1024**2  # bytes of the events that tell more than text
 _THOUGHTS = frozenset({*REASONING_TEXTS, DETAILS})
 _REASONS: dict[str, FinishReason] = {
@@ -51,22 +36,6 @@ _FAILURES = frozenset(  # words for an answer that was given up
         "abort",  # vLLM's
     }
 )
-
-
-@dataclass(slots=True)
-class _Part:
-    """A tool call as far as it has arrived."""
-
-    id: str = ""
-    name: str = ""
-    written: StringIO = field(default_factory=StringIO)  # its arguments, which may come in very many pieces
-    signature: Any = None  # as `CALL_SIGNATURE`
-
-    @property
-    def arguments(self) -> str:
-        """The arguments so far; some servers send `null` for none, which no client takes for an object."""
-        text = self.written.getvalue()
-        return "" if text.strip() in ("", "null") else text
 
 
 class ChunkReader:
@@ -89,11 +58,8 @@ class ChunkReader:
         """*offer*: the tools that may be called. *new_id*: makes ids for calls without one. *key*: redacted in errors.
         *wants_extras*: thoughts are passed on too, with *logprobs* log probabilities as well. *stops*: as in `Ask`."""
         self._server = server
-        self._tools = offer.labels if offer else {}
-        self._new_id = new_id
         self._key = key
-        self._parts: list[_Part] = []
-        self._newest_parts: dict[Any, _Part] = {}  # by the index that the server gives them
+        self._calls = CallParts(server, offer, new_id)
         self._reason = ""
         self._stops = stops
         self._stop: str | None = None  # the one that the server says it met
@@ -158,26 +124,15 @@ class ChunkReader:
         if not isinstance(delta, dict):
             return ""
         if calls := delta.get("tool_calls"):
-            self._read_calls(calls)
+            self._calls.add(calls)
         if call := delta.get("function_call"):
-            self._read_calls([{"function": call}])
+            self._calls.add([{"function": call}])
         self._read_beside(delta)
         content = delta.get("content")
         text, delta = (content, delta) if isinstance(content, str) else self._from_parts(content, delta)
         self._has_pieces = self._has_pieces or bool("delta" in choice and (text or calls))
         if self._logprobs or not _THOUGHTS.isdisjoint(delta):
-            self._has_text = self._has_text or bool(text)
-            logprobs = choice.get("logprobs") if self._logprobs and self._has_text else None
-            extras = read_extras(delta, logprobs, text)
-            if extras is not None:
-                thoughts, passes_on = extras.thoughts.items(), self._wants_extras
-                kept = {name: value for name, value in thoughts if name == DETAILS or not passes_on}
-                self._kept.add(Extras(thoughts=kept))
-                self._has_kept = bool(kept)
-            self.extras = extras if self._wants_extras else None
-            self._has_extras = self._has_extras or self.extras is not None or self._has_kept
-            if self.extras is not None and not self.reasoning_field:
-                self.reasoning_field = next((name for name in REASONING_TEXTS if name in self.extras.thoughts), "")
+            self._read_extras(choice, delta, text)
         return text
 
     def fail(self, data: str) -> NoReturn:
@@ -189,9 +144,7 @@ class ChunkReader:
     def calls(self) -> Sequence[ToolCall]:
         """The calls; of an answer cut by its limit, the complete ones."""
         is_cut = _REASONS.get(self._reason) == "length"
-        parts = [part for part in self._parts if part.name and not (is_cut and not _is_object(part.arguments))]
-        kept = (self._kept.joined() or Extras()).thoughts
-        return [self._call(part, {} if number else kept) for number, part in enumerate(parts)]
+        return self._calls.joined((self._kept.joined() or Extras()).thoughts, is_cut=is_cut)
 
     @property
     def is_whole(self) -> bool:
@@ -229,67 +182,17 @@ class ChunkReader:
             self._refusal.append(refusal)
         self._sources.read_annotations(delta.get("annotations"))
 
-    def _read_calls(self, calls: Any) -> None:
-        for position, piece in enumerate(calls if isinstance(calls, list) else ()):
-            function = piece.get("function") if isinstance(piece, dict) else None
-            if not isinstance(function, dict):
-                continue
-            index, call_id = piece.get("index"), piece.get("id")
-            key = index if isinstance(index, int) else position
-            arguments = function.get("arguments")
-            before = part = self._newest_parts.get(key)
-            if part is None or _starts_new_call(part, call_id, function):
-                part = self._newest_parts[key] = _Part()
-                self._parts.append(part)
-            part.id = part.id or (call_id if isinstance(call_id, str) else "")
-            if len(self._parts) > MAX_CALLS or part.written.tell() > MAX_ARGUMENTS:
-                raise cut_off(self._server, "its calls do not end", has_begun=True)
-            part.signature = part.signature or piece.get(CALL_SIGNATURE)
-            part.name = part.name or (function["name"] if isinstance(function.get("name"), str) else "")
-            part.name = part.name or (before.name if before is not None else "")
-            if arguments is not None:
-                try:
-                    part.written.write(arguments if isinstance(arguments, str) else dump_json(arguments))
-                except MalformedJson as error:
-                    why = f"a call of it cannot be told: {error}"
-                    raise cut_off(self._server, why, has_begun=True) from None
-
-    def _call(self, part: _Part, thoughts: Mapping[str, Any]) -> ToolCall:
-        """The call that *part* is, after *thoughts*."""
-        tool = self._tools.get(part.name)
-        sent = signed({**thoughts, CALL_SIGNATURE: part.signature})
-        part.id = part.id or self._new_id()
-        if tool is None:
-            return ToolCall(id=part.id, name=part.name, arguments=part.arguments or "{}", signed=sent)
-        arguments = _input(part.arguments) if tool.kind == "custom" else part.arguments or "{}"
-        space = tool.namespace
-        return ToolCall(id=part.id, name=tool.name, arguments=arguments, kind=tool.kind, namespace=space, signed=sent)
-
-
-def _starts_new_call(part: _Part, call_id: Any, function: Mapping[str, Any]) -> bool:
-    """Whether what is *function*, with an id of its *call_id* or none, begins another call than *part*.
-
-    Some servers count every call as the first; others give each piece of one call another id.
-    """
-    if call_id and part.id and (call_id == part.id or function.get("name")):
-        return bool(call_id != part.id)
-    piece = function.get("arguments")
-    begins = isinstance(piece, dict) or (isinstance(piece, str) and piece.lstrip().startswith("{"))
-    return begins and _is_object(part.arguments)
-
-
-def _input(arguments: str) -> str:
-    """The free text in the arguments of a custom tool."""
-    try:
-        value = orjson.loads(arguments)
-    except orjson.JSONDecodeError:
-        return arguments
-    text = value.get("input") if isinstance(value, dict) else None
-    return text if isinstance(text, str) else arguments
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(orjson.loads(text), dict)
-    except orjson.JSONDecodeError:
-        return False
+    def _read_extras(self, choice: Mapping[str, Any], delta: dict[str, Any], text: str) -> None:
+        """What was told beside *text*: a part is passed on, a part goes back with the calls."""
+        self._has_text = self._has_text or bool(text)
+        logprobs = choice.get("logprobs") if self._logprobs and self._has_text else None
+        extras = read_extras(delta, logprobs, text)
+        if extras is not None:
+            thoughts, passes_on = extras.thoughts.items(), self._wants_extras
+            kept = {name: value for name, value in thoughts if name == DETAILS or not passes_on}
+            self._kept.add(Extras(thoughts=kept))
+            self._has_kept = bool(kept)
+        self.extras = extras if self._wants_extras else None
+        self._has_extras = self._has_extras or self.extras is not None or self._has_kept
+        if self.extras is not None and not self.reasoning_field:
+            self.reasoning_field = next((name for name in REASONING_TEXTS if name in self.extras.thoughts), "")
