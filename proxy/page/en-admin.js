@@ -30,6 +30,7 @@ export default {
   "dash.outcome.timeout": "timed out",
   "dash.queued": "Waiting",
   "dash.ready": "ready",
+  "dash.reason.minute": "The site takes no more requests from this address in this minute.",
   "dash.reason.none": "No credentials were captured yet: a visit brings them.",
   "dash.reason.open": "It failed again and again, and is left alone for a moment.",
   "dash.reason.refused": "The site refuses the current credentials; a visit for new ones was asked for.",

@@ -30,6 +30,7 @@ export default {
   "dash.outcome.timeout": "超时",
   "dash.queued": "排队",
   "dash.ready": "就绪",
+  "dash.reason.minute": "本分钟内站点不再接受来自此地址的请求。",
   "dash.reason.none": "还没有获取凭据：访问站点后会得到。",
   "dash.reason.open": "它接连失败，暂停请求片刻。",
   "dash.reason.refused": "站点拒绝了当前凭据；已请求再次访问以获取新的。",

@@ -93,7 +93,9 @@ class Gate:
     ) -> Health:
         """The upstream's health now. *trouble*: what else is wrong with it than that no turn may pass."""
         now = monotonic()
-        if not self.breaker.admits(now):
+        if now < self._paced_until:
+            trouble = trouble or "the site takes no more requests from this address in this minute"
+        elif not self.breaker.admits(now):
             trouble = trouble or "the site failed again and again and is left alone for a moment"
         return Health(
             name=self.site,

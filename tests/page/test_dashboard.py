@@ -1,16 +1,20 @@
 """The dashboard over time: what is redrawn by itself moves nobody, and its figures fit and agree."""
 
+import asyncio
 import json
 import re
 from time import time
 from typing import Any
 
+import pytest
 from playwright.async_api import Route, expect
 
+from proxy.upstreams import breaker
 from shared.admin.usage import UsageBatch, UsageGroup, hour_of
 from shared.processes import heartbeat
 from tests.openai_server import OpenAiPeer
 from tests.page.browsing import PHONE, OpenedPage, PageOpener
+from tests.site import SimulatedSite
 
 PLACES = """
 () => [document.querySelector('main').scrollTop, document.activeElement.className,
@@ -81,6 +85,37 @@ async def test_why_nothing_is_answered_is_reported_in_the_pages_language(opener:
     ):
         await expect(notes.nth(number)).to_contain_text(meaning)
         await expect(notes.nth(number)).to_contain_text(detail)
+
+
+async def test_a_site_at_its_limit_of_a_minute_is_said_to_be(opener: PageOpener, site: SimulatedSite) -> None:
+    site.behaviour.stream_error = "Too many requests. Please wait a minute and try again."
+    opened = await opener.open()
+    await opened.proxy.chat("hi")
+    await opened.go("Dashboard")
+    note = opened.page.locator("article.card .note.error")
+
+    await expect(note).to_have_text("The site takes no more requests from this address in this minute.")
+    await opened.page.get_by_role("button", name="中文").click()
+    await expect(note).to_contain_text("本分钟内")
+
+
+async def test_a_site_whose_trial_is_under_way_is_said_to_have_failed(
+    opener: PageOpener, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.0)
+    opened = await opener.open()
+    site.behaviour.ajax_status = 500
+    for _ in range(breaker.FAILURES_TO_OPEN):
+        await opened.proxy.chat("hi")
+    site.behaviour.update({"ajax_status": 0, "first_delta_delay": 5.0})
+    trial = asyncio.create_task(opened.proxy.chat("hi"))
+    async with asyncio.timeout(5):
+        while not site.open_streams:
+            await asyncio.sleep(0.01)
+    await opened.go("Dashboard")
+
+    await expect(opened.page.locator("article.card .note.error")).to_contain_text("failed again and again")
+    trial.cancel()
 
 
 async def test_the_dashboard_shows_servers_beside_sites(opener: PageOpener) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import proxy.upstreams.gate
+import proxy.upstreams.gate as proxy_gate
+from proxy.api.app_keys import UPSTREAMS
 from proxy.upstreams.aipkit.requests import until_next_minute
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.site import SimulatedSite
@@ -59,8 +60,28 @@ async def test_nothing_is_renewed_or_tried_again_and_the_breaker_stays_closed(
     assert 1 <= int(answer.headers["retry-after"]) <= 60
     assert (site.request_counts[STEP_1], site.request_counts[NONCE]) == (1, 0)
     assert await proxy.store.pending_ask(site.origin) is None
-    async with proxy.http.get(f"{proxy.url}/readyz") as response:
-        assert response.status == 200
+    assert proxy.app[UPSTREAMS][0].health().breaker == "closed"
+
+
+async def test_a_site_is_not_ready_in_a_minute_whose_limit_is_reached(
+    proxy: RunningProxy, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def readiness() -> tuple[int, str]:
+        async with proxy.http.get(f"{proxy.url}/readyz") as response:
+            return response.status, (await response.json()).get("reason", "")
+
+    assert await readiness() == (200, "")
+    site.behaviour.stream_error = "Too many requests. Please wait a minute and try again."
+    await proxy.chat("hi")
+    assert (await proxy.chat("hi")).status == 429
+
+    status, reason = await readiness()
+
+    assert status == 503
+    assert "minute" in reason
+    steady = time.monotonic
+    monkeypatch.setattr(proxy_gate, "monotonic", lambda: steady() + 60)
+    assert await readiness() == (200, "")
 
 
 async def test_the_next_site_is_asked_and_the_first_again_in_the_next_minute(
@@ -76,7 +97,7 @@ async def test_the_next_site_is_asked_and_the_first_again_in_the_next_minute(
         assert site.request_counts[STEP_1] == 1
 
         steady = time.monotonic
-        monkeypatch.setattr(proxy.upstreams.gate, "monotonic", lambda: steady() + 60)
+        monkeypatch.setattr(proxy_gate, "monotonic", lambda: steady() + 60)
         assert (await proxy_.chat("hi")).status == 200
         assert len(site.model_calls) == 1
 
