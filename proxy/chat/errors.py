@@ -1,6 +1,6 @@
 """The error type that reaches clients, in OpenAI's shape."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -52,6 +52,13 @@ class ServiceError(Exception):
 
 class LimitExceeded(ServiceError):
     """One of the proxy's own limits refused the request; it is not counted as served."""
+
+
+def soonest(errors: Sequence[ServiceError]) -> ServiceError:
+    """What to tell where all upstreams failed with *errors*: the last; if that says when to come again, the one of them
+    that says the soonest."""
+    waits = [error for error in errors if error.retry_after is not None]
+    return min(waits, key=lambda error: error.retry_after or 0.0) if errors[-1] in waits else errors[-1]
 
 
 def bad_request(message: str, *, param: str | None = None, code: str | None = None) -> ServiceError:

@@ -11,7 +11,7 @@ from proxy.chat.ask import Ask
 from proxy.chat.catalog import Model
 from proxy.chat.conversation_turn import ConversationTurn
 from proxy.chat.emulation import Emulation, invalid_output
-from proxy.chat.errors import ServiceError, drop_tracebacks
+from proxy.chat.errors import ServiceError, drop_tracebacks, soonest
 from proxy.chat.tools.call_reader import Verdict
 from proxy.chat.tools.definitions import ToolConfig
 from proxy.chat.tools.prompts import retry_prompt
@@ -55,6 +55,7 @@ class Failover:
         Raises `ServiceError` where none can, and what the writer raises.
         """
         remaining = list(self._models)
+        errors: list[ServiceError] = []
         while True:
             self.model = model = remaining.pop(0)
             rank = model.upstream.rank(model.bot)
@@ -71,11 +72,12 @@ class Failover:
                     remaining.insert(0, model)
                     continue
                 error = failure.error if isinstance(failure, Refusal) else failure
+                errors.append(error)
                 remaining = self._models_after(failure, remaining)
                 if not remaining:
                     if not self._was_delivered:
                         await self._turn.abandon()
-                    raise error from failure
+                    raise soonest(errors) from failure
             log.info(
                 "answer %s: %s failed (%s), going on to the next",
                 *(self._answer_id, model.upstream.name, error.code or error.type),

@@ -9,7 +9,7 @@ from proxy.chat.ask import Ask, ContentPart
 from proxy.chat.catalog import Catalog, Model, unknown_model
 from proxy.chat.conversation_turn import ConversationTurn
 from proxy.chat.conversations import Conversations, check_capacity
-from proxy.chat.errors import ServiceError, bad_request
+from proxy.chat.errors import ServiceError, bad_request, soonest
 from proxy.chat.history import MAX_TURN_CHARS, TurnPlan, always_sent, is_empty, size_of, without_trailing_empty
 from proxy.chat.offload import offload
 from proxy.chat.upstream import Embedder, EmbeddingsResponse, Refusal, RetryBudget, Upstream, UpstreamBots
@@ -89,7 +89,7 @@ class ChatService:
         embedders.sort(key=lambda each: each[0].upstream.rank(each[0].bot))
         if not embedders:
             raise _no_embeddings(name)
-        budget = RetryBudget()
+        budget, errors = RetryBudget(), []
         for model, upstream in embedders:
             budget.has_alternative = model is not embedders[-1][0]
             on_upstream(name, model.upstream.name)
@@ -97,8 +97,9 @@ class ChatService:
                 return await upstream.embed({**request, "model": model.bot.name}, model.bot, caller, budget)
             except (Refusal, ServiceError) as failure:
                 is_final = isinstance(failure, Refusal) and not failure.may_move_on
+                errors.append(failure.error if isinstance(failure, Refusal) else failure)
                 if not budget.has_alternative or is_final:
-                    raise (failure.error if isinstance(failure, Refusal) else failure) from failure
+                    raise soonest(errors) from failure
         raise AssertionError("unreachable: the last upstream's failure is raised")
 
     def _fallback(self, model: Model, allowed: frozenset[str] | None) -> Model | None:

@@ -192,6 +192,45 @@ async def test_a_site_that_fails_again_and_again_is_left_alone_and_taken_up_by_i
     assert recovered.status == 200
 
 
+@pytest.mark.parametrize("pauses", [(30.0, 600.0), (600.0, 30.0)], ids=["the first", "the second"])
+async def test_where_all_sites_are_left_alone_the_wait_is_that_of_the_one_that_is_asked_soonest(
+    two_sites: RunningProxy,
+    site: SimulatedSite,
+    second: SimulatedSite,
+    monkeypatch: pytest.MonkeyPatch,
+    pauses: tuple[float, float],
+) -> None:
+    for each, pause in zip((site, second), pauses, strict=True):
+        monkeypatch.setattr(breaker, "FIRST_PAUSE", pause)
+        pinned = f"{MODEL}@{host(each)}"
+        each.behaviour.ajax_status = 500
+        assert (await two_sites.chat("hi", model=pinned)).status == 502
+        each.behaviour.ajax_status = 0
+        assert (await two_sites.chat("hi", model=pinned)).status == 200, "the pause is the first one again"
+        each.behaviour.ajax_status = 500
+        for _ in range(breaker.FAILURES_TO_OPEN):
+            assert (await two_sites.chat("hi", model=pinned)).status == 502
+    soonest = (site, second)[pauses.index(30.0)]
+
+    answer = await two_sites.chat("hi")
+
+    assert (answer.status, answer.code) == (503, "site_unavailable")
+    assert 20 <= int(answer.headers["retry-after"]) <= 30
+    assert soonest.origin in answer.body["error"]["message"]
+
+
+async def test_a_failure_that_names_no_wait_is_told_though_an_earlier_one_did(
+    two_sites: RunningProxy, site: SimulatedSite, second: SimulatedSite
+) -> None:
+    site.behaviour.ajax_status = 429
+    second.behaviour.ajax_status = 500
+
+    answer = await two_sites.chat("hi")
+
+    assert (answer.status, answer.code) == (502, "upstream_error")
+    assert "retry-after" not in answer.headers
+
+
 async def test_what_a_model_is_told_to_refuse_opens_no_breaker(proxy: RunningProxy, site: SimulatedSite) -> None:
     for _ in range(3 * breaker.FAILURES_TO_OPEN):
         assert (await proxy.chat("[[mode:err429]]")).status == 429

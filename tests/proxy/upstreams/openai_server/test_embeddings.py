@@ -104,6 +104,22 @@ async def test_a_server_that_is_left_alone_costs_no_request_where_another_has_th
     assert len(other.received) == FAILURES_TO_OPEN + 1
 
 
+async def test_where_all_servers_say_when_to_come_again_the_soonest_is_told(
+    site: SimulatedSite, tmp_path: Path
+) -> None:
+    async with OpenAiPeer() as server, OpenAiPeer() as other:
+        server.answers = [HttpError(429, headers={"Retry-After": "7"})]
+        other.answers = [HttpError(429, headers={"Retry-After": "90"})]
+        listed = f"mine={server.base_url},other={other.base_url}"
+        async with running_proxy(site, tmp_path, servers=listed) as proxy:
+            for upstream in proxy.app[UPSTREAMS][1:]:
+                await upstream.discover()
+            with pytest.raises(openai.RateLimitError) as exc_info:
+                await proxy.openai.embeddings.create(model="tiny", input="a text")
+
+    assert exc_info.value.response.headers["retry-after"] == "7"
+
+
 @pytest.mark.parametrize("body", [{"input": "x"}, {"model": "mine/tiny"}, {"model": "mine/tiny", "input": []}])
 async def test_what_makes_no_sense_is_400(gateway: RunningProxy, body: dict[str, object]) -> None:
     async with gateway.http.post(f"{gateway.url}/v1/embeddings", json=body) as response:
