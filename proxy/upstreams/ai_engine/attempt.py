@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from secrets import token_hex
 
 from proxy.chat.ask import Image
@@ -11,6 +12,7 @@ from proxy.upstreams.ai_engine.planning import PlannedTurn
 from proxy.upstreams.ai_engine.reader import ReplyReader
 from proxy.upstreams.ai_engine.refusals import from_answer, from_upload
 from proxy.upstreams.ai_engine.requests import submit_request, upload_request
+from proxy.upstreams.ai_engine.silence import watched_silence
 from proxy.upstreams.event_decoder import EventTooLarge
 from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal
 from shared.models import Bot, Credentials
@@ -57,21 +59,22 @@ class Attempt:
         """The current nonce, if the answer holds one."""
         return self.reader.new_nonce or self._nonce
 
-    async def run(self, idle_timeout: float, patience: float | None = None) -> None:
+    async def run(self, idle_timeout: float, patience: float | None = None, *, is_trial: bool = False) -> None:
         """Send the turn and give its text to the sink. Raises `SiteRefusal`, and what the sink raises.
 
-        *idle_timeout*: the longest silence; that before the first text is the model's. *patience*, where that is
-        short: how long the site may take to start a session, which shows that it answers at all. In seconds.
+        *idle_timeout*: the longest silence; that before the first text is the model's, which may take its time.
+        *patience*, where that is short: how long the site may take to start a session, which shows that it answers at
+        all. In a trial it is asked to before it gets the turn, else when it has been silent for a while. In seconds.
         """
-        longest = patience or idle_timeout
+        longest = idle_timeout
         try:
-            if patience:
-                request = session_request(self._credentials.ajax_url)
-                await self._client.ask(self._credentials, request, timeout=patience)
+            if patience and is_trial:
+                longest = patience
+                await self._start_session(patience)
                 longest = idle_timeout
-            for image in self._planned.images[len(self._files) :]:
-                self._files.append(await self._upload(image))
-            await self._submit(idle_timeout)
+            ask = partial(self._start_session, patience) if patience and not is_trial else None
+            async with watched_silence(ask) as answered:
+                await self._send(idle_timeout, answered)
         except SiteTimeout as error:
             silent = f"no sign of it for {longest:g} s"
             raise SiteRefusal(RefusalKind.TIMEOUT, silent, logged=False, by_plugin=False) from error
@@ -82,11 +85,17 @@ class Attempt:
             raise SiteRefusal(RefusalKind.UPSTREAM, str(error), logged=False, by_plugin=False) from error
         self.reader.end()
 
-    async def _submit(self, idle_timeout: float) -> None:
+    async def _start_session(self, patience: float) -> None:
+        await self._client.ask(self._credentials, session_request(self._credentials.ajax_url), timeout=patience)
+
+    async def _send(self, idle_timeout: float, answered: Callable[[], None]) -> None:
+        for image in self._planned.images[len(self._files) :]:
+            self._files.append(await self._upload(image))
         credentials = self._credentials
         request = submit_request(self._planned, self._bot, credentials, chat_id=token_hex(5), files=self._files)
         headers = {**guest_headers(credentials), **request.headers}
         async with self._client.stream(request.url, headers, idle_timeout=idle_timeout, body=request.body) as reply:
+            answered()
             nonce = reply.headers.get(NONCE_HEADER, "")
             self._nonce = nonce if is_nonce(nonce) else ""
             if reply.status != 200:

@@ -16,7 +16,7 @@ from proxy.chat.upstream import AnswerSink, End, Refusal, RetryBudget, UpstreamC
 from proxy.upstreams.ai_engine.attempt import Attempt
 from proxy.upstreams.ai_engine.planning import PlannedTurn, plan_turn
 from proxy.upstreams.gate import Permit
-from proxy.upstreams.site.plugin_site import TRIAL_SECONDS, PluginClient
+from proxy.upstreams.site.plugin_site import MOVE_ON_SECONDS, TRIAL_SECONDS, PluginClient
 from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal, to_refusal
 from shared.models import Bot
 
@@ -57,9 +57,13 @@ class AiEngineSite(PluginClient):
             used = credentials
             begun = partial(self._begun, permit, used)
             attempt = Attempt(self._client, used, planned, bot, files=files, sink=sink, begun=begun)
+            patience = TRIAL_SECONDS if permit.is_trial else MOVE_ON_SECONDS
             try:
-                is_short = permit.is_trial and budget.has_alternative
-                await attempt.run(self._limits.idle_timeout, TRIAL_SECONDS if is_short else None)
+                await attempt.run(
+                    self._limits.idle_timeout,
+                    patience if budget.has_alternative else None,
+                    is_trial=permit.is_trial,
+                )
             except SiteRefusal as refusal:
                 refusal.attribute(used)
                 if refusal.kind not in _MENDED or not budget.may_retry:

@@ -19,7 +19,7 @@ from proxy.upstreams.aipkit.planning import MemoryPolicy, PlannedTurn, SiteCopy,
 from proxy.upstreams.aipkit.reader import OldBots, ReplyReader, sources
 from proxy.upstreams.gate import Gate
 from proxy.upstreams.site.credentials import CredentialKeeper
-from proxy.upstreams.site.plugin_site import TRIAL_SECONDS, Limits, PluginClient
+from proxy.upstreams.site.plugin_site import MOVE_ON_SECONDS, TRIAL_SECONDS, Limits, PluginClient
 from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal, to_refusal
 from shared.conversations import Message, Note
 from shared.models import Bot, Credentials
@@ -27,7 +27,6 @@ from shared.plugins.aipkit.probe import accepts_several_images, probe_request
 from shared.site_client.client import SiteClient
 from shared.site_client.errors import SiteUnreachable
 
-MOVE_ON_SECONDS = 30.0  # for connecting and step 1, where another site answers if this one does not
 MAX_IMAGES = 4  # no plugin takes more in one message
 PROBE_SECONDS = 60.0
 

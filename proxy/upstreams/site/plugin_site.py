@@ -14,7 +14,8 @@ from shared.models import AIPKIT, Bot, Credentials
 from shared.parsing import Site
 from shared.site_client.client import SiteClient
 
-TRIAL_SECONDS = 5.0  # for the first sign of a site that may have recovered, where another one answers if it does not
+# For the first sign of a site, where another one answers if it does not; the former of one that may have recovered.
+TRIAL_SECONDS, MOVE_ON_SECONDS = 5.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)

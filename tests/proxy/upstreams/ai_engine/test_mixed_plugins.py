@@ -1,6 +1,7 @@
 """Two sites of different kinds with one model name: a turn moves on with its text, both ways."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from proxy.upstreams import breaker
+from tests.pictures import PNG
 from tests.proxy.running import capture
 from tests.proxy.upstreams.ai_engine.engine import capture_engine, running_engine_proxy
 from tests.proxy.upstreams.list_upstream import assistant_message
@@ -121,6 +123,56 @@ async def test_a_trial_of_a_site_that_hangs_does_not_keep_its_client_waiting(
 
     assert (elsewhere.status, tried.status) == (200, 200)
     assert (len(aipkit.model_calls), len(engine.model_calls)) == (breaker.FAILURES_TO_OPEN + 1, 1)
+
+
+@pytest.mark.parametrize("picture", [False, True], ids=["a text", "with a picture"])
+@pytest.mark.parametrize("streams", [True, False])
+async def test_a_site_that_hangs_is_given_up_in_time_for_another(
+    aipkit: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, streams: bool, picture: bool
+) -> None:
+    monkeypatch.setattr("proxy.upstreams.ai_engine.silence.QUIET_SECONDS", 0.2)
+    monkeypatch.setattr("proxy.upstreams.ai_engine.site.MOVE_ON_SECONDS", 0.3)
+    url = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+    image = [{"type": "image_url", "image_url": {"url": url}}] if picture else []
+    message = {"role": "user", "content": [{"type": "text", "text": "hi"}, *image]}
+    bot = EngineBot("default", "Shared: ", max_length=1000, uploads=True)
+    async with SimulatedAiEngine([bot]) as engine:
+        engine.behaviour.streams = streams
+        async with running_engine_proxy(engine, aipkit, data_dir=tmp_path) as proxy:
+            engine.behaviour.rest_delay = 60.0
+            async with asyncio.timeout(5):
+                answer = await proxy.chat(message, model=MODEL)
+
+    assert answer.status == 200
+    assert (len(aipkit.model_calls), len(engine.model_calls)) == (1, 0)
+    assert engine.route_counts["/mwai/v1/start_session"] == 2, "by the capture, and to see whether it answers at all"
+
+
+@pytest.mark.parametrize("streams", [True, False])
+async def test_a_model_that_takes_its_time_is_waited_for(
+    aipkit: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, streams: bool
+) -> None:
+    monkeypatch.setattr("proxy.upstreams.ai_engine.silence.QUIET_SECONDS", 0.1)
+    monkeypatch.setattr("proxy.upstreams.ai_engine.site.MOVE_ON_SECONDS", 0.3)
+    async with SimulatedAiEngine([EngineBot("default", "Shared: ", max_length=1000)]) as engine:
+        engine.behaviour.update({"streams": streams, "first_delta_delay": 1.0})
+        async with running_engine_proxy(engine, aipkit, data_dir=tmp_path) as proxy:
+            answer = await proxy.chat("hi", model=MODEL)
+
+    assert answer.status == 200
+    assert (len(aipkit.model_calls), len(engine.model_calls)) == (0, 1)
+
+
+async def test_the_only_site_is_asked_nothing_beside_the_turn(
+    engine: SimulatedAiEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.upstreams.ai_engine.silence.QUIET_SECONDS", 0.1)
+    async with running_engine_proxy(engine, data_dir=tmp_path) as proxy:
+        engine.behaviour.first_delta_delay = 0.5
+        asked = engine.route_counts.copy()
+        assert (await proxy.chat("hi", model=MODEL)).status == 200
+
+    assert engine.route_counts - asked == {"/mwai-ui/v1/chats/submit": 1}
 
 
 async def test_a_site_whose_plugin_changed_is_asked_in_the_new_ones_way(
