@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.chat.tokens import _PIECE, estimate_tokens
@@ -77,3 +77,11 @@ def test_lines_count_the_same_each_alone(lines: list[str]) -> None:
 @given(st.text(st.characters(max_codepoint=127), max_size=60))
 def test_ascii_counts_the_same_beside_other_letters(text: str) -> None:
     assert estimate_tokens(f"{text}。") == estimate_tokens(text) + 1
+
+
+@given(st.text(st.sampled_from("abBlreEvdst '!\"(,\n\t01"), max_size=40))
+@example("we'll")
+def test_no_character_more_of_ascii_costs_less(text: str) -> None:
+    counts = [estimate_tokens(text[:end]) for end in range(len(text) + 1)]
+
+    assert counts == sorted(counts)

@@ -87,3 +87,12 @@ def test_without_anything_to_cut_all_passes_at_once() -> None:
     cutter = Truncator()
 
     assert cutter.feed("text") == "text"
+
+
+@given(st.lists(st.sampled_from(["we", "'", "l", "ll", "re", " ", "say ", "x", "."]), max_size=30), st.integers(1, 12))
+@example(["we", "'", "l", "l"], 2)
+def test_a_limit_cuts_at_the_same_place_however_the_text_comes(texts: list[str], limit: int) -> None:
+    pieces, at_once = Truncator(max_tokens=limit), Truncator(max_tokens=limit)
+
+    assert cut(texts, pieces) == cut(["".join(texts)], at_once)
+    assert pieces.reason == at_once.reason
