@@ -5,13 +5,18 @@ from functools import reduce
 from itertools import dropwhile, takewhile
 from typing import Any, Literal
 
-Order = Literal["any", "system_first", "alternating"]
+Order = Literal["any", "system_first", "alternating", "without_system"]  # each asks for more than the one before
 # Words of those that want it, in lower case: Qwen's, by every server; Mistral's, by its own and by others; DeepSeek's.
+# And of those with no role for the system: Gemma's, by others and by Google, old ones of Mistral's, OpenAI's o1-mini.
 _WORDS: Mapping[str, Order] = {
     "must be at the beginning": "system_first",
     "unexpected role '": "alternating",
     "must alternate": "alternating",
     "successive user or assistant messages": "alternating",
+    "system role not supported": "without_system",
+    "developer instruction is not enabled": "without_system",
+    "only user and assistant roles are supported": "without_system",
+    "does not support 'system'": "without_system",
 }
 Wire = dict[str, Any]
 
@@ -20,6 +25,11 @@ def wanted_order(complaint: str) -> Order:
     """The order that a server's *complaint* asks for; "any" where it is about something else."""
     lowered = complaint.lower()
     return next((order for words, order in _WORDS.items() if words in lowered), "any")
+
+
+def asks_more(wanted: Order, order: Order) -> bool:
+    """Whether *wanted* asks for more than *order* does."""
+    return list(_ORDERS).index(wanted) > list(_ORDERS).index(order)
 
 
 def in_order(messages: Iterable[Wire], order: Order) -> list[Wire]:
@@ -38,8 +48,17 @@ def _system_first(messages: Iterable[Wire]) -> list[Wire]:
 
 def _alternating(messages: Iterable[Wire]) -> list[Wire]:
     """As `_system_first`; one message of the user at a time, and never right behind the result of a tool."""
+    return _in_turns(_system_first(messages))
+
+
+def _without_system(messages: Iterable[Wire]) -> list[Wire]:
+    """As `_alternating`; the user tells what the system says."""
+    return _in_turns({**each, "role": "user"} if _is_system(each) else each for each in messages)
+
+
+def _in_turns(messages: Iterable[Wire]) -> list[Wire]:
     ordered: list[Wire] = []
-    for each in _system_first(messages):
+    for each in messages:
         before = ordered[-1]["role"] if ordered else ""
         if each["role"] != "user" or before not in ("user", "tool"):
             ordered.append(each)
@@ -54,6 +73,7 @@ _ORDERS: Mapping[Order, Callable[[Iterable[Wire]], list[Wire]]] = {
     "any": list,
     "system_first": _system_first,
     "alternating": _alternating,
+    "without_system": _without_system,
 }
 
 

@@ -15,6 +15,10 @@ from shared.retry_after import retry_after
 _CODES = {"exceed_context_size_error": "context_length_exceeded"}  # OpenAI's, by what servers call the same
 
 
+_lacks_media = re.compile(  # of a picture, a sound or a file: llama.cpp's words, with 500, OpenRouter's, and vLLM's
+    "input is not supported|support (?:image|audio|video|file) input|is not a multimodal model"
+).search
+_FOR_NONE = "No endpoints found that "  # OpenRouter's, with 404: its model is there, but not for this request
 _STATUSES = ("status", "code", "http_status_code")  # the last one is TGI's
 _is_status = re.compile("[45][0-9]{2}").fullmatch
 
@@ -149,10 +153,10 @@ def from_status(
 
 
 def _meaning(status: int, error: ErrorBody) -> Meaning:
-    if status == 500 and "input is not supported" in error.text:  # of a picture or sound, as llama.cpp says it
+    if _lacks_media(error.text):
         return _UNABLE
     # So Ollama and llama.cpp tell a template's errors, and LM Studio, in an event.
-    if status in (0, 500) and is_of_request(error.text):
+    if (status in (0, 500) and is_of_request(error.text)) or (status == 404 and error.text.startswith(_FOR_NONE)):
         return _REFUSED
     by_words = next((means for words, means in _BY_WORDS.items() if error.text.startswith(words)), None)
     if found := _BY_CODE.get(error.code) or by_words or _BY_STATUS.get(status):

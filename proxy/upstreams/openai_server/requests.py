@@ -14,13 +14,12 @@ from proxy.chat.ask import EFFORT, SAMPLING, Ask, ContentPart, Media
 from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS, THINKING
 from proxy.chat.tools.definitions import OutputFormat, Tool, ToolChoice, ToolConfig
 from proxy.upstreams.openai_server.message_order import in_order
-from proxy.upstreams.openai_server.quirks import Quirks, effort_in
+from proxy.upstreams.openai_server.quirks import SPELLED, Quirks, effort_in, sent_options
 from shared.conversations import Message, ToolCall
 from shared.plugins.lenient_json import as_utf8
 
 MAX_STOPS = 4  # OpenAI takes no more; what is beyond is cut here alone, as all of them are here too
-_SPELLED = {"reasoning": "reasoning_effort", "text.verbosity": "verbosity"}  # in the Responses API
-TAKEN = frozenset({*SAMPLING, *_SPELLED, "max_tokens", "thinking", EFFORT})  # the last two are Anthropic's
+TAKEN = frozenset({*SAMPLING, *SPELLED, "max_tokens", "thinking", EFFORT})  # the last two are Anthropic's
 _is_own_id = re.compile("[a-zA-Z0-9]{9}").fullmatch
 _UNSIGNED = {CALL_SIGNATURE: {"google": {"thought_signature": "skip_thought_signature_validator"}}}  # Google's own word
 
@@ -39,17 +38,11 @@ def request_body(ask: Ask, model: str, quirks: Quirks) -> bytes:
         body[quirks.limit_field] = min(ask.max_tokens, quirks.most_tokens or ask.max_tokens)
     if ask.stops and quirks.takes_stops and len(ask.stops) <= MAX_STOPS:
         body["stop"] = list(ask.stops)
-    for name, value in ask.parameters.items():
-        if name in quirks.refused:
-            continue
-        if name in SAMPLING:
-            body[name] = value
-        elif name in _SPELLED:
-            chosen = value.get("effort") if isinstance(value, dict) else value
-            if chosen is not None:
-                body[_SPELLED[name]] = chosen
-    if quirks.takes_effort and (effort := effort_in(ask.parameters)):
-        body.setdefault("reasoning_effort", effort)
+    for wire, name in sent_options(ask).items():
+        if wire in SAMPLING and wire not in quirks.refused:
+            body[wire] = ask.parameters[name]
+    if effort := quirks.taken_effort(effort_in(ask.parameters)):
+        body["reasoning_effort"] = effort
     if ask.tool_config is not None:
         body |= _tool_fields(ask.tool_config, quirks, ask.extra_parameters.get("tools", ()))
     return encoded(body)
@@ -172,11 +165,12 @@ def _tool_fields(offer: ToolConfig, quirks: Quirks, others: Sequence[Any]) -> di
     fields: dict[str, Any] = {}
     names = offer.choice.names
     tools = [(label, tool) for label, tool in offer.labels.items() if not names or tool.name in names]
-    if tools:
+    takes_choice = "tool_choice" not in quirks.refused
+    if tools and (takes_choice or offer.choice.mode != "none"):
         fields["tools"] = [*others, *(_tool(label, tool) for label, tool in tools)]
-        if offer.choice != ToolChoice():
+        if offer.choice != ToolChoice() and takes_choice:
             fields["tool_choice"] = _choice(offer.choice, [label for label, _ in tools])
-        if not offer.parallel:
+        if not offer.parallel and "parallel_tool_calls" not in quirks.refused:
             fields["parallel_tool_calls"] = False
     if offer.output_format is not None:
         fields["response_format"] = _response_format(offer.output_format, quirks)

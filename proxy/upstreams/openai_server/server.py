@@ -155,8 +155,8 @@ class OpenAiServer:
             while True:
                 budget.left -= 1
                 quirks = self._quirks.get(bot.id, Quirks())
-                if ignored := quirks.refused & ask.parameters.keys():
-                    sink.ignored(sorted(ignored))
+                if ignored := quirks.left_out(ask):
+                    sink.ignored(ignored)
                 size = size_of(ask.messages) + sum(map(_size, ask.media.values()))
                 body = await offload(size, lambda: request_body(ask, bot.name, quirks))  # noqa: B023  (awaited here)
                 reader = self._reader(ask)

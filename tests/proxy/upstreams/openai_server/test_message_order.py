@@ -73,6 +73,29 @@ async def test_user_and_assistant_take_turns(
     assert [told(each) for each in server.received[1:]] == [[*after, *rest]] * 2
 
 
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        HttpError(400, {"object": "error", "message": "System role not supported", "code": 400}),  # Gemma's, by vLLM
+        HttpError(400, [{"error": {"message": "Developer instruction is not enabled for models/gemma-3-27b-it"}}]),
+        HttpError(500, {"error": {"message": "Only user and assistant roles are supported!"}}),  # Mistral's
+        HttpError(
+            400,
+            {"error": {"message": "Unsupported value: 'messages[0].role' does not support 'system' with this model."}},
+        ),
+    ],
+)
+async def test_the_user_tells_what_the_system_says_where_a_model_has_no_role_for_it(
+    gateway: RunningProxy, server: OpenAiPeer, complaint: HttpError
+) -> None:
+    server.answers = [ALTERNATING[1], complaint, Answer()]
+    for _ in range(2):
+        await messaged(gateway, *AGENT[:3], *AGENT[4:5], system="Be kind.", tools=[OURS])
+
+    asked = ("user", "Be kind.\n\nLook.\n\nOf agents.")
+    assert [told(each)[0] for each in server.received] == [("system", "Be kind.")] * 2 + [asked] * 2
+
+
 async def test_pictures_stay_where_they_were_said(gateway: RunningProxy, server: OpenAiPeer) -> None:
     server.answers = [SYSTEM_FIRST[0], ALTERNATING[1], Answer()]
     system = {"role": "system", "content": [text("Compare with"), PICTURE]}

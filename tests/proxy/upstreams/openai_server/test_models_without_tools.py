@@ -23,6 +23,33 @@ COMPLAINTS = [
     ),
     (500, {"error": {"code": 500, "message": "tools param requires --jinja flag", "type": "server_error"}}),
     (400, {"error": {"message": "`tool calling` is not supported with this model", "type": "invalid_request_error"}}),
+    (
+        404,  # OpenRouter
+        {
+            "error": {
+                "message": 'No endpoints found that support tool use. Try disabling "look". To learn more about '
+                "provider routing, visit: https://openrouter.ai/docs/guides/routing/provider-selection",
+                "code": 404,
+            }
+        },
+    ),
+    (405, {"error": {"message": "Tool calling is not supported for model: NousResearch/Hermes-3"}}),  # DeepInfra
+    (
+        400,
+        {"error": {"message": "deepseek-reasoner does not support Function Calling", "code": "invalid_request_error"}},
+    ),
+    (
+        400,  # xAI
+        {
+            "code": "Client specified an invalid argument",
+            "error": "Invalid request content: The model does not support tool use or function calling but tools or "
+            "tool_choice have been specified on the request.",
+        },
+    ),
+    (400, {"error": {"message": "tools is not supported in this model. For a list of supported models, refer to …"}}),
+    (400, {"error": {"message": "Request included unsupported tool use.", "code": "UnsupportedToolUse"}}),  # Azure
+    (500, {"error": {"message": "This model doesn't support tool use in streaming mode."}}),  # Bedrock's, by a gateway
+    (400, [{"error": {"message": "Function calling is not enabled for models/gemma-3-12b-it", "code": 400}}]),  # Google
 ]
 
 

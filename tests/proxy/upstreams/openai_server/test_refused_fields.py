@@ -91,6 +91,105 @@ async def test_a_temperature_that_a_model_does_not_take_is_named_as_ignored(
     assert server.received[-1].body["top_p"] == 0.5
 
 
+@pytest.mark.parametrize(
+    ("complaint", "gone"),
+    [
+        ('Invalid JSON payload received. Unknown name "seed": Cannot find field.', ["seed"]),  # Google
+        ("Unrecognized request argument supplied: top_k", ["top_k"]),  # OpenAI and Azure
+        ("Unknown parameter: 'verbosity'.", ["verbosity"]),  # the same
+        ("Extra inputs are not permitted, field: 'logit_bias'", ["logit_bias"]),  # Fireworks
+        ("body -> seed\n  Extra inputs are not permitted (type=extra_forbidden)\nbody -> top_k\n", ["seed", "top_k"]),
+        ("`top_logprobs` is not supported with this model", ["top_logprobs"]),  # Groq
+        ("Unsupported parameter: 'parallel_tool_calls' is not supported with this model.", ["parallel_tool_calls"]),
+        ("deepseek-reasoner does not support this tool_choice", ["tool_choice"]),
+        ("Unsupported tool_choice: type='function'. Expected 'auto' or 'none'.", ["tool_choice"]),  # Cerebras
+    ],
+)
+@pytest.mark.parametrize("status", [400, 422])
+async def test_a_parameter_that_a_model_does_not_know_is_named_as_ignored(
+    gateway: RunningProxy, server: OpenAiPeer, complaint: str, gone: list[str], status: int
+) -> None:
+    server.answers = [HttpError(status, {"error": {"message": complaint}}), Answer()]
+    tool = {"type": "function", "function": {"name": "look"}}
+    options: dict[str, Any] = {"seed": 7, "top_k": 9, "verbosity": "low", "logit_bias": {"7": 1}, "logprobs": True}
+    options |= {"top_logprobs": 2, "tools": [tool], "tool_choice": "required", "parallel_tool_calls": False}
+
+    asked = [await gateway.chat("hi", model="mine/tiny", **options) for _ in range(2)]
+
+    assert [answer.status for answer in asked] == [200, 200]
+    assert [answer.headers["x-ignored-params"].split(", ") for answer in asked] == [gone] * 2
+    sent = [sorted(options.keys() & request.body.keys()) for request in server.received]
+    kept = sorted(options.keys() - set(gone))
+    assert sent == [sorted(options), kept, kept]
+
+
+async def test_no_tool_is_told_where_none_may_be_called_and_the_choice_is_refused(
+    gateway: RunningProxy, server: OpenAiPeer
+) -> None:
+    complaint = (
+        "No endpoints found that support the provided 'tool_choice' value. To learn more about provider routing …"
+    )
+    server.answers = [HttpError(404, {"error": {"message": complaint, "code": 404}}), Answer()]
+    tool = {"type": "function", "function": {"name": "look"}}
+
+    answer = await gateway.chat("hi", model="mine/tiny", tools=[tool], tool_choice="none")
+
+    assert answer.text == "served"
+    assert [sorted(request.body.keys() & {"tools", "tool_choice"}) for request in server.received] == [
+        ["tool_choice", "tools"],
+        [],
+    ]
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "reasoning_effort must be one of none or default",  # Groq
+        "Model tiny does not support parameter reasoningEffort.",  # xAI
+        "Unrecognized request argument supplied: reasoning_effort",  # OpenAI and Azure
+        "Unsupported value: 'reasoning_effort' does not support 'medium' with this model.",
+        '"tiny" does not support thinking',  # Ollama
+    ],
+)
+async def test_an_effort_that_a_model_does_not_take_is_named_as_ignored(
+    gateway: RunningProxy, server: OpenAiPeer, complaint: str
+) -> None:
+    server.answers = [HttpError(400, {"error": {"message": complaint}}), Answer()]
+    asked = [await gateway.chat("hi", model="mine/tiny", reasoning_effort="medium") for _ in range(2)]
+    other = await gateway.chat("hi", model="mine/tiny", reasoning_effort="low")
+    response = await gateway.openai.responses.with_raw_response.create(
+        model="mine/tiny", input="hi", reasoning={"effort": "medium"}
+    )
+
+    assert [answer.headers["x-ignored-params"] for answer in asked] == ["reasoning_effort"] * 2
+    assert "x-ignored-params" not in other.headers
+    assert response.headers["x-ignored-params"] == "reasoning"
+    efforts = [request.body.get("reasoning_effort") for request in server.received]
+    assert efforts == ["medium", None, None, "low", None]
+
+
+@pytest.mark.parametrize(("effort", "nearest"), [("xhigh", "high"), ("minimal", "low"), ("none", "low")])
+async def test_the_nearest_effort_is_asked_for_in_place_of_a_refused_one(
+    gateway: RunningProxy, server: OpenAiPeer, effort: str, nearest: str
+) -> None:
+    complaint = f"Unsupported value: 'reasoning_effort' does not support '{effort}' with this model."
+    server.answers = [HttpError(400, {"error": {"message": complaint}}), Answer()]
+
+    answer = await gateway.chat("hi", model="mine/tiny", reasoning_effort=effort)
+
+    assert answer.headers["x-ignored-params"] == "reasoning_effort"
+    assert [request.body.get("reasoning_effort") for request in server.received] == [effort, nearest]
+
+
+async def test_an_effort_is_kept_where_a_complaint_is_about_tools(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    complaint = "Function tools with reasoning_effort are not supported for tiny. Set reasoning_effort to 'none'."
+    server.answers = [HttpError(400, {"error": {"message": complaint}})]
+
+    answer = await gateway.chat("hi", model="mine/tiny", reasoning_effort="high")
+
+    assert (answer.status, len(server.received)) == (400, 1)
+
+
 async def test_a_temperature_out_of_range_is_refused(gateway: RunningProxy, server: OpenAiPeer) -> None:
     server.answers = [HttpError(400, {"error": {"message": "temperature must be at most 1"}})]
 
