@@ -15,7 +15,7 @@ from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS, THINKING
 from proxy.chat.tools.definitions import OutputFormat, Tool, ToolChoice, ToolConfig
 from proxy.upstreams.openai_server.message_order import in_order
 from proxy.upstreams.openai_server.quirks import SPELLED, Quirks, effort_in, sent_options
-from shared.conversations import Message, ToolCall
+from shared.conversations import Message, ToolCall, ToolResult
 from shared.plugins.lenient_json import as_utf8
 
 MAX_STOPS = 4  # OpenAI takes no more; what is beyond is cut here alone, as all of them are here too
@@ -82,12 +82,18 @@ def _messages(ask: Ask, quirks: Quirks) -> Iterator[dict[str, Any]]:
         call_id = _wire_id(message.result.call_id, quirks) or _matching_call_id(message.result.name, open_calls)
         open_calls = [call for call in open_calls if call.id != call_id]
         if call_id:
-            yield {"role": "tool", "tool_call_id": call_id, "content": message.text}
+            yield {"role": "tool", "tool_call_id": call_id, "content": _outcome(message, message.result)}
             pictures += _pictures(message, ask.media)
         else:  # of a call that nobody knows
-            yield {"role": "user", "content": message.text}
+            yield {"role": "user", "content": _outcome(message, message.result)}
     if pictures:
         yield {"role": "user", "content": pictures}
+
+
+def _outcome(message: Message, result: ToolResult) -> str:
+    """What a tool returned; the API has no field for an error, which would pass for a success."""
+    is_told = not result.failed or message.text.lower().startswith("error")
+    return message.text if is_told else f"Error: {message.text}"
 
 
 def _without_reasoning(body: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
