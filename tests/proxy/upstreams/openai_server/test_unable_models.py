@@ -17,7 +17,7 @@ from tests.proxy.running import RunningProxy
     ],
 )
 async def test_a_model_rests_only_where_it_is_gone(
-    gateway: RunningProxy, server: OpenAiPeer, status: int, message: str, told: int, code: str
+    gateway: RunningProxy, server: OpenAiPeer, *, status: int, message: str, told: int, code: str
 ) -> None:
     server.answers = [HttpError(status, {"error": {"message": message, "code": status}})]
 
