@@ -6,7 +6,7 @@ exactly what the client means, the whole text is sent.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import dropwhile, takewhile
 from typing import Any
 
@@ -128,7 +128,7 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> TurnP
         return TurnPlan(messages=sent, new=sent, replaces=False, note=None)
     held = stored.messages
     if len(sent) > len(held) and all(map(_is_same, held, sent)):
-        new = sent[len(held) :]
+        new, held = sent[len(held) :], tuple(map(_as_sent, held, sent))
     else:
         system = _new_system(held, sent)
         new = _new_part(held, sent, under_new=bool(system))
@@ -141,6 +141,12 @@ def plan_turn(stored: Conversation | None, messages: Sequence[Message]) -> TurnP
     # A turn that was never committed may have left its message in the site's copy.
     is_faithful = stored.pending_turn is None and all(message.role == "user" for message in new)
     return TurnPlan(messages=(*held, *new), new=new, replaces=False, note=stored.note if is_faithful else None)
+
+
+def _as_sent(held: Message, sent: Message) -> Message:
+    """The message *held*, with what of it is not stored as it was *sent* again."""
+    places = sent.places if sent.text == held.text else held.places
+    return replace(held, places=places, id=sent.id or held.id) if places or sent.id else held
 
 
 def _new_system(held: Sequence[Message], sent: Sequence[Message]) -> tuple[Message, ...]:

@@ -49,6 +49,15 @@ def test_answers_that_a_client_trimmed_still_count_as_repeated() -> None:
     assert (plan.new, plan.replaces) == (dialogue("more"), False)
 
 
+def test_what_is_not_stored_of_a_repeated_history_is_that_of_the_request() -> None:
+    shown = Message(role="user", text="one\ntwo", images=("a",), id="msg_1")
+    stored = replace(conversation_of("hi", "hello"), messages=(shown, *dialogue("hi", "hello")[1:]))
+    sent = replace(shown, places=(3,), id=""), *dialogue("hi", "hello", "more")[1:]
+
+    assert plan_turn(stored, sent).messages[0] == replace(shown, places=(3,))
+    assert plan_turn(stored, (replace(sent[0], text=" one\ntwo"), *sent[1:])).messages[0] == shown, "elsewhere in it"
+
+
 def test_the_new_message_alone_is_appended() -> None:
     plan = plan_turn(conversation_of("hi", "hello"), dialogue("more"))
 

@@ -281,3 +281,16 @@ async def test_a_server_is_told_how_closely_to_look_at_a_picture(site: Simulated
 
     sent = [[part["image_url"] for part in each.body["messages"][0]["content"]] for each in peer.received]
     assert [[image.get("detail") for image in images] for images in sent] == [["low", "high", None, None]] * 2
+
+
+async def test_a_history_that_comes_again_into_a_stored_conversation_keeps_its_pictures_places_and_names(
+    gateway: RunningProxy, server: OpenAiPeer
+) -> None:
+    stored = (await gateway.openai.conversations.create()).id
+    first = {**user(text("First:"), PICTURE, text("Second:"), GIF_PICTURE, text("Which?")), "name": "Ada"}
+    history = [first, {"role": "assistant", "content": "served", "reasoning_content": "hm"}, user(text("And now?"))]
+    for messages in (history[:1], history):
+        assert (await gateway.chat(*messages, model=MODEL, conversation_id=stored)).text == "served"
+
+    expected = [first, history[1], {"role": "user", "content": "And now?"}]
+    assert server.received[1].body["messages"] == expected
