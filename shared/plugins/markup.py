@@ -33,7 +33,7 @@ class _Elements(HTMLParser):
 
     def parse_marked_section(self, i: int, report: bool = True) -> int:
         """`<![…` is a comment up to the next `>`, as for browsers; the parser itself fails, or ignores the rest."""
-        return self.parse_bogus_comment(i, report=False)
+        return self.parse_bogus_comment(i)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value for name, value in attrs if name in self._attributes and value}

@@ -86,9 +86,7 @@ def _parse(element: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]] 
         return None
     system = read_json(element.get(SYSTEM, ""))
     params = read_json(element.get(PARAMS, ""))
-    if not isinstance(system, dict) or not text_at(system, "restUrl"):
-        return None
-    if not _name(system, "botId") and not _name(system, "customId"):
+    if not isinstance(system, dict) or not (_name(system, "botId") or _name(system, "customId")):
         return None
     return system, params if isinstance(params, dict) else {}
 

@@ -84,9 +84,7 @@ def rest_root_in(body: bytes) -> str:
 
 def _parse(attribute: str) -> dict[str, object] | None:
     config = read_json(attribute)
-    if not isinstance(config, dict) or not number_at(config, "botId") or not text_at(config, "ajaxUrl"):
-        return None
-    return config
+    return config if isinstance(config, dict) and number_at(config, "botId") else None
 
 
 def _bot(chat: Mapping[str, object], local_storage: Mapping[str, str]) -> Bot:

@@ -19,6 +19,8 @@ PLATFORM = "<title>Ein Moment</title><script src='/cdn-cgi/challenge-platform"
         (403, "<title>Attention Required! | Cloudflare</title><h2>One more step</h2>", True),
         (403, '<title>Attention Required! | Cloudflare</title><h1 data-translate="block_headline">Sorry</h1>', False),
         (403, "<title>Sucuri WebSite Firewall - Access Denied</title>", False),
+        (200, "<title>Ein Moment</title><script src='/.within.website/x/cmd/anubis/static/js/main.mjs'>", True),
+        (200, f"<title>Just a moment...</title>{'.' * 65_504}\u00e9", True),  # cut off within a letter
     ],
 )
 def test_a_bot_check_is_distinguished_from_ordinary_pages(status: int, html: str, is_check: bool) -> None:

@@ -15,3 +15,10 @@ def test_odd_markup_before_a_chat_hides_it_as_little_as_in_a_browser(markup: str
 
     assert elements_in(html, ("data-config",)) == [{"class": "chat", "data-config": '{"botId":5}'}]
     assert configs_in(html) == ['{"botId":5}']
+
+
+@pytest.mark.parametrize("tag", ["<p data-config>", "<p data-config=''>", "<p data-system='x'>", "data-config='x'"])
+def test_what_holds_no_configuration_is_passed_over(tag: str) -> None:
+    html = f"{tag}<p id=a class data-config=x hidden>"
+
+    assert elements_in(html, ("data-config",)) == [{"data-config": "x"}]

@@ -57,7 +57,7 @@ async def test_pages_that_are_told_beside_the_choices_are_sources_too(
     choice = {"index": 0, "delta": {"content": "See [1][2]."}, "finish_reason": None}
     urls: Any = {"citations": [PAGE["url"], BARE["url"], "nowhere", 7]}
     last = {**urls, "search_results": results, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-    chunks = [{**urls, "choices": [choice]}, last, {**urls, "choices": []}, {"citations": "x", "choices": []}]
+    chunks = [{**urls, "choices": [choice]}, last, {**urls, "choices": []}, {"citations": 7, "choices": []}]
     server.answers = ["".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks).encode() + b"data: [DONE]\n\n"]
 
     whole = (await gateway.chat("hi", model=MODEL)).body["choices"][0]["message"]
@@ -103,4 +103,7 @@ def test_pages_without_end_are_not_all_kept() -> None:
     urls = [f"https://a.example/{number}" for number in range(MAX_SOURCES + 10)]
     beside.take({"citations": urls, "choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}]})
 
+    beside.take({"search_results": [{"url": urls[-1], "title": "Late"}, {"url": urls[0], "title": "First"}]})
+
     assert len(reader.end().sources) == len(beside.end().sources) == MAX_SOURCES
+    assert beside.end().sources[0].title == "First"  # titles of those that are known still come

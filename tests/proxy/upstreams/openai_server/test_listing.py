@@ -21,6 +21,8 @@ from tests.site import SimulatedSite
     [
         ({"data": [{"id": "a"}, {"id": "b"}, {"id": "a"}, {"id": ""}, {"id": 5}, {}, "c"]}, ["a", "b"]),
         ([{"id": "a"}], ["a"]),
+        ({"models": [{"id": "a"}]}, ["a"]),
+        ([{"id": "x" * 200}], ["x" * 200]),
         ({"data": []}, []),
         ({"object": "list", "data": None}, []),  # Ollama, before any was pulled
         ({"data": [{"id": "with\nbreak"}, {"id": "x" * 201}, {"id": " blank"}]}, []),
@@ -45,6 +47,19 @@ def test_a_model_keeps_its_number_while_others_come_and_go() -> None:
     assert [bot.images for bot in first] == [True, False]
 
 
+def test_a_models_owner_and_senses_are_known_where_they_are_reported() -> None:
+    owners: list[Any] = ["acme", "x" * 200, "x" * 201, 5]
+    senses: list[Any] = [["text", "image"], ["text"], "text", None]
+    listed = [
+        {"id": str(number), "owned_by": owner, "architecture": {"input_modalities": sense}}
+        for number, (owner, sense) in enumerate(zip(owners, senses, strict=True))
+    ]
+    bots = read_models(json.dumps(listed).encode(), {})
+
+    assert [bot.provider for bot in bots] == ["acme", "x" * 200, "", ""]
+    assert [bot.images for bot in bots] == [True, False, True, True]
+
+
 @pytest.mark.parametrize(
     ("fields", "length"),
     [
@@ -55,6 +70,8 @@ def test_a_model_keeps_its_number_while_others_come_and_go() -> None:
         ({"meta": {"n_ctx": 4096, "n_ctx_train": 131_072}}, 4096),  # llama.cpp
         ({"meta": None}, 0),  # llama.cpp, before it has loaded its model
         ({"context_length": None}, 0),
+        ({"context_length": 0, "max_model_len": 1}, 1),
+        ({"context_length": 2**53, "max_model_len": 2**53 - 1}, 2**53 - 1),
         ({"context_length": "128k", "max_model_len": -1, "meta": {"n_ctx": 1e300}}, 0),
     ],
 )

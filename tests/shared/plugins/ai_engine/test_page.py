@@ -60,6 +60,7 @@ def test_a_page_that_does_not_say_takes_512_characters() -> None:
     ("params", "images", "most"),
     [
         ({"fileUpload": True}, True, 1),
+        ({"fileUpload": True, "maxUploads": 3}, True, 1),
         ({"fileUpload": True, "multiUpload": True, "maxUploads": 3}, True, 3),
         ({"fileUpload": True, "multiUpload": True, "maxUploads": "x"}, True, 1),
         ({"fileUpload": False, "multiUpload": True, "maxUploads": 3}, False, 1),
@@ -221,6 +222,14 @@ def test_names_of_digits_alone_which_the_plugin_writes_as_numbers_are_names() ->
 
     assert chats is not None
     assert [(bot.name, bot.key, bot.custom_key) for bot in chats.bots] == [("4.1", "", "2024")]
+
+
+@pytest.mark.parametrize("params", [{}, {"aiName": ""}, {"aiName": " : "}, {"aiName": "AI"}, {"aiName": "AI: "}])
+def test_a_chat_without_a_name_of_its_own_is_called_by_its_id(params: Any) -> None:
+    chats = read_chats([element(params), element(params, botId=None, customId="mine")])
+
+    assert chats is not None
+    assert [bot.name for bot in chats.bots] == ["default", "mine"]
 
 
 @pytest.mark.parametrize(("limit", "most"), [("", 0), (None, 0), (0, 512), ("x", 512), (-1, 512), (1.5, 512)])

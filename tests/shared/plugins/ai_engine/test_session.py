@@ -75,6 +75,7 @@ def test_a_missing_route_is_wordpress_own_404() -> None:
     assert not lacks_route(404, b"<html>")
 
 
+OLDER = replace(CREDENTIALS, plugin=AIPKIT, ajax_url="http://h/a")
 JSON_BODY = {"Content-Type": "application/json"}
 NO_ROUTE = b'{"code":"rest_no_route"}'
 
@@ -95,8 +96,33 @@ async def test_where_no_session_is_started_the_nonce_in_use_is_asked_about(proof
         return (404, NO_ROUTE) if len(requests) == 1 else (200, proof)
 
     assert await fetch_nonce(CREDENTIALS, ask) == (nonce, 404)
+    assert len(requests) == 2
     assert requests[1].url == "http://h/blog/index.php?rest_route=/mwai-ui/v1/chats/submit"
     assert requests[1].headers == {**JSON_BODY, "X-WP-Nonce": CREDENTIALS.nonce}
+
+
+@pytest.mark.parametrize(
+    ("missing", "proof", "nonce"),
+    [
+        ((400, b"0"), b'{"success":false,"data":{"code":"empty_data_to_cache"}}', CREDENTIALS.nonce),
+        ((400, b"0"), b'{"success":false,"data":{"code":"nonce_failure_cache_sse"}}', None),
+        ((400, b"0"), b"0", None),  # the plugin is off
+        ((403, b"0"), b"", None),
+        ((400, b"<html>"), b"", None),
+    ],
+)
+async def test_the_other_plugin_is_asked_about_the_nonce_in_use_where_it_hands_none_out(
+    missing: tuple[int, bytes], proof: bytes, nonce: str | None
+) -> None:
+    requests: list[PluginRequest] = []
+
+    async def ask(request: PluginRequest) -> tuple[int, bytes]:
+        requests.append(request)
+        return missing if len(requests) == 1 else (200, proof)
+
+    assert await fetch_nonce(OLDER, ask) == (nonce, missing[0])
+    assert [b"_ajax_nonce=0123456789" in each.body for each in requests] == ([False, True] if proof else [False])
+    assert {each.url for each in requests} == {OLDER.ajax_url}
 
 
 async def test_a_site_that_refuses_is_not_asked_about_the_nonce_in_use() -> None:
@@ -112,14 +138,17 @@ async def test_a_site_that_refuses_is_not_asked_about_the_nonce_in_use() -> None
 
 def test_a_renewal_goes_by_the_plugin_and_never_holds_the_old_nonce() -> None:
     request = renewal_request(CREDENTIALS)
-    other = renewal_request(replace(CREDENTIALS, plugin=AIPKIT, ajax_url="http://h/a"))
+    other = renewal_request(OLDER)
 
     assert request == ("http://h/blog/index.php?rest_route=/mwai/v1/start_session", b"", JSON_BODY)
     assert other[:2] == ("http://h/a", b"action=aipkit_get_frontend_chat_nonce")
     assert read_renewed(CREDENTIALS, 200, body("01-start-session")) == "5c95006f2d"
     assert read_renewed(CREDENTIALS, 403, body("01d-start-session-wrong-nonce")) is None
     assert is_by_site(CREDENTIALS, 403, body("01d-start-session-wrong-nonce"))
+    assert is_by_site(CREDENTIALS, 200, body("01-start-session"))
     assert not is_by_site(CREDENTIALS, 502, b"<html>")
+    assert is_by_site(OLDER, 403, b'{"success":false}')
+    assert not is_by_site(OLDER, 403, body("01d-start-session-wrong-nonce"))
 
 
 def test_credentials_of_old_stores_are_those_of_the_first_plugin() -> None:
