@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from proxy.upstreams.openai_server.message_order import in_order
 from tests.openai_server import Answer, HttpError, OpenAiPeer
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.openai_server.api_clients import MODEL, OURS, messaged
@@ -128,3 +129,20 @@ async def test_an_order_that_nothing_mends_is_the_requests_fault(gateway: Runnin
     answer = await gateway.chat("hi", model=MODEL)
 
     assert (answer.status, answer.code, len(server.received)) == (400, "upstream_refused", 2)
+
+
+@pytest.mark.parametrize(
+    ("contents", "joined"),
+    [
+        (("a", "b", "c"), "a\n\nb\n\nc"),
+        (("a", [PICTURE]), [text("a"), PICTURE]),
+        (([PICTURE], "b"), [PICTURE, text("b")]),
+        (([PICTURE], [text("b")], "c"), [PICTURE, text("b"), text("c")]),
+    ],
+)
+def test_messages_are_joined_whatever_they_hold(contents: tuple[Any, ...], joined: Any) -> None:
+    said = [{"role": "user", "content": content, "name": "Ann"} for content in contents]
+
+    assert in_order(said, "alternating") == [{"role": "user", "content": joined, "name": "Ann"}]
+    assert in_order(said, "system_first") == in_order(said, "any") == said
+    assert in_order([], "alternating") == []

@@ -88,6 +88,20 @@ def test_chunks_that_differ_in_their_text_alone_need_no_closer_look() -> None:
 
     assert template.text(json.dumps(chunk('t"w\\o 😀')).encode()) == 't"w\\o 😀'
     assert template.text(json.dumps(chunk("three", created=2)).encode()) is None
+    assert Template().text(b'"one"') is None  # nothing was learned
+
+
+def test_a_chunk_with_another_byte_anywhere_beside_its_text_takes_a_closer_look() -> None:
+    template, first = Template(), chunk("one")
+    data = json.dumps(first).encode()
+    template.learn(data, first)
+    event = b"data: %b\n\n" % data
+
+    for position in set(range(len(event))) - set(range(start := event.index(b"one"), start + 3)):
+        other = event[:position] + bytes([event[position] ^ 1]) + event[position + 1 :]
+        assert template.plain(other) is None
+        if b"data: " == other[:6] and b"\n\n" == other[-2:]:
+            assert template.text(other[6:-2]) is None
 
 
 @given(st.lists(TEXTS | st.text("ab \x7f'/", max_size=5), max_size=3), st.sampled_from(["", "\n", ": x\n\n", "x"]))

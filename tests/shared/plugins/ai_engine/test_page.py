@@ -149,10 +149,10 @@ def test_an_old_pages_nonce_is_read_from_html_and_from_core_rest() -> None:
 
 
 def test_a_bots_number_is_the_same_in_every_process_and_fits_a_database() -> None:
-    chats = read_chats([element()])
+    chats = read_chats([element(), element(botId="a"), element(botId=None, customId="a")])
 
     assert chats is not None
-    assert chats.bots[0].id == 1772698136
+    assert [bot.id for bot in chats.bots] == [1772698136, 1029033755, 1390970566]
 
 
 def test_half_a_surrogate_pair_in_a_name_does_no_harm() -> None:

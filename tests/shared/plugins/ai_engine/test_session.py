@@ -1,5 +1,6 @@
 """Reading the answers of `start_session` and of a probe, against recorded ones."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -73,6 +74,7 @@ def test_what_is_not_by_wordpress_says_nothing_of_a_nonce() -> None:
 def test_a_missing_route_is_wordpress_own_404() -> None:
     assert lacks_route(404, b'{"code":"rest_no_route"}')
     assert not lacks_route(404, b"<html>")
+    assert not lacks_route(200, b'{"code":"rest_no_route"}')
 
 
 OLDER = replace(CREDENTIALS, plugin=AIPKIT, ajax_url="http://h/a")
@@ -99,6 +101,7 @@ async def test_where_no_session_is_started_the_nonce_in_use_is_asked_about(proof
     assert len(requests) == 2
     assert requests[1].url == "http://h/blog/index.php?rest_route=/mwai-ui/v1/chats/submit"
     assert requests[1].headers == {**JSON_BODY, "X-WP-Nonce": CREDENTIALS.nonce}
+    assert json.loads(requests[1].body) == {"botId": None, "customId": None, "newMessage": ""}
 
 
 @pytest.mark.parametrize(
