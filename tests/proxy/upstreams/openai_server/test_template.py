@@ -87,7 +87,8 @@ def test_chunks_that_differ_in_their_text_alone_need_no_closer_look() -> None:
     template.learn(json.dumps(first).encode(), first)
 
     assert template.text(json.dumps(chunk('t"w\\o 😀')).encode()) == 't"w\\o 😀'
-    assert template.text(json.dumps(chunk("three", created=2)).encode()) is None
+    for other in (json.dumps(chunk("three", created=2)), *(json.dumps(first).replace('"one"', x) for x in ('"', "5"))):
+        assert template.text(other.encode()) is None
     assert Template().text(b'"one"') is None  # nothing was learned
 
 
@@ -100,11 +101,13 @@ def test_a_chunk_with_another_byte_anywhere_beside_its_text_takes_a_closer_look(
     for position in set(range(len(event))) - set(range(start := event.index(b"one"), start + 3)):
         other = event[:position] + bytes([event[position] ^ 1]) + event[position + 1 :]
         assert template.plain(other) is None
-        if b"data: " == other[:6] and b"\n\n" == other[-2:]:
+        if other[:6] == b"data: " and other[-2:] == b"\n\n":
             assert template.text(other[6:-2]) is None
 
 
 @given(st.lists(TEXTS | st.text("ab \x7f'/", max_size=5), max_size=3), st.sampled_from(["", "\n", ": x\n\n", "x"]))
+@example(["a", "", "b"], "")
+@example(["a", "b"], "data: x\n\n")
 def test_plain_events_on_the_wire_are_read_at_once_and_nothing_else(texts: list[str], after: str) -> None:
     template, first = Template(), chunk("one")
     template.learn(json.dumps(first).encode(), first)
@@ -114,17 +117,34 @@ def test_plain_events_on_the_wire_are_read_at_once_and_nothing_else(texts: list[
     assert template.plain(("".join(events) + after).encode()) == ("".join(texts) if is_plain else None)
 
 
-def test_a_shape_that_changes_now_and_then_is_learned_each_time() -> None:
+@pytest.mark.parametrize("is_event", [True, False])
+def test_a_shape_that_changes_now_and_then_is_learned_each_time(is_event: bool) -> None:
     template = Template()
     for second in range(20):
         first = chunk("one", created=second)
         template.learn(json.dumps(first).encode(), first)
-        assert template.plain(f"data: {json.dumps(chunk('two', created=second))}\n\n".encode()) == "two"
+        data = json.dumps(chunk("two", created=second))
+        found = template.plain(f"data: {data}\n\n".encode()) if is_event else template.text(data.encode())
+        assert found == "two"
 
 
-def test_an_event_of_several_lines_is_never_read_at_once() -> None:
+@pytest.mark.parametrize("other", [": x", "data: [DONE]", 'data: {"id": "x", "choices": []}', "half a text", "odd"])
+def test_an_event_between_plain_ones_takes_a_closer_look(other: str) -> None:
     template, first = Template(), chunk("one")
-    data = json.dumps(first, indent=1).encode()
+    template.learn(json.dumps(first).encode(), first)
+    event = f"data: {json.dumps(first)}"
+    others = {"half a text": event.replace('"one"', '"'), "odd": event.replace('"x"', '"y"')}
+    between = others.get(other, other)
+
+    assert template.plain(f"{event}\n\n".encode() * 2) == "oneone"
+    for events in ((event, between, event), (between,), (between, event), (event, between)):
+        assert template.plain("".join(f"{each}\n\n" for each in events).encode()) is None
+
+
+@pytest.mark.parametrize(("at_start", "at_end"), [("\n", "\n"), ("\n", ""), ("", "\n")])
+def test_an_event_of_several_lines_is_never_read_at_once(at_start: str, at_end: str) -> None:
+    template, first = Template(), chunk("one")
+    data = f"{{{at_start}{json.dumps(first)[1:-1]}{at_end}}}".encode()
     template.learn(data, first)
 
     assert template.text(data) == "one"
@@ -137,6 +157,18 @@ def test_an_event_of_several_lines_is_never_read_at_once() -> None:
 def test_no_template_is_made_of_a_chunk_with_more_fields_or_its_text_twice(more: Any) -> None:
     template = Template()
     first = {**more, **chunk("one")}
+    template.learn(json.dumps(first).encode(), first)
+
+    assert template.text(json.dumps(first).encode()) is None
+
+
+@pytest.mark.parametrize(
+    "more", [{"finish_reason": "stop"}, {"logprobs": {"content": []}}, {"delta": {"refusal": "x"}}]
+)
+def test_no_template_is_made_of_a_choice_that_tells_more_than_a_text(more: Any) -> None:
+    template, first = Template(), chunk("one")
+    choice = first["choices"][0]
+    choice |= {**more, "delta": choice["delta"] | more.get("delta", {})}
     template.learn(json.dumps(first).encode(), first)
 
     assert template.text(json.dumps(first).encode()) is None

@@ -7,7 +7,7 @@ import pytest
 
 from shared.models import AI_ENGINE, AIPKIT, Credentials
 from shared.plugins.ai_engine.routes import lacks_route, refuses_nonce
-from shared.plugins.ai_engine.session import Session, accepts_nonce, read_session
+from shared.plugins.ai_engine.session import Session, accepts_nonce, probe_request, read_session
 from shared.plugins.renewal import fetch_nonce, is_by_site, read_renewed, renewal_request
 from shared.plugins.requests import PluginRequest
 from shared.serialization import from_plain, to_plain
@@ -69,6 +69,13 @@ def test_only_wordpress_codes_tell_of_a_nonce(name: str, refused: bool) -> None:
 
 def test_what_is_not_by_wordpress_says_nothing_of_a_nonce() -> None:
     assert accepts_nonce(b"<html>403</html>") is None
+    assert accepts_nonce(b'{"code":"rest_missing_callback_param"}') is True  # WordPress checks the nonce first
+
+
+def test_a_probe_names_the_chat_whose_page_it_came_from() -> None:
+    for key, custom_key in (("a", ""), ("", "b")):
+        fields = json.loads(probe_request("http://h", "x", key=key, custom_key=custom_key).body)
+        assert (fields["botId"], fields["customId"]) == (key or None, custom_key or None)
 
 
 def test_a_missing_route_is_wordpress_own_404() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.plugins.aipkit.page import PageConfig, read_configs
+from shared.plugins.aipkit.page import PageConfig, guest_id_in, nonce_in, read_configs
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 AJAX = "https://chat.example/wp-admin/admin-ajax.php"
@@ -116,3 +116,28 @@ def test_odd_values_of_a_chat_do_no_harm() -> None:
 
     assert (found.nonce, found.post_id, found.image_triggers) == ("aaaaaaaaaa", 7, ())
     assert [bot.name for bot in found.bots] == ["", "half \ufffd"]
+    assert read(config()).post_id == 0
+
+
+def test_a_chat_takes_pictures_where_its_page_offers_it() -> None:
+    found = read(
+        config(botId=1, imageUploadEnabledUI="1"), config(botId=2, imageUploadEnabledUI=False), config(botId=3)
+    )
+
+    assert [bot.images for bot in found.bots] == [True, False, False]
+
+
+def test_a_page_with_other_sites_chats_alone_has_none() -> None:
+    assert read_configs([config(), config(ajaxUrl="")], {}, lambda _: "") is None
+
+
+@pytest.mark.parametrize(("length", "is_kept"), [(64, True), (65, False)])
+def test_a_guest_id_that_is_too_long_for_the_site_is_none(length: int, is_kept: bool) -> None:
+    assert guest_id_in({"aipkit_guest_uuid": "x" * length}) == ("x" * length if is_kept else "")
+
+
+def test_the_first_nonce_among_pages_is_taken() -> None:
+    pages = [f"<div data-config='{config(nonce=nonce)}'>" for nonce in ("", "bbbbbbbbbb", "cccccccccc")]
+
+    assert nonce_in(json.dumps([{"content": {"rendered": page}} for page in pages]).encode()) == "bbbbbbbbbb"
+    assert nonce_in(pages[0].encode()) == nonce_in(b"\xff") == ""

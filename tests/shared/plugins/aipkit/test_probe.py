@@ -1,11 +1,21 @@
 """Judging a site by its answer to an empty message."""
 
 import json
+from urllib.parse import parse_qsl
 
 import pytest
 
 from shared.plugins.aipkit.nonce import is_by_wordpress
-from shared.plugins.aipkit.probe import accepts_nonce, accepts_several_images
+from shared.plugins.aipkit.probe import accepts_nonce, accepts_several_images, probe_request
+
+
+def test_it_holds_nothing_that_a_site_would_store() -> None:
+    url, body, headers = probe_request("http://h/a", "0123456789")
+    fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
+
+    assert (url, headers) == ("http://h/a", {"Content-Type": "application/x-www-form-urlencoded"})
+    assert fields.pop("_ajax_nonce") == "0123456789"
+    assert fields == {"action": "aipkit_cache_sse_message", "message": "", "image_inputs": "-"}
 
 
 def failure(code: str) -> bytes:
