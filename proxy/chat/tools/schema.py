@@ -37,6 +37,10 @@ class _OtherDialect(InvalidSchema):
     """It is not valid in the dialect that it names, or in the current one."""
 
 
+class _LostReference(InvalidSchema):
+    """A reference in it leads to nothing."""
+
+
 class Schema:
     """A compiled schema."""
 
@@ -51,7 +55,11 @@ class Schema:
             raise InvalidSchema("its references lead too deep") from None
         if self._references.size > _MAX_WEIGHT:
             raise InvalidSchema("its references unfold to too many subschemas")
-        self._validator = _compile(definition, _MAX_UNREADABLE if any_pattern else 0)
+        skippable = _MAX_UNREADABLE if any_pattern else 0
+        try:
+            self._validator = _compile(definition, skippable)
+        except _LostReference:
+            self._validator = _compile(_with_pointers(definition), skippable)
 
     def is_valid(self, value: Any) -> bool:
         """Whether *value*, which consists of JSON types, is valid."""
@@ -155,7 +163,7 @@ def _compile_as_named(definition: Mapping[str, Any] | bool, skippable: int) -> "
             path = _unreadable_pattern(error) if skippable and isinstance(schema, dict) else None
             if path is None:
                 kind = getattr(getattr(error, "kind", None), "name", "$ref")
-                raise (InvalidSchema if kind == "$ref" else _OtherDialect)(
+                raise (_LostReference if kind == "$ref" else _OtherDialect)(
                     str(getattr(error, "message", error)).partition("\n")[0][:300]
                 ) from None
         skippable -= 1
@@ -174,6 +182,17 @@ def _without(node: Any, path: Sequence[str | int]) -> Any:
     if isinstance(node, list):
         return [_without(child, rest) if at == step else child for at, child in enumerate(node)]
     return {key: _without(child, rest) if key == step else child for key, child in node.items() if rest or key != step}
+
+
+def _with_pointers(node: Any) -> Any:
+    """A copy of *node* in which references by a bare path (`/$defs/Name`) are pointers: some clients omit the `#`."""
+    if isinstance(node, list):
+        return [_with_pointers(child) for child in node]
+    if not isinstance(node, Mapping):
+        return node
+    copy = {key: _with_pointers(child) for key, child in node.items()}
+    target = copy.get("$ref")
+    return {**copy, "$ref": f"#{target}"} if isinstance(target, str) and target.startswith("/") else copy
 
 
 def _with_known_dialect(definition: dict[str, Any]) -> dict[str, Any]:
@@ -239,7 +258,7 @@ class _References:
 
     def find(self, target: str) -> list[Any]:
         """All nodes that *target* may mean."""
-        fragment = unquote(target.partition("#")[2])
+        fragment = unquote(target if target.startswith("/") else target.partition("#")[2])
         if fragment and not fragment.startswith("/"):
             return self._anchors.get(fragment, [])
         steps = [part.replace("~1", "/").replace("~0", "~") for part in fragment.split("/")[1:]]

@@ -65,6 +65,19 @@ async def test_a_whole_message_with_a_call(proxy: RunningProxy, site: SimulatedS
     assert reply["stop_reason"] == "tool_use"
 
 
+async def test_a_tools_definitions_are_found_by_a_bare_path(proxy: RunningProxy, site: SimulatedSite) -> None:
+    """As LiteLLM writes the schema of a nested answer; the number in quotes is mended by what it leads to."""
+    place = {"type": "object", "properties": {"degrees": {"type": "integer"}}, "required": ["degrees"]}
+    schema = {"type": "object", "$defs": {"Place": place}, "properties": {"place": {"$ref": "/$defs/Place"}}}
+    name = "json_tool_call"
+    call = {"calls": [[name, {"place": {"degrees": "21"}}]]}
+    tools, choice = [{"name": name, "input_schema": schema}], {"type": "tool", "name": name}
+
+    reply = message(await play(proxy, site, call, tools=tools, tool_choice=choice))
+
+    assert [each["input"] for each in reply["content"]] == [{"place": {"degrees": 21}}]
+
+
 @pytest.mark.parametrize("fields", [{"output_config": {"format": FORM}}, {"output_format": FORM}])
 async def test_an_answer_by_schema_is_bare_json(
     fields: dict[str, Any], proxy: RunningProxy, site: SimulatedSite

@@ -99,6 +99,21 @@ def test_invalid_schemas_are_refused_for_tools_too(definition: Any) -> None:
         compile_schema(definition, any_pattern=True)
 
 
+def test_a_reference_by_a_bare_path_is_the_pointer_that_it_means() -> None:
+    place = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    to = {"type": "array", "items": {"$ref": "/$defs/Place"}}
+    definition = {"$defs": {"Place": place}, "properties": {"to": to, "$ref": {"const": "/"}}}
+    schema = compile_schema(definition)
+
+    assert schema.is_valid({"to": [{"city": "Rome"}], "$ref": "/"})
+    assert not schema.is_valid({"to": [{"town": "Rome"}]})
+    assert not schema.is_valid({"$ref": "#/"})
+    assert schema.definition == definition
+    assert schema.resolve_ref("/$defs/Place") == place
+    with pytest.raises(InvalidSchema):
+        compile_schema({**definition, "$defs": {}})
+
+
 def test_a_reference_elsewhere_is_refused_without_asking_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
