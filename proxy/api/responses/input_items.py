@@ -158,9 +158,13 @@ class _Gathered:
         self._thought = self._signed = ""  # before the call that comes next
 
     def say(self, item: Any) -> None:
-        """A message."""
+        """A message. The text of an answer may come behind its calls, too."""
+        last = len(self.fields) - 1
         if not isinstance(item, dict) or item.get("role") != "assistant":
             self._thought = self._signed = ""
+        elif self._more.get(last, {}).get("calls") and not self.fields[last]["content"]:
+            self.fields[last] = item
+            return
         self.fields.append(item)
 
     def think(self, text: str, signed: str) -> None:

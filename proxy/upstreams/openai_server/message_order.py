@@ -5,6 +5,8 @@ from functools import reduce
 from itertools import dropwhile, takewhile
 from typing import Any, Literal
 
+from shared.conversations import Message
+
 Order = Literal["any", "system_first", "alternating", "without_system"]  # each asks for more than the one before
 # Words of those that want it, in lower case: Qwen's, by every server; Mistral's, by its own and by others; DeepSeek's.
 # And of those with no role for the system: Gemma's, by others and by Google, old ones of Mistral's, OpenAI's o1-mini.
@@ -35,6 +37,19 @@ def asks_more(wanted: Order, order: Order) -> bool:
 def in_order(messages: Iterable[Wire], order: Order) -> list[Wire]:
     """*messages*, as they go to the server, in the *order* that it takes."""
     return _ORDERS[order](messages)
+
+
+def results_first(messages: Iterable[Message]) -> list[Message]:
+    """*messages*, each result right behind its call: in the Responses API others may stand between them."""
+    groups: list[list[Message]] = []
+    by_call: dict[str, list[Message]] = {}
+    for each in messages:
+        group = by_call.get(each.result.call_id) if each.result is not None else None
+        if group is None:
+            groups.append(group := [])
+        group.append(each)
+        by_call |= dict.fromkeys((call.id for call in each.calls), group)
+    return [each for group in groups for each in group]
 
 
 def _system_first(messages: Iterable[Wire]) -> list[Wire]:

@@ -56,6 +56,22 @@ async def test_tools_of_earlier_turns_are_told_in_words(
     assert f"[result of weather]\\n{expected}" in str(site.model_calls[-1].messages)
 
 
+async def test_an_answers_text_behind_its_calls_belongs_to_it(proxy: RunningProxy, site: SimulatedSite) -> None:
+    """As Haystack sends an answer back: the site's copy is that of the same answer, and is continued."""
+    site.behaviour.scripts = {"it": [{"text": "Let me see.", "calls": [["look", {}]]}]}
+    tools: Any = [{"type": "function", "name": "look", "parameters": {"type": "object"}}]
+    asked: Any = {"role": "user", "content": "[[script:it]]"}
+    answer = await proxy.openai.responses.create(model=MODEL, input=[asked], tools=tools)
+    said, called = (item.model_dump() for item in answer.output)
+    result = {"type": "function_call_output", "call_id": called["call_id"], "output": "seen"}
+
+    items: Any = [asked, called, {"role": "assistant", "content": said["content"]}, result]
+    more = await proxy.openai.responses.create(model=MODEL, input=items, tools=tools)
+
+    assert more.output_text == "So: seen."
+    assert site.model_calls[-1].conversation_uuid == site.model_calls[0].conversation_uuid
+
+
 async def test_an_earlier_answer_is_named_without_a_type(proxy: RunningProxy) -> None:
     first = await proxy.openai.responses.create(model=MODEL, input="my name is Ada")
     again = await proxy.openai.responses.create(
