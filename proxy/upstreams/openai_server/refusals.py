@@ -9,7 +9,7 @@ import orjson
 from proxy.chat.tools.loose_json import MalformedJson, dump_json
 from proxy.chat.upstream import Refusal, RefusalReason
 from proxy.upstreams.meaning import TOO_LONG, Meaning, brief
-from proxy.upstreams.openai_server.quirks import is_of_request
+from proxy.upstreams.openai_server.complaints import is_of_request
 from shared.retry_after import retry_after
 
 _CODES = {"exceed_context_size_error": "context_length_exceeded"}  # OpenAI's, by what servers call the same

@@ -14,7 +14,8 @@ from proxy.chat.ask import EFFORT, SAMPLING, Ask, ContentPart, Media
 from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS, THINKING
 from proxy.chat.tools.definitions import OutputFormat, Tool, ToolChoice, ToolConfig
 from proxy.upstreams.openai_server.message_order import in_order, results_first
-from proxy.upstreams.openai_server.quirks import SPELLED, Quirks, effort_in, sent_options
+from proxy.upstreams.openai_server.options import SPELLED, effort_in, sent_options
+from proxy.upstreams.openai_server.quirks import Quirks
 from shared.conversations import Message, ToolCall, ToolResult
 from shared.plugins.lenient_json import as_utf8
 

@@ -33,8 +33,9 @@ from proxy.chat.upstream import (
 )
 from proxy.upstreams.gate import Gate
 from proxy.upstreams.openai_server.attempt import Attempt
+from proxy.upstreams.openai_server.complaints import BESIDE_PROMPT, learned_from
 from proxy.upstreams.openai_server.listing import InvalidListing, read_models
-from proxy.upstreams.openai_server.quirks import BESIDE_PROMPT, Quirks
+from proxy.upstreams.openai_server.quirks import Quirks
 from proxy.upstreams.openai_server.reader import ChunkReader
 from proxy.upstreams.openai_server.refusals import cut_off, from_status, read_body, silent, unreachable
 from proxy.upstreams.openai_server.requests import TAKEN, encoded, request_body
@@ -181,7 +182,7 @@ class OpenAiServer:
                         ask = replace(ask, max_tokens=None)  # then the server's limit is what is left
                         budget.left += 1  # what was learned is no attempt in vain
                         continue
-                    if (other := quirks.after_complaint(complaint, ask)) is not None and other != quirks:
+                    if (other := learned_from(complaint, quirks, ask)) is not None and other != quirks:
                         self._quirks[bot.id] = other
                         budget.left += 1
                         if other.takes_tools != quirks.takes_tools:

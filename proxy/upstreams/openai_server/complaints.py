@@ -1,0 +1,117 @@
+"""What a server's complaint tells of how it differs: one rule for each difference."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from proxy.chat.ask import HINTS, Ask
+from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS
+from proxy.upstreams.openai_server.message_order import asks_more, wanted_order
+from proxy.upstreams.openai_server.options import effort_in, sent_options
+from proxy.upstreams.openai_server.quirks import Quirks
+
+BESIDE_PROMPT = "maximum context length"  # of a limit too: together with the prompt it is more than fits
+Learned = Mapping[str, Any]  # fields of `Quirks`, with their new values
+
+_BY_WORDS: tuple[tuple[str, str, object], ...] = (  # words, and the field and value that they tell
+    ("stream_options", "takes_usage_option", False),
+    ("max_completion_tokens", "limit_field", "max_completion_tokens"),
+    ("thought_signature", "marks_unsigned_calls", True),
+    ("must be a-z, A-Z, 0-9, with a length of 9", "takes_any_call_id", False),  # Mistral's servers, and vLLM
+    ("'response_format.type' must be 'json_schema'", "takes_json_object", False),  # LM Studio
+    (CALL_SIGNATURE, "takes_signatures", False),
+    (DETAILS, "takes_signatures", False),
+)
+_refuses = re.compile(  # the parameters that it names, or all values but the default
+    r"not support|unsupported|only \S+ is allowed|deprecated|extra_forbidden|not permitted|unknown (?:name|parameter)"
+    "|unrecognized request argument|found that support",
+    re.IGNORECASE,
+).search
+_lacks_tools = re.compile(
+    "not support (?:tools|function calling|tool use)|n't support tool use"  # Ollama, DeepSeek, xAI and Bedrock
+    "|requires --enable-auto-tool-choice|tools param requires --jinja"  # vLLM and llama.cpp
+    "|tool calling`? is not supported|tools is not supported in this model|unsupported tool use"  # Groq, OpenAI, Azure
+    "|function calling is not enabled|found that support tool use",  # Google and OpenRouter
+    re.IGNORECASE,
+).search
+_refuses_stop = re.compile("'stop' is not supported|not supported on this model: stop").search  # OpenAI's, and xAI's
+_find_most = re.compile(  # how OpenAI, DeepSeek and Alibaba, Groq, Volcengine and Anthropic tell the largest limit
+    r"(?:at most|range of max_tokens (?:is|should be) \[1,|less than or equal to|value <=|max_tokens: [0-9]+ >)"
+    " ?`?([0-9]{1,9})",
+    re.IGNORECASE,
+).search
+_is_of_effort = re.compile(r"(?!.*(?:tool|reasoning_content)).*(?:reasoning|think)", re.IGNORECASE | re.DOTALL).match
+_is_unknown = re.compile("extra_forbidden|unsupported").search  # of a field: Mistral's word, and Groq's
+_is_missing = re.compile("missing|must be passed back", re.IGNORECASE).search  # Moonshot's words, and DeepSeek's
+
+
+def learned_from(complaint: str, quirks: Quirks, ask: Ask) -> Quirks | None:
+    """The quirks to try again with after a *complaint* about *ask* as *quirks* shaped it; None: it is about something
+    else."""
+    fields = next((fields for rule in _RULES if (fields := rule(complaint, quirks, ask))), None)
+    return replace(quirks, **fields) if fields else None
+
+
+def is_of_request(complaint: str) -> bool:
+    """Whether a *complaint* that comes as the server's own failure is about what was asked for."""
+    return wanted_order(complaint) != "any" or _lacks_tools(complaint) is not None
+
+
+def _no_tools(complaint: str, quirks: Quirks, ask: Ask) -> Learned:
+    has_tools = ask.tool_config is not None and bool(ask.tool_config.tools)
+    if has_tools and quirks.takes_tools and _lacks_tools(complaint):
+        return {"takes_tools": False, "refused": quirks.refused | {"tools"}}
+    return {}
+
+
+def _left_out(complaint: str, quirks: Quirks, ask: Ask) -> Learned:
+    names = {name for name in HINTS if name in complaint and name in ask.extra_parameters}
+    if _refuses(complaint):
+        names |= {name for name in sent_options(ask) if re.search(rf"\b{name}\b", complaint)}
+    return {"refused": quirks.refused | names} if names - quirks.refused else {}
+
+
+def _lower_limit(complaint: str, quirks: Quirks, ask: Ask) -> Learned:
+    found = _find_most(complaint) if "_tokens" in complaint else None
+    most, asked = int(found[1]) if found else 0, ask.max_tokens or 0
+    return {"most_tokens": most} if 0 < most < min(asked, quirks.most_tokens or asked) else {}
+
+
+def _order(complaint: str, quirks: Quirks, ask: Ask) -> Learned:
+    order = wanted_order(complaint)
+    return {"order": order} if asks_more(order, quirks.order) else {}
+
+
+def _by_words(complaint: str, quirks: Quirks, ask: Ask) -> Learned:
+    told = ({name: value} for words, name, value in _BY_WORDS if words in complaint and getattr(quirks, name) != value)
+    return next(told, {})
+
+
+def _thoughts(complaint: str, quirks: Quirks, ask: Ask) -> Learned:
+    if REASONING_TEXTS[0] not in complaint:
+        return {}
+    if quirks.reasoning_field and _is_unknown(complaint):
+        return {"reasoning_field": ""}
+    return {"needs_thoughts": True} if not quirks.needs_thoughts and _is_missing(complaint) else {}
+
+
+def _stops(complaint: str, quirks: Quirks, ask: Ask) -> Learned:
+    return {"takes_stops": False} if ask.stops and quirks.takes_stops and _refuses_stop(complaint) else {}
+
+
+def _effort(complaint: str, quirks: Quirks, ask: Ask) -> Learned:
+    effort = quirks.taken_effort(effort_in(ask.parameters))
+    return {"refused_efforts": quirks.refused_efforts | {effort}} if effort and _is_of_effort(complaint) else {}
+
+
+_RULES: tuple[Callable[[str, Quirks, Ask], Learned], ...] = (  # the first that has learned something ends it
+    _no_tools,
+    _left_out,
+    _lower_limit,
+    _order,
+    _by_words,
+    _thoughts,
+    _stops,
+    _effort,
+)
