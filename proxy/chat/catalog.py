@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from proxy.chat.errors import ServiceError
+from proxy.chat.tools.definitions import OutputFormat, ToolConfig
 from proxy.chat.upstream import Upstream, UpstreamBots
 from shared.models import Bot
 from shared.parsing import Site
@@ -23,6 +24,7 @@ CHARS_PER_TOKEN = 4  # of English prose, about
 TOOLS_CHARS = 4_000  # a bot must accept this much for emulated tools
 MAX_SIMILAR = 3
 CLAUDE = "Claude"  # a bot's provider
+_SCHEMA = ToolConfig(output_format=OutputFormat(schema={}))
 _FOLDER = "models/"
 _PREFIXES = ("openai/", "anthropic/", _FOLDER)
 _MAX_PREFIXES = 2
@@ -67,7 +69,7 @@ class Model:
         length = min(max_transcript, self.bot.max_message or max_transcript)
         emulates = emulates and not 0 < self.bot.max_message < TOOLS_CHARS
         tools = "native" if self.upstream.has_tools(self.bot) else "emulated" if emulates else None
-        schemas = "native" if self.is_server else tools
+        schemas = "native" if self.upstream.takes(self.bot, _SCHEMA) else "emulated" if emulates else None
         forms = [
             *(["tools", "tool_choice"] if tools else []),
             *(["response_format", "structured_outputs"] if schemas else []),

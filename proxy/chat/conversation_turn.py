@@ -68,10 +68,10 @@ class ConversationTurn:
 
         Sets the upstream that the following calls are about.
         """
-        plan, config = self.plan, self._tool_config
-        has_tools = model.upstream.has_tools(model.bot) or (model.is_server and not (config and config.tools))
-        instructions_digest = "" if has_tools else self._instructions_digest
-        self.is_plain = is_plain = has_tools or (not instructions_digest and not _has_calls(plan.messages))
+        plan = self.plan
+        takes_all = model.upstream.takes(model.bot, self._tool_config)
+        instructions_digest = "" if takes_all else self._instructions_digest
+        self.is_plain = is_plain = takes_all or (not instructions_digest and not _has_calls(plan.messages))
         prepended = 1 if instructions_digest else 0
         if self.conversation_id is not None:
             if plan.note is None or plan.note.told != instructions_digest:

@@ -59,7 +59,8 @@ class Failover:
         while True:
             self.model = model = remaining.pop(0)
             rank = model.upstream.rank(model.bot)
-            had_tools = model.upstream.has_tools(model.bot)
+            config = self._ask.tool_config
+            took = model.upstream.takes(model.bot, config)
             self._budget.has_alternative = any(each.upstream.rank(each.bot) <= rank for each in remaining)
             try:
                 return await self._attempt(model)
@@ -68,7 +69,7 @@ class Failover:
                     await self._turn.abandon()
                 raise
             except (Refusal, ServiceError) as failure:
-                if had_tools and not model.upstream.has_tools(model.bot) and not self.writer.has_begun:
+                if took and not model.upstream.takes(model.bot, config) and not self.writer.has_begun:
                     remaining.insert(0, model)
                     continue
                 error = failure.error if isinstance(failure, Refusal) else failure

@@ -15,6 +15,7 @@ from proxy.chat.ask import Ask
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extras
 from proxy.chat.tokens import Usage
+from proxy.chat.tools.definitions import ToolConfig
 from shared.conversations import Citation, Message, Note, ToolCall
 from shared.models import Bot, Credentials
 from shared.parsing import Site
@@ -236,10 +237,11 @@ class Upstream(Protocol):
         """Kind of the upstream: of a site its chat plugin, None before the first visit."""
 
     def has_tools(self, bot: Bot) -> bool:
-        """Whether *bot* supports tools itself; otherwise they are emulated. What it refuses may show that it does not.
+        """Whether *bot* supports tools itself; otherwise they are emulated."""
 
-        Of a site they come with calls, results and output formats, which every server takes.
-        """
+    def takes(self, bot: Bot, config: ToolConfig | None) -> bool:
+        """Whether *bot* takes the tools and the output format of *config* itself, and without one calls and results of
+        a history; otherwise they are emulated. What it refuses may show that it does not."""
 
     @property
     def supported_parameters(self) -> frozenset[str]:

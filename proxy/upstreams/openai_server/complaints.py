@@ -35,6 +35,11 @@ _lacks_tools = re.compile(
     "|function calling is not enabled|found that support tool use",  # Google and OpenRouter
     re.IGNORECASE,
 ).search
+_refuses_format = re.compile(  # a type of response format, not what a schema holds
+    r"(?!.*invalid (?:json )?schema)(?=.*(?:response.?format|json_schema|json_object))"
+    ".*(?:not support|unsupported|unavailable|must be one of|found that support)",
+    re.IGNORECASE | re.DOTALL,
+).match
 _refuses_stop = re.compile("'stop' is not supported|not supported on this model: stop").search  # OpenAI's, and xAI's
 _find_most = re.compile(  # how OpenAI, DeepSeek and Alibaba, Groq, Volcengine and Anthropic tell the largest limit
     r"(?:at most|range of max_tokens (?:is|should be) \[1,|less than or equal to|value <=|max_tokens: [0-9]+ >)"
@@ -55,7 +60,7 @@ def learned_from(complaint: str, quirks: Quirks, ask: Ask) -> Quirks | None:
 
 def is_of_request(complaint: str) -> bool:
     """Whether a *complaint* that comes as the server's own failure is about what was asked for."""
-    return wanted_order(complaint) != "any" or _lacks_tools(complaint) is not None
+    return wanted_order(complaint) != "any" or bool(_lacks_tools(complaint) or _refuses_format(complaint))
 
 
 def _no_tools(complaint: str, quirks: Quirks, ask: Ask) -> Learned:
@@ -100,6 +105,12 @@ def _stops(complaint: str, quirks: Quirks, ask: Ask) -> Learned:
     return {"takes_stops": False} if ask.stops and quirks.takes_stops and _refuses_stop(complaint) else {}
 
 
+def _format(complaint: str, quirks: Quirks, ask: Ask) -> Learned:
+    form = quirks.format_of(ask.tool_config)
+    is_refused = form and quirks.takes(ask.tool_config) and _refuses_format(complaint)
+    return {"refused_formats": quirks.refused_formats | {form}} if is_refused else {}
+
+
 def _effort(complaint: str, quirks: Quirks, ask: Ask) -> Learned:
     effort = quirks.taken_effort(effort_in(ask.parameters))
     return {"refused_efforts": quirks.refused_efforts | {effort}} if effort and _is_of_effort(complaint) else {}
@@ -114,4 +125,5 @@ _RULES: tuple[Callable[[str, Quirks, Ask], Learned], ...] = (  # the first that 
     _thoughts,
     _stops,
     _effort,
+    _format,
 )

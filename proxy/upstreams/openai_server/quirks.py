@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from proxy.chat.ask import Ask
 from proxy.chat.extras import REASONING_TEXTS
+from proxy.chat.tools.definitions import ToolConfig
 from proxy.upstreams.openai_server.message_order import Order
 from proxy.upstreams.openai_server.options import own_effort, sent_options
 
@@ -24,10 +25,22 @@ class Quirks:
     marks_unsigned_calls: bool = False  # it refuses calls without a signature or this mark
     takes_any_call_id: bool = True  # else only those of the form that it makes itself
     takes_json_object: bool = True  # a response format without a schema
+    refused_formats: frozenset[str] = frozenset()  # types of response formats
     order: Order = "any"  # of the messages
     takes_tools: bool = True
     takes_stops: bool = True  # else they are cut here alone
     refused: frozenset[str] = frozenset()  # names of hints and options, or "tools" of kinds we do not know
+
+    def takes(self, config: ToolConfig | None) -> bool:
+        """As `Upstream.takes`."""
+        has_tools = config is not None and bool(config.tools)
+        return (self.takes_tools or not has_tools) and self.format_of(config) not in self.refused_formats
+
+    def format_of(self, config: ToolConfig | None) -> str:
+        """The type of the response format in *config*, as it is sent; "": there is none."""
+        if config is None or config.output_format is None:
+            return ""
+        return "json_object" if config.output_format.schema is None and self.takes_json_object else "json_schema"
 
     def after_thoughts(self, name: str) -> "Quirks":
         """The quirks after an answer with thoughts under *name*; some servers refuse what they send themselves."""

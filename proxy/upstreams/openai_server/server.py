@@ -20,6 +20,7 @@ from proxy.chat.emulation import new_call_id
 from proxy.chat.history import size_of
 from proxy.chat.offload import offload
 from proxy.chat.tokens import Usage
+from proxy.chat.tools.definitions import ToolConfig
 from proxy.chat.upstream import (
     AnswerSink,
     EmbeddingsResponse,
@@ -84,6 +85,10 @@ class OpenAiServer:
     def has_tools(self, bot: Bot) -> bool:
         """As `Upstream.has_tools`."""
         return bot.id not in self._quirks or self._quirks[bot.id].takes_tools
+
+    def takes(self, bot: Bot, config: ToolConfig | None) -> bool:
+        """As `Upstream.takes`."""
+        return bot.id not in self._quirks or self._quirks[bot.id].takes(config)
 
     def health(self) -> Health:
         """As `Upstream.health`."""
@@ -185,8 +190,8 @@ class OpenAiServer:
                     if (other := learned_from(complaint, quirks, ask)) is not None and other != quirks:
                         self._quirks[bot.id] = other
                         budget.left += 1
-                        if other.takes_tools != quirks.takes_tools:
-                            raise  # they are emulated from now on
+                        if not other.takes(ask.tool_config):
+                            raise  # it is emulated from now on
                         continue
                     if not _may_be_restarting(refusal, budget):
                         raise

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from proxy.chat.ask import Ask
+from proxy.chat.tools.definitions import ToolConfig
 from proxy.chat.upstream import AnswerSink, End, Health, RetryBudget, UpstreamBots, UpstreamCopy
 from proxy.upstreams.gate import Gate, Permit
 from proxy.upstreams.site.credentials import CredentialKeeper, NoCredentials
@@ -91,6 +92,10 @@ class PluginSite:
 
     def has_tools(self, bot: Bot) -> bool:
         """As `Upstream.has_tools`: visitors of no plugin can give any."""
+        return False
+
+    def takes(self, bot: Bot, config: ToolConfig | None) -> bool:
+        """As `Upstream.takes`."""
         return False
 
     @property

@@ -14,7 +14,10 @@ def server_bots(name: str, *models: str) -> UpstreamBots:
     upstream = cast(
         Upstream,
         SimpleNamespace(
-            has_tools=lambda _: True, kind="openai_server", supported_parameters=frozenset({"seed", "max_tokens"})
+            has_tools=lambda _: True,
+            takes=lambda *_: True,
+            kind="openai_server",
+            supported_parameters=frozenset({"seed", "max_tokens"}),
         ),
     )
     listed = tuple(Bot(id=number, name=model) for number, model in enumerate(models, 1))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from proxy.chat.ask import Ask
 from proxy.chat.errors import ServiceError
+from proxy.chat.tools.definitions import ToolConfig
 from proxy.chat.upstream import (
     AnswerSink,
     End,
@@ -84,6 +85,10 @@ class ListUpstream:
 
     def has_tools(self, bot: Bot) -> bool:
         """As `Upstream.has_tools`."""
+        return False
+
+    def takes(self, bot: Bot, config: ToolConfig | None) -> bool:
+        """As `Upstream.takes`."""
         return False
 
     def rank(self, bot: Bot) -> int:

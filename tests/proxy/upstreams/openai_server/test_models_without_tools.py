@@ -1,5 +1,6 @@
-"""Models of servers that take no tools: they are emulated there as at a site."""
+"""Models of servers that take no tools or schemas: they are emulated there as at a site."""
 
+import json
 from typing import Any, cast
 
 import openai
@@ -108,6 +109,45 @@ async def test_a_schema_still_reaches_it_and_the_list_says_which_tools_are_emula
     assert server.received[-1].body["response_format"]["type"] == "json_schema"
     assert (models["mine/tiny"]["tools"], models["mine/tiny"]["structured_outputs"]) == ("emulated", "native")
     assert models["mine/llama3.2"]["tools"] == "native"
+
+
+@pytest.mark.parametrize(
+    ("status", "complaint"),
+    [
+        (400, "This response_format type is unavailable now"),  # DeepSeek
+        (400, "This model does not support response format `json_schema`. See supported models at …"),  # Groq
+        (400, "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model."),  # OpenAI
+        (400, "The response_format parameter is unsupported at the moment. Leave it unset."),  # xAI
+        (405, "json_schema response format is not supported for model: tiny"),  # DeepInfra
+        (500, 'response_format type must be one of "text" and "json_object", but got: json_schema'),  # llama.cpp
+    ],
+)
+async def test_a_schema_is_emulated_from_the_turn_in_which_it_refuses_it(
+    gateway: RunningProxy, server: OpenAiPeer, status: int, complaint: str
+) -> None:
+    refusal = HttpError(status, {"error": {"message": complaint}})
+    server.answers = [refusal, Answer(['```json\n{"city": "Paris"}\n```']), Answer(['{"city": "Rome"}'])]
+    schema = {"type": "json_schema", "json_schema": {"name": "place", "schema": PARAMETERS}}
+    asked = [await gateway.chat("Where?", model="mine/tiny", response_format=schema) for _ in range(2)]
+    server.answers = [Answer(calls=[("get_weather", '{"city": "Oslo"}')])]
+    called = await gateway.chat("Weather?", model="mine/tiny", tools=[TOOL])
+    models = {model.id: model.model_dump() async for model in gateway.openai.models.list()}
+
+    assert [json.loads(answer.text) for answer in asked] == [{"city": "Paris"}, {"city": "Rome"}]
+    assert ["response_format" in request.body for request in server.received] == [True, False, False, False]
+    assert '"city"' in str(server.received[1].texts[0])  # the instructions
+    assert called.body["choices"][0]["finish_reason"] == "tool_calls"
+    assert (models["mine/tiny"]["tools"], models["mine/tiny"]["structured_outputs"]) == ("native", "emulated")
+
+
+async def test_a_schema_that_is_wrong_is_the_requests_fault(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    message = "Invalid schema for response_format 'place': In context=(), 'oneOf' is not supported."
+    server.answers = [HttpError(400, {"error": {"message": message}})]
+    schema = {"type": "json_schema", "json_schema": {"name": "place", "schema": PARAMETERS}}
+
+    answer = await gateway.chat("Where?", model="mine/tiny", response_format=schema)
+
+    assert (answer.status, answer.code, len(server.received)) == (400, "upstream_refused", 1)
 
 
 async def test_other_models_are_told_of_tools_as_before(gateway: RunningProxy, server: OpenAiPeer) -> None:
