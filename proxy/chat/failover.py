@@ -90,9 +90,12 @@ class Failover:
         """Those of the *remaining* models that may still be tried after *failure*."""
         has_begun = self.writer.has_begun
         self._was_delivered |= has_begun or (isinstance(failure, Refusal) and failure.delivered)
-        if not self._budget.may_retry:  # a fallback server has its own budget
+        left = self._budget.left
+        if left <= 0:
             remaining = [each for each in remaining if each.is_server and not self.model.is_server]
-            self._budget = RetryBudget()
+        if not self._budget.may_retry and remaining:  # who was not asked yet has time, and a fallback all its tries
+            is_fallback = remaining[0].is_server and not self.model.is_server
+            self._budget = RetryBudget() if is_fallback else RetryBudget(left=left)
         may_move_on = failure.may_move_on if isinstance(failure, Refusal) else True
         return remaining if may_move_on and not has_begun else []
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.api.app_keys import UPSTREAMS
+from proxy.chat import upstream
 from proxy.upstreams import breaker
 from proxy.upstreams.aipkit import site as aipkit_site
 from tests.proxy.running import RunningProxy, capture, running_proxy
@@ -263,6 +264,17 @@ async def test_a_site_that_hangs_is_given_up_in_time_for_another(
 
     assert (await two_sites.chat("hi")).status == 200
     assert len(second.model_calls) == 1
+
+
+async def test_a_site_that_fails_late_is_followed_by_one_that_was_not_asked_yet(
+    two_sites: RunningProxy, site: SimulatedSite, second: SimulatedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the server in front of it gives up after a minute, which is all the time that tries have."""
+    monkeypatch.setattr(upstream, "RETRY_SECONDS", 0.2)
+    site.behaviour.update({"ajax_delay": 0.3, "ajax_status": 504})
+
+    assert (await two_sites.chat("hi")).status == 200
+    assert (site.request_counts["aipkit_cache_sse_message"], len(second.model_calls)) == (1, 1)
 
 
 async def test_a_turn_goes_to_another_site_where_others_wait_for_the_first(
