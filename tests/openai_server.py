@@ -42,11 +42,12 @@ class Answer:
 
 @dataclass
 class HttpError:
-    """An error response."""
+    """An error response. *holds*: what comes behind its body, until `OpenAiPeer.resume` is set."""
 
     status: int
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    holds: bool = False
 
 
 @dataclass
@@ -120,14 +121,22 @@ class OpenAiPeer:
         data = [{"id": name, "object": "model", "created": 1, "owned_by": "Library"} for name in self.models]
         return web.json_response({"object": "list", "data": data})
 
-    async def _embed(self, request: web.Request) -> web.Response:
+    async def _held(self, request: web.Request, error: HttpError) -> web.StreamResponse:
+        whole = as_response(error)
+        response = web.StreamResponse(status=whole.status, headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        await response.write(bytes(whole.body or b""))  # type: ignore[arg-type]
+        await self.resume.wait()
+        return response
+
+    async def _embed(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._refuses(request):
             return refusal
         recorded = ReceivedRequest({"messages": [], **await request.json()}, request.headers)
         self.received.append(recorded)
         answer = self.answers[0]
         if isinstance(answer, HttpError):
-            return as_response(answer)
+            return await self._held(request, answer) if answer.holds else as_response(answer)
         vectors = [{"object": "embedding", "index": 0, "embedding": [0.25, -1.0]}]
         usage = {"prompt_tokens": 5, "total_tokens": 5}
         return web.json_response({"object": "list", "data": vectors, "model": recorded.body["model"], "usage": usage})
@@ -141,7 +150,7 @@ class OpenAiPeer:
             return as_response(HttpError(404, _error("The model does not exist", "model_not_found")))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, HttpError):
-            return as_response(answer)
+            return await self._held(request, answer) if answer.holds else as_response(answer)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         await response.prepare(request)
         try:

@@ -17,7 +17,8 @@ from proxy.upstreams.openai_server.refusals import (
 )
 from shared.parsing import Server
 from shared.plugins.lenient_json import read_json
-from shared.site_client.client import SiteClient, read_bounded
+from shared.site_client.client import SiteClient
+from shared.site_client.client import read_error as read_error_page
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
 _STREAM = "text/event-stream"
@@ -73,7 +74,7 @@ class Attempt:
         try:
             async with self._client.stream(self._url, headers, idle_timeout=idle_timeout, body=body) as reply:
                 if reply.status // 100 != 2:
-                    error_body = read_body(await read_bounded(reply.body), self._key)
+                    error_body = read_body(await read_error_page(reply.body), self._key)
                     raise from_status(self._server, reply.status, reply.headers, error_body, is_listed=self._is_listed)
                 while await reply.body.consume(self._take) and not reader.finished:
                     await self._sink.ready()

@@ -44,7 +44,7 @@ from shared.conversations import Message, Note
 from shared.models import Bot
 from shared.parsing import Server
 from shared.plugins.lenient_json import read_object
-from shared.site_client.client import USER_AGENT, Response, SiteClient, read_bounded
+from shared.site_client.client import USER_AGENT, Response, SiteClient, read_bounded, read_error
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
 LISTING_SECONDS = 10.0  # longest wait for the models
@@ -219,14 +219,16 @@ class OpenAiServer:
         try:
             body, idle_timeout = encoded(request), self._idle_timeout
             async with self._client.stream(url, self._headers(), idle_timeout=idle_timeout, body=body) as reply:
-                answer = await read_bounded(reply.body, MAX_EMBEDDING_BYTES + 1)
+                is_made = reply.status // 100 == 2
+                whole = read_bounded(reply.body, MAX_EMBEDDING_BYTES + 1) if is_made else read_error(reply.body)
+                answer = await whole
         except SiteTimeout as error:
             raise silent(name, str(error), has_begun=False) from error
         except SiteUnreachable as error:
             raise unreachable(name, str(error)) from error
         if len(answer) > MAX_EMBEDDING_BYTES:
             raise cut_off(name, f"it is larger than {MAX_EMBEDDING_BYTES} bytes", has_begun=False)
-        if reply.status // 100 != 2:
+        if not is_made:
             error_body = read_body(answer, self._key)
             raise from_status(name, reply.status, reply.headers, error_body, is_listed=self._trouble is None)
         fields = await offload(len(answer), lambda: read_object(answer))
