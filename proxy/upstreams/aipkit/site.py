@@ -28,7 +28,7 @@ from shared.site_client.client import SiteClient
 from shared.site_client.errors import SiteUnreachable
 
 MAX_IMAGES = 4  # no plugin takes more in one message
-PROBE_SECONDS = 60.0
+PROBE_SECONDS = 15.0
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,9 @@ class AipkitSite(PluginClient):
             credentials = await self._keeper.current(self.name)
             while True:
                 budget.left -= 1
-                planned = await self._planned(planner, credentials, sink)
+                longest = TRIAL_SECONDS if permit.is_trial else MOVE_ON_SECONDS
+                patience = longest if budget.has_alternative else None
+                planned = await self._planned(planner, credentials, sink, patience)
                 turn = planned.turn
                 reader = ReplyReader(turn.provider, needs_id=self._old_bots.needs_id(turn.bot_id))
                 attempt = Attempt(
@@ -92,9 +94,8 @@ class AipkitSite(PluginClient):
                     sink=sink,
                     begun=partial(self._begun, permit, credentials),
                 )
-                patience = TRIAL_SECONDS if permit.is_trial else MOVE_ON_SECONDS
                 try:
-                    await attempt.run(self._limits.idle_timeout, patience if budget.has_alternative else None)
+                    await attempt.run(self._limits.idle_timeout, patience)
                     self._old_bots.learn(turn.bot_id, reader)
                     reader.end()
                 except SiteRefusal as refusal:
@@ -119,7 +120,9 @@ class AipkitSite(PluginClient):
                     async with permit.outside():
                         await asyncio.sleep(budget.pause)
 
-    async def _planned(self, planner: TurnPlanner, credentials: Credentials, sink: AnswerSink) -> PlannedTurn:
+    async def _planned(
+        self, planner: TurnPlanner, credentials: Credentials, sink: AnswerSink, patience: float | None
+    ) -> PlannedTurn:
         def plan_now() -> PlannedTurn:
             most = self._limits.max_transcript
             return planner.plan(credentials, max_transcript=most, max_images=self._max_pictures)
@@ -127,18 +130,18 @@ class AipkitSite(PluginClient):
         is_large = size_of(planner.ask.messages) > LARGE_BYTES
         planned = await asyncio.to_thread(plan_now) if is_large else plan_now()
         if len(planned.turn.images) + planned.dropped_images > 1:
-            await self._learn_pictures(credentials)
+            await self._learn_pictures(credentials, min(PROBE_SECONDS, patience or PROBE_SECONDS))
             planned = plan_now()
         self._tell_dropped(sink, planned.dropped_messages, planned.dropped_images)
         return planned
 
-    async def _learn_pictures(self, credentials: Credentials) -> None:
+    async def _learn_pictures(self, credentials: Credentials, timeout: float) -> None:
         """Ask once after each visit whether it takes several: plugins before 2.4.21 pass the rest over."""
         if self._asked_of == credentials.captured_at:
             return
         request = probe_request(credentials.ajax_url, credentials.nonce)
         with suppress(SiteUnreachable):
-            reply = await self._client.ask(credentials, request, timeout=PROBE_SECONDS)
+            reply = await self._client.ask(credentials, request, timeout=timeout)
             if (several := accepts_several_images(reply.body)) is not None:
                 self._asked_of, self._max_pictures = credentials.captured_at, MAX_IMAGES if several else 1
 

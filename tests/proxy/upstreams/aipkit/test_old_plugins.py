@@ -1,5 +1,6 @@
 """Sites whose plugin is older than the recorded one, and sites in other languages (PROTOCOL 13)."""
 
+import asyncio
 import base64
 import json
 from dataclasses import replace
@@ -146,6 +147,19 @@ async def test_how_many_pictures_a_site_takes_is_asked_once_and_only_for_several
     assert site.request_counts[STEP_1] == 4  # three messages, and the question
     assert not any("x-dropped-images" in answer.headers for answer in (one, two, more))
     assert pictures_sent(site) == [PNG, JPEG]
+
+
+async def test_a_site_that_does_not_say_how_many_pictures_it_takes_is_given_up_in_time_for_another(
+    site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.upstreams.aipkit.site.MOVE_ON_SECONDS", 0.3)
+    async with SimulatedSite() as second, running_proxy(site, tmp_path, more_sites=[second]) as proxy:
+        site.behaviour.ajax_delay = 90.0
+        async with asyncio.timeout(5):
+            answer = await proxy.chat(shows(PNG, JPEG))
+
+    assert answer.status == 200
+    assert pictures_sent(second) == [PNG, JPEG]
 
 
 async def test_a_plugin_that_was_updated_gets_all_pictures_after_the_next_visit(
