@@ -8,7 +8,7 @@ from typing import Any
 from proxy.chat.ask import HINTS, Ask
 from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS
 from proxy.upstreams.openai_server.message_order import asks_more, wanted_order
-from proxy.upstreams.openai_server.options import effort_in, sent_options
+from proxy.upstreams.openai_server.options import effort_in, has_pictures_of_before, sent_options
 from proxy.upstreams.openai_server.quirks import Quirks
 
 BESIDE_PROMPT = "maximum context length"  # of a limit too: together with the prompt it is more than fits
@@ -34,6 +34,10 @@ _lacks_tools = re.compile(
     "|tool calling`? is not supported|tools is not supported in this model|unsupported tool use"  # Groq, OpenAI, Azure
     "|function calling is not enabled|found that support tool use",  # Google and OpenRouter
     re.IGNORECASE,
+).search
+lacks_media = re.compile(  # pictures, sounds or files: llama.cpp's words, OpenRouter's, vLLM's, DeepSeek's, LM Studio's
+    "input is not supported|support (?:image|audio|video|file) input|is not a multimodal model"
+    "|unknown variant `?(?:image_url|input_audio|file)\\b|not support images"
 ).search
 _refuses_format = re.compile(  # a type of response format, not what a schema holds
     r"(?!.*invalid (?:json )?schema)(?=.*(?:response.?format|json_schema|json_object))"
@@ -116,6 +120,11 @@ def _effort(complaint: str, quirks: Quirks, ask: Ask) -> Learned:
     return {"refused_efforts": quirks.refused_efforts | {effort}} if effort and _is_of_effort(complaint) else {}
 
 
+def _pictures(complaint: str, quirks: Quirks, ask: Ask) -> Learned:
+    is_refused = quirks.takes_pictures and lacks_media(complaint) and has_pictures_of_before(ask)
+    return {"takes_pictures": False} if is_refused else {}
+
+
 _RULES: tuple[Callable[[str, Quirks, Ask], Learned], ...] = (  # the first that has learned something ends it
     _no_tools,
     _left_out,
@@ -126,4 +135,5 @@ _RULES: tuple[Callable[[str, Quirks, Ask], Learned], ...] = (  # the first that 
     _stops,
     _effort,
     _format,
+    _pictures,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from proxy.chat.ask import EFFORT, SAMPLING, Ask
+from proxy.chat.ask import EFFORT, SAMPLING, Ask, Image, media_of_last_turn
 from proxy.chat.tools.definitions import ToolChoice
 
 SPELLED = {"reasoning": "reasoning_effort", "text.verbosity": "verbosity"}  # in the Responses API
@@ -41,3 +41,9 @@ def effort_in(parameters: Mapping[str, Any]) -> str | None:
         return _EFFORTS.get(effort, effort) if kind != "disabled" else None
     budget = thinking.get("budget_tokens") if isinstance(thinking, dict) and kind == "enabled" else None
     return next((name for least, name in _BUDGETS if budget >= least), "low") if isinstance(budget, int) else None
+
+
+def has_pictures_of_before(ask: Ask) -> bool:
+    """Whether *ask* has pictures and no other media, and the last turn is not about them."""
+    are_pictures = all(isinstance(each, Image) for each in ask.media.values())
+    return bool(ask.media) and are_pictures and not media_of_last_turn(ask.messages)

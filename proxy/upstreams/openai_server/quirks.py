@@ -28,6 +28,7 @@ class Quirks:
     refused_formats: frozenset[str] = frozenset()  # types of response formats
     order: Order = "any"  # of the messages
     takes_tools: bool = True
+    takes_pictures: bool = True  # of earlier turns; what is asked about is refused
     takes_stops: bool = True  # else they are cut here alone
     refused: frozenset[str] = frozenset()  # names of hints and options, or "tools" of kinds we do not know
 

@@ -9,15 +9,12 @@ import orjson
 from proxy.chat.tools.loose_json import MalformedJson, dump_json
 from proxy.chat.upstream import Refusal, RefusalReason
 from proxy.upstreams.meaning import TOO_LONG, Meaning, brief
-from proxy.upstreams.openai_server.complaints import is_of_request
+from proxy.upstreams.openai_server.complaints import is_of_request, lacks_media
 from shared.retry_after import retry_after
 
 _CODES = {"exceed_context_size_error": "context_length_exceeded"}  # OpenAI's, by what servers call the same
 
 
-_lacks_media = re.compile(  # of a picture, a sound or a file: llama.cpp's words, with 500, OpenRouter's, and vLLM's
-    "input is not supported|support (?:image|audio|video|file) input|is not a multimodal model"
-).search
 _FOR_NONE = "No endpoints found that "  # OpenRouter's, with 404: its model is there, but not for this request
 _STATUSES = ("status", "code", "http_status_code")  # the last one is TGI's
 _is_status = re.compile("[45][0-9]{2}").fullmatch
@@ -50,8 +47,9 @@ _BLOCKED = Meaning(
     "A firewall of the server '{server}' blocks this message for something in its text (HTML, SQL or the like): {text}",
     False,
 )
+NOT_SUPPORTED = "not_supported"
 _UNABLE = Meaning(  # and can do others
-    RefusalReason.ANSWER, 400, "not_supported", "The server '{server}' cannot do this: {text}", False
+    RefusalReason.ANSWER, 400, NOT_SUPPORTED, "The server '{server}' cannot do this: {text}", False
 )
 _LATE = Meaning(RefusalReason.UPSTREAM, 504, "upstream_timeout", "The server '{server}' did not answer in time: {text}")
 _CUT = Meaning(RefusalReason.ANSWER, 502, "upstream_truncated", "The answer of the server '{server}' broke off: {text}")
@@ -153,7 +151,7 @@ def from_status(
 
 
 def _meaning(status: int, error: ErrorBody) -> Meaning:
-    if _lacks_media(error.text):
+    if lacks_media(error.text):
         return _UNABLE
     # So Ollama and llama.cpp tell a template's errors, and LM Studio, in an event.
     if (status in (0, 500) and is_of_request(error.text)) or (status == 404 and error.text.startswith(_FOR_NONE)):

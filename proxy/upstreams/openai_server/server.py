@@ -36,9 +36,10 @@ from proxy.upstreams.gate import Gate
 from proxy.upstreams.openai_server.attempt import Attempt
 from proxy.upstreams.openai_server.complaints import BESIDE_PROMPT, learned_from
 from proxy.upstreams.openai_server.listing import InvalidListing, read_models
+from proxy.upstreams.openai_server.options import has_pictures_of_before
 from proxy.upstreams.openai_server.quirks import Quirks
 from proxy.upstreams.openai_server.reader import ChunkReader
-from proxy.upstreams.openai_server.refusals import cut_off, from_status, read_body, silent, unreachable
+from proxy.upstreams.openai_server.refusals import NOT_SUPPORTED, cut_off, from_status, read_body, silent, unreachable
 from proxy.upstreams.openai_server.requests import TAKEN, encoded, request_body
 from shared.conversations import Message, Note
 from shared.models import Bot
@@ -163,6 +164,9 @@ class OpenAiServer:
                 quirks = self._quirks.get(bot.id, Quirks())
                 if ignored := quirks.left_out(ask):
                     sink.ignored(ignored)
+                if not quirks.takes_pictures and has_pictures_of_before(ask):
+                    sink.dropped("images", ask.pictures(ask.messages, limit=0)[1])
+                    ask = replace(ask, media={})
                 size = size_of(ask.messages) + sum(map(_size, ask.media.values()))
                 body = await offload(size, lambda: request_body(ask, bot.name, quirks))  # noqa: B023  (awaited here)
                 reader = self._reader(ask)
@@ -182,7 +186,8 @@ class OpenAiServer:
                 except Refusal as refusal:
                     if not budget.may_retry:
                         raise
-                    complaint = refusal.error.message if refusal.reason is RefusalReason.MESSAGE else ""
+                    is_complaint = refusal.reason is RefusalReason.MESSAGE or refusal.error.code == NOT_SUPPORTED
+                    complaint = refusal.error.message if is_complaint else ""
                     if ask.max_tokens and BESIDE_PROMPT in complaint:
                         ask = replace(ask, max_tokens=None)  # then the server's limit is what is left
                         budget.left += 1  # what was learned is no attempt in vain
