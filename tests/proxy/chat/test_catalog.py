@@ -20,10 +20,8 @@ def bots(*named: tuple[int, str]) -> tuple[Bot, ...]:
 
 
 def offered(where: Site, offered: tuple[Bot, ...] = (), at: float = 0.0) -> UpstreamBots:
-    upstream = SimpleNamespace(
-        has_tools=lambda _: False, takes=lambda *_: False, kind=None, supported_parameters=frozenset()
-    )
-    return UpstreamBots(where, offered, at, cast(Upstream, upstream))  # names ask nobody
+    it = SimpleNamespace(has_tools=lambda _: False, takes=lambda *_: False, kind=None, supported_parameters=frozenset())
+    return UpstreamBots(where, offered, at, cast(Upstream, it))  # names ask nobody
 
 
 @pytest.mark.parametrize(
