@@ -32,7 +32,7 @@ from proxy.chat.upstream import (
     UpstreamBots,
     UpstreamCopy,
 )
-from proxy.upstreams.gate import Gate
+from proxy.upstreams.gate import Gate, Permit
 from proxy.upstreams.openai_server.attempt import Attempt
 from proxy.upstreams.openai_server.complaints import BESIDE_PROMPT, learned_from
 from proxy.upstreams.openai_server.listing import InvalidListing, read_models
@@ -162,49 +162,55 @@ class OpenAiServer:
             while True:
                 budget.left -= 1
                 quirks = self._quirks.get(bot.id, Quirks())
-                if ignored := quirks.left_out(ask):
-                    sink.ignored(ignored)
-                if not quirks.takes_pictures and has_pictures_of_before(ask):
-                    sink.dropped("images", ask.pictures(ask.messages, limit=0)[1])
-                    ask = replace(ask, media={})
-                size = size_of(ask.messages) + sum(map(_size, ask.media.values()))
-                body = await offload(size, lambda: request_body(ask, bot.name, quirks))  # noqa: B023  (awaited here)
-                reader = self._reader(ask)
-                attempt = Attempt(
-                    *(self._client, self._server, self._key),
-                    reader=reader,
-                    sink=sink,
-                    permit=permit,
-                    is_listed=self._trouble is None,
-                )
+                ask = _without_refused(ask, quirks, sink)
                 try:
-                    await attempt.run(body, self._headers(), self._idle_timeout)
-                    end = reader.end()
-                    if reader.reasoning_field and reader.reasoning_field != quirks.reasoning_field:
-                        known = self._quirks.get(bot.id, quirks)  # others may have learnt more meanwhile
-                        self._quirks[bot.id] = known.after_thoughts(reader.reasoning_field)
+                    return await self._attempt(ask, bot, quirks, sink, permit)
                 except Refusal as refusal:
                     if not budget.may_retry:
                         raise
-                    is_complaint = refusal.reason is RefusalReason.MESSAGE or refusal.error.code == NOT_SUPPORTED
-                    complaint = refusal.error.message if is_complaint else ""
-                    if ask.max_tokens and BESIDE_PROMPT in complaint:
-                        ask = replace(ask, max_tokens=None)  # then the server's limit is what is left
+                    if (other := self._learn(refusal, quirks, ask, bot)) is not None:
+                        ask = other
                         budget.left += 1  # what was learned is no attempt in vain
-                        continue
-                    if (other := learned_from(complaint, quirks, ask)) is not None and other != quirks:
-                        self._quirks[bot.id] = other
-                        budget.left += 1
-                        if not other.takes(ask.tool_config):
+                        if not self.takes(bot, ask.tool_config):
                             raise  # it is emulated from now on
                         continue
                     if not _may_be_restarting(refusal, budget):
                         raise
-                else:
-                    self._trouble = None
-                    return end
                 async with permit.outside():
                     await asyncio.sleep(budget.pause)
+
+    async def _attempt(self, ask: Ask, bot: Bot, quirks: Quirks, sink: AnswerSink, permit: Permit) -> End:
+        size = size_of(ask.messages) + sum(map(_size, ask.media.values()))
+        body = await offload(size, lambda: request_body(ask, bot.name, quirks))
+        reader = self._reader(ask)
+        attempt = Attempt(
+            *(self._client, self._server, self._key),
+            reader=reader,
+            sink=sink,
+            permit=permit,
+            is_listed=self._trouble is None,
+        )
+        await attempt.run(body, self._headers(), self._idle_timeout)
+        end = reader.end()
+        if reader.reasoning_field and reader.reasoning_field != quirks.reasoning_field:
+            known = self._quirks.get(bot.id, quirks)  # others may have learnt more meanwhile
+            self._quirks[bot.id] = known.after_thoughts(reader.reasoning_field)
+        self._trouble = None
+        return end
+
+    def _learn(self, refusal: Refusal, quirks: Quirks, ask: Ask, bot: Bot) -> Ask | None:
+        """What to ask in place of *ask*, now that the quirks are known which *refusal* tells of; None: it tells of
+        none."""
+        if refusal.reason is not RefusalReason.MESSAGE and refusal.error.code != NOT_SUPPORTED:
+            return None
+        complaint = refusal.error.message
+        if ask.max_tokens and BESIDE_PROMPT in complaint:
+            return replace(ask, max_tokens=None)  # then the server's limit is what is left
+        other = learned_from(complaint, quirks, ask)
+        if other is None or other == quirks:
+            return None
+        self._quirks[bot.id] = other
+        return ask
 
     async def embed(self, request: Mapping[str, Any], bot: Bot, caller: str, budget: RetryBudget) -> EmbeddingsResponse:
         """As `Embedder.embed`."""
@@ -281,3 +287,13 @@ def _in_base64(listing: Mapping[str, Any]) -> bytes | None:
 
 def _size(media: Media) -> int:
     return media.size if isinstance(media, ContentPart) else len(media.base64)
+
+
+def _without_refused(ask: Ask, quirks: Quirks, sink: AnswerSink) -> Ask:
+    """*ask* without what its model refuses and can be left out; its client is told of it."""
+    if ignored := quirks.left_out(ask):
+        sink.ignored(ignored)
+    if not quirks.takes_pictures and has_pictures_of_before(ask):
+        sink.dropped("images", ask.pictures(ask.messages, limit=0)[1])
+        return replace(ask, media={})
+    return ask
