@@ -5,7 +5,7 @@ from functools import reduce
 from itertools import dropwhile, takewhile
 from typing import Any, Literal
 
-from shared.conversations import Message
+from shared.conversations import Message, ToolResult
 
 Order = Literal["any", "system_first", "alternating", "without_system"]  # each asks for more than the one before
 # Words of those that want it, in lower case: Qwen's, by every server; Mistral's, by its own and by others; DeepSeek's.
@@ -40,16 +40,17 @@ def in_order(messages: Iterable[Wire], order: Order) -> list[Wire]:
 
 
 def results_first(messages: Iterable[Message]) -> list[Message]:
-    """*messages*, each result right behind its call: in the Responses API others may stand between them."""
-    groups: list[list[Message]] = []
-    by_call: dict[str, list[Message]] = {}
+    """*messages*, each result once and right behind its call: in the Responses API others may stand between them, and
+    some clients repeat results there."""
+    groups: list[dict[tuple[ToolResult | None, str], Message]] = []
+    by_call: dict[str, dict[tuple[ToolResult | None, str], Message]] = {}
     for each in messages:
         group = by_call.get(each.result.call_id) if each.result is not None else None
         if group is None:
-            groups.append(group := [])
-        group.append(each)
-        by_call |= dict.fromkeys((call.id for call in each.calls), group)
-    return [each for group in groups for each in group]
+            groups.append(group := {})
+        group.setdefault((each.result, each.text), each)
+        by_call |= dict.fromkeys((call.id for call in each.calls if call.id), group)
+    return [each for group in groups for each in group.values()]
 
 
 def _system_first(messages: Iterable[Wire]) -> list[Wire]:
