@@ -191,6 +191,9 @@ def _bad_choice(where: str) -> ServiceError:
 
 def read_output_format(value: Any, where: str, *, nested: bool) -> OutputFormat | None:
     """The response format; None for plain text. *nested*: as chat completions spell it. Raises `ServiceError` (400)."""
+    given = value.get("value") if isinstance(value, dict) and value.get("type") in ("json", "json_object") else None
+    if isinstance(given, dict):  # as Text Generation Inference has it
+        value = {"type": "json_object", "schema": given}
     kind, beside = (value.get("type"), value.get("schema")) if isinstance(value, dict) else (None, None)
     if value is None or kind == "text":
         return None

@@ -64,7 +64,7 @@ def _allowed(named: Schema) -> dict[str, Schema]:
 def _form(by_schema: Schema) -> Schema:
     """The form of the answer; *by_schema*: how a JSON schema is given."""
     beside = described(ANY, "A JSON schema that it is to fit.")
-    any_object = described(at_least({"type": const("json_object")}, schema=beside), "Any JSON object.")
+    any_object = described(at_least({"type": const("json_object")}, schema=beside, value=beside), "Any JSON object.")
     return described(
         nullable(at_least({"type": const("text")}), any_object, by_schema),
         "The form of the answer: JSON comes bare, without a fence, and only if it fits the schema.",

@@ -78,6 +78,16 @@ def test_a_schema_may_stand_beside_the_type(kind: str) -> None:
     assert of_chat(response_format={"type": "json_object", "schema": {}}).output_format == OutputFormat()
 
 
+@pytest.mark.parametrize("kind", ["json_object", "json"])
+def test_a_schema_may_be_the_value_of_the_type(kind: str) -> None:
+    """Text Generation Inference has it so, and huggingface_hub writes OpenAI's form as `json_object` with a value."""
+    schema = {"type": "object", "required": ["city"]}
+
+    assert of_chat(response_format={"type": kind, "value": schema}).output_format == OutputFormat(schema)
+    with pytest.raises(ServiceError, match="json_object or json_schema"):
+        of_chat(response_format={"type": "json"})
+
+
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [
