@@ -77,8 +77,12 @@ _TOOL: Schema = {
             "Alone or chosen, it switches on the site's own web search where the bot has one.",
         ),
         described(
-            at_least({"type": one_of("bash_20250124", "code_execution_20250825", "web_fetch_20250910")}),
-            "Tools that Anthropic brings are left out and named in `x-ignored-params`.",
+            at_least({"type": one_of("bash_20250124", "text_editor_20250728", "memory_20250818"), "name": _NAME}),
+            "Tools that Anthropic defines and the client runs: models are told of them as of the client's own.",
+        ),
+        described(
+            at_least({"type": one_of("code_execution_20250825", "web_fetch_20250910", "computer_20251124")}),
+            "Those that Anthropic's servers run, or are for a screen, are left out and named in `x-ignored-params`.",
         ),
     ]
 }

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from proxy.api.messages.client_tools import as_custom
 from proxy.api.parameters import read_flag, read_list, read_object, wrong_type
 from proxy.api.tools import ToolOptions, ToolsMode, apply_mode, read_output_format, read_tool, unsupported_tools
 from proxy.chat.errors import ServiceError, bad_request
@@ -17,11 +18,11 @@ _MODES: Mapping[str, ToolChoice] = {"auto": ToolChoice(), "any": ToolChoice("req
 def read_tool_options(body: Mapping[str, Any], mode: ToolsMode) -> ToolOptions:
     """The tools and the response format of the request. Raises `ServiceError` (400).
 
-    Tools that Anthropic's own servers or models bring are left out; its web search stands for that of the site, which
-    is switched on where it is the only tool, or has to be called. Deferred tools are told where a client's own search
-    has found them.
+    Tools that Anthropic's own servers run, and those for a screen, are left out; its web search stands for that of the
+    site, which is switched on where it is the only tool, or has to be called. Deferred tools are told where a client's
+    own search has found them.
     """
-    items = read_list(body, "tools")
+    items = [as_custom(item) for item in read_list(body, "tools")]
     kinds = [_kind(item, f"tools[{index}]") for index, item in enumerate(items)]
     choice, parallel = _read_choice(body.get("tool_choice"))
     tools = tuple(

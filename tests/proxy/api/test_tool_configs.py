@@ -170,8 +170,8 @@ SEARCH = {"type": "web_search_20250305", "name": "look_up"}
         ({"tools": [SEARCH], "tool_choice": {"type": "any"}}, ToolOptions(searches=True)),
         ({"tools": [SEARCH], "tool_choice": {"type": "none"}}, ToolOptions()),
         (
-            {"tools": [SEARCH, {"type": "bash_20250124", "name": "bash"}]},
-            ToolOptions(left_out=("tools.bash_20250124",)),
+            {"tools": [SEARCH, {"type": "web_fetch_20250910", "name": "web_fetch"}]},
+            ToolOptions(left_out=("tools.web_fetch_20250910",)),
         ),
         (
             {"tools": [{"type": "an odd one"}, {"type": "bash"}, {"type": "bash"}]},

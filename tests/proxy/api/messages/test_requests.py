@@ -27,7 +27,7 @@ from tests.site import SimulatedSite
 DATA = base64.b64encode(PNG).decode()
 IMAGE = block("image", source={"type": "base64", "media_type": "image/png", "data": DATA})
 SEARCH = {"type": "web_search_20250305", "name": "web_search"}
-BASH = {"type": "bash_20250124", "name": "bash"}
+CODE = {"type": "code_execution_20250825", "name": "code_execution"}
 CALLED = assistant(block("tool_use", id="toolu_1", name="get_weather", input={"city": "Paris"}))
 
 
@@ -146,8 +146,8 @@ IGNORED: list[tuple[dict[str, Any], list[str]]] = [
     ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}}, ["thinking", "output_config.effort"]),
     ({"context_management": {"edits": []}, "service_tier": "auto"}, ["context_management", "service_tier"]),
     ({"container": None, "something_new": 1, "odd\r\nname": 1, "": 2, "x" * 65: 3}, ["something_new"]),
-    ({"tools": [TOOL, BASH], "metadata": {"user_id": "me"}}, ["metadata", "tools.bash_20250124"]),
-    ({"tools": [{**BASH, "type": "odd\r\nkind"}], "thread": {}}, ["thread"]),
+    ({"tools": [TOOL, CODE], "metadata": {"user_id": "me"}}, ["metadata", "tools.code_execution_20250825"]),
+    ({"tools": [{**CODE, "type": "odd\r\nkind"}], "thread": {}}, ["thread"]),
 ]
 
 
@@ -196,7 +196,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "other"}}, "other"),
     ({"tools": [TOOL], "tool_choice": {"type": "tool"}}, "tool_choice"),
     ({"tool_choice": {"type": "any"}}, "tool_choice"),
-    ({"tools": [BASH], "tool_choice": {"type": "tool", "name": "bash"}}, "tool_choice"),
+    ({"tools": [CODE], "tool_choice": {"type": "tool", "name": "code_execution"}}, "tool_choice"),
     ({"output_config": {"format": {"type": "yaml"}}}, "output_config.format"),
     ({"output_config": 5}, "output_config"),
     ({"output_config": {"effort": 5}}, "output_config.effort"),
