@@ -43,7 +43,7 @@ def read_tool_options(body: Mapping[str, Any], mode: ToolsMode) -> ToolOptions:
         tuple(_chat_tools(body, names.tools, is_functions=names is FUNCTIONS, passes_others=mode == "native"))
         for names in (FUNCTIONS, CHAT)
     )
-    choices = {names: read_choice(body.get(names.choice), names.choice, nested=True) for names in (FUNCTIONS, CHAT)}
+    choices = {names: read_choice(body.get(names.choice), names.choice) for names in (FUNCTIONS, CHAT)}
     fields = FUNCTIONS if functions and not tools else CHAT
     return apply_mode(
         mode,
@@ -138,8 +138,8 @@ def _with_grammar(description: str, form: Any) -> str:
     return f"{description}\nIts input has to follow this grammar ({grammar.get('syntax', 'lark')}):\n{definition}"
 
 
-def read_choice(value: Any, where: str, *, nested: bool) -> ToolChoice:
-    """Which tools may or must be called. *nested*: as chat completions spell it. Raises `ServiceError` (400)."""
+def read_choice(value: Any, where: str) -> ToolChoice:
+    """Which tools may or must be called, as chat completions or Responses spell it. Raises `ServiceError` (400)."""
     if isinstance(value, dict) and value.get("type") in ("auto", "any", "none"):  # as Anthropic's API has it
         value = value["type"]
     if value is None or value == "auto":
@@ -151,16 +151,16 @@ def read_choice(value: Any, where: str, *, nested: bool) -> ToolChoice:
     if not isinstance(value, dict):
         raise _bad_choice(where)
     if value.get("type") == "allowed_tools":
-        return _allowed(value.get("allowed_tools") if nested else value, where, nested=nested)
-    return ToolChoice.of(_name_of(value, where, nested=nested))
+        return _allowed(value.get("allowed_tools", value), where)
+    return ToolChoice.of(_name_of(value, where))
 
 
-def _allowed(value: Any, where: str, *, nested: bool) -> ToolChoice:
+def _allowed(value: Any, where: str) -> ToolChoice:
     """The choice of an `allowed_tools`."""
     tools, mode = (value.get("tools"), value.get("mode", "auto")) if isinstance(value, dict) else (None, None)
     if not isinstance(tools, list) or mode not in ("auto", "required"):
         raise _bad_choice(where)
-    names = tuple(_name_of(tool, where, nested=nested) for tool in tools if not _is_hosted(tool))
+    names = tuple(_name_of(tool, where) for tool in tools if not _is_hosted(tool))
     if names or not tools:
         return ToolChoice(mode, names)
     if mode == "auto":
@@ -174,9 +174,9 @@ def _is_hosted(value: Any) -> bool:
     return isinstance(kind, str) and kind not in CLIENT_KINDS
 
 
-def _name_of(value: Any, where: str, *, nested: bool) -> str:
+def _name_of(value: Any, where: str) -> str:
     kind = value.get("type", "function") if isinstance(value, dict) else None
-    inner = value.get(kind, value) if nested and isinstance(kind, str) and isinstance(value, dict) else value
+    inner = value.get(kind, value) if isinstance(kind, str) and isinstance(value, dict) else value
     name = inner.get("name") if isinstance(inner, dict) else None
     if not isinstance(name, str) or not name:
         raise _bad_choice(where)

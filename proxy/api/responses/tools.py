@@ -46,7 +46,7 @@ def read_tool_options(body: Mapping[str, Any], mode: ToolsMode) -> ToolOptions:
     if must_search:
         tools, may_call = (), ToolChoice()
     else:
-        may_call = read_choice(choice, "tool_choice", nested=False)
+        may_call = read_choice(choice, "tool_choice")
     parallel = read_flag(body, "parallel_tool_calls", default=True)
     searches = may_search and not tools and choice != "none"
     options = apply_mode(

@@ -100,13 +100,19 @@ def test_a_schema_may_be_the_value_of_the_type(kind: str) -> None:
             {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [nested("a"), {"type": "mcp"}]}},
             ToolChoice("required", ("a",)),
         ),
+        ({"type": "allowed_tools", "mode": "required", "tools": [flat("a")]}, ToolChoice("required", ("a",))),
         ({"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": []}}, ToolChoice("required")),
         ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "mcp"}]}}, ToolChoice("none")),
     ],
     ids=str,
 )
 def test_a_choice_may_be_spelled_in_many_ways(choice: Any, expected: ToolChoice) -> None:
+    body = {"tools": [flat("a"), flat("b")], "tool_choice": choice}
+    by_response = responses.read_tool_options(body, "emulate").tool_config
+
     assert of_chat(tools=[nested("a"), nested("b")], tool_choice=choice).choice == expected
+    assert by_response is not None
+    assert by_response.choice == expected
 
 
 def test_what_belongs_to_a_tool_comes_with_it() -> None:
