@@ -16,9 +16,9 @@ from proxy.api.responses import description as responses
 
 _ABOUT = """OpenAI's APIs and Anthropic's Messages API in front of free AI chats on WordPress sites.
 
-Paths are also served without `/v1`, with it twice, and with doubled or trailing slashes. OPTIONS is answered with 204
-on every path, for browsers. A body is JSON; its Content-Type may be left out, and it may be compressed. Fields that are
-not described here are ignored, except below `/admin`, where they are refused.
+Paths are also served without `/v1`, with it twice, below `/openai`, and with doubled or trailing slashes. OPTIONS is
+answered with 204 on every path, for browsers. A body is JSON; its Content-Type may be left out, and it may be
+compressed. Fields that are not described here are ignored, except below `/admin`, where they are refused.
 
 A browser that signed in at `/admin/session` may send its cookie in place of a key, from the proxy's own pages only, and
 with `x-freeaichat-csrf: 1` on all but GET and HEAD."""

@@ -23,9 +23,9 @@ PATH = "/openapi.json"
 
 
 @pytest.mark.parametrize("end", ["", "/", "//"])
-@pytest.mark.parametrize("base", ["/v1", "", "/v1/v1", "//v1", "/v1/", "/v1//v1/", "//"])
+@pytest.mark.parametrize("base", ["/v1", "", "/v1/v1", "//v1", "/v1/", "/v1//v1/", "//", "/openai/v1", "/v1/openai"])
 async def test_a_base_url_may_be_typed_in_many_ways(proxy: RunningProxy, base: str, end: str) -> None:
-    """Some clients append `/v1` to what is typed, some do not, and people end it with a slash or not."""
+    """Some clients append `/v1` or `/openai/v1` to what is typed, some do not; it ends with a slash or not."""
     chat = await exchange(proxy.url, "POST", f"{base}/chat/completions{end}", SAID)
     models = await exchange(proxy.url, "GET", f"{base}/models{end}")
     created = await exchange(proxy.url, "POST", f"{base}/conversations{end}")
