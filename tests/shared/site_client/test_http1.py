@@ -1,5 +1,7 @@
 """HTTP/1.1 messages: accepted response heads and request values."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from shared.site_client.http1 import MAX_LINE_BYTES, BadResponse, Chunked, parse_head, request_bytes
@@ -59,6 +61,51 @@ def test_a_chunk_has_as_many_bytes_as_it_says(chunks: bytes, size: int) -> None:
 
     with pytest.raises(BadResponse, match="chunk"):
         _ = [body.feed(whole[at : at + size]) for at in range(0, len(whole), size)]
+
+
+CHUNKED = "Transfer-Encoding: chunked"
+LENGTH = "Content-Length: 5"
+LONG = b"x" * 512
+
+
+@pytest.mark.parametrize(
+    ("field", "wire", "payload", "state"),
+    [
+        ("X: y", b"hello", b"hello", "open"),
+        (LENGTH, b"hell", b"hell", "unfinished"),
+        (LENGTH, b"hello", b"hello", "finished"),
+        (LENGTH, b"hello!", b"hello", "surplus"),
+        ("Content-Length: 0", b"", b"", "finished"),
+        ("Content-Length: 0", b"!", b"", "surplus"),
+        (CHUNKED, b"5\r\nhello\r\n", b"hello", "unfinished"),
+        (CHUNKED, b"5\r\nhello\r\n0\r\n", b"hello", "unfinished"),
+        (CHUNKED, b"5\r\nhello\r\n0\r\n\r\n", b"hello", "finished"),
+        (CHUNKED, b"5\r\nhello\r\n0\r\n\r\n!", b"hello", "surplus"),
+        (CHUNKED, b"0\r\n\r\n", b"", "finished"),
+        (CHUNKED, b"000\r\nA: b\r\nC: d\r\n\r\n", b"", "finished"),
+        (CHUNKED, b"A;x=y\r\n0123456789\r\n05 \t\r\nhello\r\n0\r\n\r\n", b"0123456789hello", "finished"),
+        (
+            CHUNKED,
+            b"200\r\n%b\r\n1FF\r\n%b\r\n1\r\n\n\r\n0\r\n\r\n" % (LONG, LONG[1:]),
+            LONG + LONG[1:] + b"\n",
+            "finished",
+        ),
+        (CHUNKED, b"4\r\n\r\n\r\n\r\n1\r\n.\r\n", b"\r\n\r\n.", "unfinished"),
+    ],
+)
+def test_a_body_is_read_the_same_however_its_bytes_come(field: str, wire: bytes, payload: bytes, state: str) -> None:
+    for size in (1, 2, 3, 7, len(wire) or 1):
+        body = parse_head(head(OK, field)).framing()
+        assert b"".join(body.feed(wire[at : at + size]) for at in range(0, len(wire), size)) == payload
+        assert (body.finished, body.has_surplus) == (state in ("finished", "surplus"), state == "surplus")
+        with pytest.raises(BadResponse, match="ended early") if state == "unfinished" else nullcontext():
+            body.end()
+
+
+@pytest.mark.parametrize("length", ["", "x", "0x5", "5 5", "-5", "1" * 19])
+def test_a_length_that_is_no_number_is_refused(length: str) -> None:
+    with pytest.raises(BadResponse):
+        parse_head(head(OK, f"Content-Length: {length}")).framing()
 
 
 def test_endless_trailers_are_refused() -> None:
