@@ -1,11 +1,12 @@
 """Rate limits that one process counts alone while the store is unavailable."""
 
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 
 import pytest
 
-from proxy.access.rate_limits import RateLimiter, rate_limit_error
+from proxy.access.rate_limits import LocalCounts, RateLimiter, limit_headers, rate_limit_error
 from proxy.access.rules import Caller
 from shared.admin.keys import ApiKey, KeyCounts
 from shared.admin.usage import DAY_SECONDS, UsageBatch, day_of
@@ -76,3 +77,48 @@ def test_only_what_no_minute_has_room_for_is_not_to_be_tried_again(requests: int
     counts = KeyCounts(is_admitted=False, requests=3, oldest=int(NOW), tokens=0)
 
     assert rate_limit_error(replace(KEY, rpm=3), counts, NOW, requests).should_retry is should_retry
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        *((0.25, "250ms"), (1.0, "1s"), (11.5, "12s"), (59.0, "59s"), (59.5, "1m0s"), (360.0, "6m0s")),
+        *((3599.5, "1h0m0s"), (18_200.0, "5h3m20s"), (DAY_SECONDS - 1.0, "23h59m59s"), (DAY_SECONDS, "24h0m0s")),
+    ],
+)
+def test_the_time_until_a_limit_ends_is_told_as_openai_does(seconds: float, told: str) -> None:
+    midnight, counts = 20 * DAY_SECONDS, KeyCounts(is_admitted=False, requests=0, oldest=None, tokens=130)
+    error = rate_limit_error(KEY, counts, midnight - seconds)
+
+    assert limit_headers(KEY, counts, midnight - seconds) == {
+        "x-ratelimit-limit-tokens": "100",
+        "x-ratelimit-remaining-tokens": "0",
+        "x-ratelimit-reset-tokens": told,
+    }
+    assert error.message.endswith(f"on tokens per day (TPD): Limit 100. Try again in {told}.")
+    assert (error.type, error.retry_after, error.should_retry) == ("tokens", ceil(seconds), False)
+
+
+@pytest.mark.parametrize(("age", "told"), [(None, "0s"), (61, "0s"), (60, "0s"), (50, "10s")])
+def test_a_limit_of_requests_ends_when_the_oldest_no_longer_counts(age: int | None, told: str) -> None:
+    key, counts = replace(KEY, rpm=5, tpd=None), KeyCounts(False, 3, None if age is None else int(NOW) - age, 500)
+
+    assert limit_headers(key, counts, NOW) == {
+        "x-ratelimit-limit-requests": "5",
+        "x-ratelimit-remaining-requests": "2",
+        "x-ratelimit-reset-requests": told,
+    }
+    error = rate_limit_error(key, counts, NOW, 3)
+    assert error.message.endswith(f"Limit 5, Requested 3 ('n' answers are as many requests). Try again in {told}.")
+    assert (error.type, error.retry_after, error.should_retry) == ("requests", int(told[:-1]), None)
+    assert rate_limit_error(key, counts, NOW).message.endswith(f"Limit 5. Try again in {told}.")
+
+
+def test_a_process_alone_counts_each_request_for_a_minute() -> None:
+    counts, key = LocalCounts(), replace(KEY, rpm=3)
+
+    assert counts.take(key, 99, NOW, 2) == (True, 2, int(NOW), 99)
+    assert counts.take(key, 0, NOW + 1.5, 1) == (True, 3, int(NOW), 0)
+    assert counts.take(key, 0, NOW + 59.9, 1) == (False, 3, int(NOW), 0)
+    assert counts.take(key, 0, NOW + 60, 2) == (True, 3, int(NOW) + 1, 0)
+    assert counts.take(key, 100, NOW + 200, 1) == (False, 0, None, 100)

@@ -68,6 +68,14 @@ def test_invalid_json_is_refused_as_by_the_fast_parser(text: str) -> None:
     assert gradual(text.encode()) == fast(sent)
 
 
+def test_one_wrong_character_anywhere_is_refused_as_by_the_fast_parser() -> None:
+    text = b' {"a":[1,{"b":null, "c":[]},"d"],"e\\n":{}}\n'
+    for position in range(len(text) + 1):
+        for added in (b"", b",", b":", b'"', b"{", b"}", b"[", b"]", b"1", b" ", b"\\"):
+            for changed in (text[:position] + added + text[position:], text[:position] + added + text[position + 1 :]):
+                assert gradual(changed) == fast(changed), changed
+
+
 def test_lone_surrogates_become_replacement_characters_wherever_the_text_is_cut() -> None:
     for blanks in range(40):
         assert loads(b'"%s\\ud83d\\ude00"' % (b" " * blanks)) == " " * blanks + "😀"
