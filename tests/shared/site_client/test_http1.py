@@ -29,6 +29,25 @@ def test_a_connection_is_kept_where_both_sides_keep_it(lines: tuple[str, ...], k
     assert parse_head(head(*lines)).keeps_alive is keeps_alive
 
 
+def test_headers_are_read_whatever_they_hold() -> None:
+    read = parse_head(head(OK, "X-One:  a b\t ", "x-one:c", "Set-Cookie: n=\u00e9", "Empty:") + b"\r\nOdd: \xff")
+
+    assert read.headers == {"x-one": "a b, c", "set-cookie": "n=\u00e9", "empty": "", "odd": "\ufffd"}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        *(("",), ("HTTP/2 200",), ("HTTP/1.2 200 OK",), ("HTTP/1.1 20 OK",), ("HTTP/1.1 099 OK",), ("HTTP/1.1 200OK",)),
+        *((OK, ""), (OK, " folded: x"), (OK, "no colon"), (OK, ": no name"), (OK, "sp ace: x"), (OK, "X: a\0")),
+        *((OK, "X: a\nY: b"), ("HTTP/1.1 200 O\x7fK",), (" " + OK,)),
+    ],
+)
+def test_what_breaks_the_grammar_is_no_head(lines: tuple[str, ...]) -> None:
+    with pytest.raises(BadResponse):
+        parse_head(head(*lines))
+
+
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
 @pytest.mark.parametrize("field", ["Transfer-Encoding: chunked", "Content-Length: 5", "X: y"])
 def test_some_answers_never_have_a_body_whatever_they_say(status: str, field: str) -> None:
