@@ -47,7 +47,7 @@ async def get(proxy: RunningProxy, key: str, path: str = "/v1/models") -> Answer
 
 async def ask(proxy: RunningProxy, key: str, text: str = "hi", **fields: Any) -> Answered:
     body = {"model": OWN, "messages": [{"role": "user", "content": text}], **fields}
-    headers = {"x-api-key": key}
+    headers = {"x-api-key": key, "Origin": "https://page.example"}
     async with proxy.http.post(f"{proxy.url}/v1/chat/completions", json=body, headers=headers) as response:
         is_json = response.content_type == "application/json"
         return Answered(response.status, await (response.json() if is_json else response.text()), response.headers)
@@ -197,6 +197,8 @@ async def test_requests_above_the_limit_get_429_with_openai_headers(proxy: Runni
     assert (third.body["error"]["type"], third.code) == ("requests", "rate_limit_exceeded")
     assert 50 <= int(third.headers["retry-after"]) <= 60
     assert third.headers["x-ratelimit-reset-requests"] in {"59s", "1m0s", "58s"}
+    told = {name.lower() for name in third.headers if name.lower().startswith(("x-", "retry-"))}
+    assert told <= set(third.headers["Access-Control-Expose-Headers"].split(", "))
     # Looking at the models costs none, and says how many are left.
     listed = await get(proxy, key)
     assert (listed.status, listed.headers["x-ratelimit-remaining-requests"]) == (200, "0")

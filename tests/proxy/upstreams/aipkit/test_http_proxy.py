@@ -1,12 +1,13 @@
 """Sites that only an HTTP proxy of the environment leads to, by names that only it knows."""
 
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
 from shared.site_client.client import SiteClient
 from shared.site_client.errors import SiteUnreachable
-from shared.site_client.proxies import proxy_for
+from shared.site_client.proxies import InvalidProxy, no_proxy_hosts, parse_proxy, proxy_for, proxy_to
 from tests.certificates import Authorities
 from tests.http_proxy import http_proxy
 from tests.proxy.running import running_proxy
@@ -93,3 +94,61 @@ def test_whole_networks_may_be_reached_without_it(
     monkeypatch.setenv("NO_PROXY", "other.example, 10.0.0.0/8,[fd00::5],fd00:0:1::/48")
 
     assert (proxy_for("http", host, 80) is None) is is_around
+
+
+@pytest.mark.parametrize(
+    ("value", "address", "login"),
+    [
+        ("between.example", "between.example:80", ""),
+        ("http://between.example:3128", "between.example:3128", ""),
+        ("HTTP://me:p%40ss@[fd00::5]:3128/", "[fd00::5]:3128", "me:p@ss"),
+        ("me@between.example:1", "between.example:1", "me:"),
+        ("http://:pass@between.example", "between.example:80", ":pass"),
+    ],
+)
+def test_a_proxy_is_read_as_it_is_commonly_written(value: str, address: str, login: str) -> None:
+    found = parse_proxy(value)
+    told = {"Proxy-Authorization": f"Basic {b64encode(login.encode()).decode()}"} if login else {}
+
+    assert (str(found), found.headers) == (address, told)
+
+
+@pytest.mark.parametrize("value", ["http://", "https://between.example", "http://between.example:99999"])
+def test_what_is_no_proxy_is_refused(value: str) -> None:
+    with pytest.raises(InvalidProxy):
+        parse_proxy(value)
+
+
+def test_each_scheme_has_its_proxy_or_that_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "one.example:1")
+    monkeypatch.setenv("ALL_PROXY", "all.example:2")
+    monkeypatch.setenv("NO_PROXY", "site.example:8443")
+
+    assert str(proxy_to("https://chat.example/")) == "one.example:1"
+    assert str(proxy_to("http://chat.example/")) == "all.example:2"
+    assert str(proxy_to("https://site.example/")) == "one.example:1"
+    for here in (
+        "https://site.example:8443/",
+        "http://localhost/",
+        "http://a.localhost/",
+        "http://127.1.2.3/",
+        "http://[::1]",
+    ):
+        assert proxy_to(here) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "hosts"),
+    [
+        ("", []),
+        (" .a.example,b.example ,,", ["a.example", ".a.example", "b.example", ".b.example"]),
+        ("*", ["*"]),
+        ("*.a.example", ["*.a.example"]),
+    ],
+)
+def test_a_browser_goes_around_it_to_the_same_hosts(
+    monkeypatch: pytest.MonkeyPatch, value: str, hosts: list[str]
+) -> None:
+    monkeypatch.setenv("NO_PROXY", value)
+
+    assert no_proxy_hosts() == hosts
