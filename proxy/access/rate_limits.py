@@ -60,7 +60,7 @@ class RateLimiter:
         now = time()
         unwritten = self._unwritten_tokens(key.id)
         local = self._local_counts.setdefault(key.id, LocalCounts())
-        tpd = None if key.tpd is None else max(key.tpd - unwritten, 0)
+        tpd = None if key.tpd is None else key.tpd - unwritten
         counts = await self._query(self._store.admit_requests(key.id, at=now, rpm=key.rpm, tpd=tpd, count=count))
         if counts is None:
             counts = local.take(key, self._known_tokens(key.id, now) + unwritten, now, count)

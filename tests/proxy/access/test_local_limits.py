@@ -3,6 +3,7 @@
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
+from time import time
 
 import pytest
 
@@ -59,7 +60,21 @@ async def test_a_request_for_several_answers_counts_as_many_with_the_store_and_w
     error = await limits.admit(caller, 1, counted_before=1)
     assert "requests per min" in str(error.error)
     assert error.headers["x-ratelimit-remaining-requests"] == "1"
-    assert (await limits.admit(caller)).error is None
+    assert [(await limits.admit(caller)).error is None for _ in range(2)] == [True, False]
+
+
+@pytest.mark.parametrize(("unwritten", "left"), [(0, 40), (30, 10), (40, 0), (500, 0)])
+async def test_tokens_that_are_not_written_yet_count_beside_those_of_the_store(
+    tmp_path: Path, unwritten: int, left: int
+) -> None:
+    async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
+        await store.add_usage(UsageBatch("1", {}, tokens={(KEY.id, day_of(time())): 60}))
+        limits = RateLimiter(store, lambda _: unwritten)
+        admission = await limits.admit(CALLER)
+
+        assert (admission.error is None) is (left > 0)
+        for headers in (admission.headers, await limits.headers(CALLER)):
+            assert headers["x-ratelimit-remaining-tokens"] == str(left)
 
 
 async def test_tokens_that_are_not_written_yet_count_also_without_the_store(tmp_path: Path) -> None:
