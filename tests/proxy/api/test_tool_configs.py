@@ -91,7 +91,11 @@ def test_a_schema_may_be_the_value_of_the_type(kind: str) -> None:
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [
-        ("any", ToolChoice("required")),
+        *((each, ToolChoice("required")) for each in ("any", "required", {"type": "any"})),
+        *((each, ToolChoice("none")) for each in ("none", {"type": "none"})),
+        *((each, ToolChoice()) for each in (None, "auto", {"type": "auto"})),
+        ({"name": "a"}, ToolChoice.of("a")),
+        ({"function": {"name": "a"}}, ToolChoice.of("a")),
         (nested("a"), ToolChoice.of("a")),
         (flat("a"), ToolChoice.of("a")),
         (nested("a", "custom"), ToolChoice.of("a")),
@@ -129,9 +133,10 @@ def test_a_schema_may_be_true_and_has_texts_for_names() -> None:
     assert of_chat(response_format={"type": "json_schema", "json_schema": text_format}).output_format == OutputFormat(
         True, "it"
     )
-    with pytest.raises(ServiceError) as exc_info:
-        of_chat(response_format={"type": "json_schema", "json_schema": {**text_format, "description": 5}})
-    assert exc_info.value.param == "response_format.json_schema"
+    for wrong in ({"description": 5}, {"name": 5}):
+        with pytest.raises(ServiceError) as exc_info:
+            of_chat(response_format={"type": "json_schema", "json_schema": {**text_format, **wrong}})
+        assert (exc_info.value.param, exc_info.value.code) == ("response_format.json_schema", "invalid_type")
 
 
 def test_a_namespaces_tools_may_lack_their_type_and_the_namespace_its_name() -> None:
