@@ -109,11 +109,14 @@ def test_calls_of_a_history_are_read_in_any_shape(message: dict[str, Any], calls
     assert list(chat.read_calls(message)) == calls
 
 
+ODD_FORMS: list[Any] = ["json_object", 5, [], {}]
+
+
 @pytest.mark.parametrize(
     ("form", "param"),
     [
         *(({"type": kind}, "response_format") for kind in ("json", "", None, 5)),
-        *((each, "response_format") for each in ("json_object", 5, [], {})),
+        *((each, "response_format") for each in ODD_FORMS),
         ({"type": "json_schema"}, "response_format.json_schema.schema"),
         ({"type": "json_schema", "json_schema": {"schema": 5}}, "response_format.json_schema.schema"),
         ({"type": "json_schema", "schema": {}}, "response_format.json_schema.schema"),
