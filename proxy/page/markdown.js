@@ -61,6 +61,8 @@ export function rendered(text) {
     table.replaceWith(scroller);
     scroller.append(table);
   }
+  // The marks of a list and the columns of a table begin where its text does.
+  for (const each of fragment.children) if (!each.matches(".code")) each.dir = "auto";
   return fragment;
 }
 

@@ -39,7 +39,45 @@ const x = '{LONG_WORD}'
 
 | {LONG_WORD} | b |
 |-|-|
-| 1 | 2 |]]"""
+| 1 | 2 |
+]]"""
+RIGHT_TO_LEFT = """[[say:- بند أول
+- an item in English
+- بند ثان
+
+> اقتباس
+
+| اسم | قيمة | c |
+|-|-|:-:|
+| واحد | 1 | 2 |
+
+```python
+# تعليق
+```
+
+- one
+- two]]"""
+PLACES = """
+(answer) => {
+    const all = (some) => [...answer.querySelectorAll(some)];
+    const textOf = (item) => {
+        const range = document.createRange();
+        range.selectNodeContents(item);
+        return range.getBoundingClientRect();
+    };
+    const style = (some) => getComputedStyle(answer.querySelector(some));
+    const [[right, left], items, cells] = [all("ul"), all("li"), all("td")];
+    const [whole, edge] = [right.getBoundingClientRect(), left.getBoundingClientRect().left];
+    return {
+        texts: items.slice(0, 3).map((item) => whole.right - textOf(item).right),
+        others: items.slice(3).map((item) => textOf(item).left - edge),
+        quote: [style("blockquote").borderRightWidth, style("blockquote").borderLeftWidth],
+        columns: cells[0].getBoundingClientRect().left > cells[1].getBoundingClientRect().left,
+        centred: getComputedStyle(cells[2]).textAlign.endsWith("center"),
+        code: style("pre").direction,
+    };
+}
+"""
 
 
 async def problems(page: Page) -> list[Any]:
@@ -149,6 +187,15 @@ async def test_at_200_percent_there_is_room_to_read_and_to_write(opener: PageOpe
     await opened.page.locator("#message").fill("a long draft\n" * 30)
     assert await opened.page.locator(".log").evaluate("log => log.clientHeight") >= ZOOMED[1] / 4
     assert field["y"] + field["height"] <= ZOOMED[1]
+
+
+async def test_lists_quotes_and_tables_run_as_their_text_does(opened: OpenedPage) -> None:
+    answer = await opened.send(RIGHT_TO_LEFT)
+    places = await answer.locator(".text").evaluate(PLACES)
+
+    assert all(15 < space < 30 for space in places.pop("texts")), "their marks stand in this space"
+    assert all(15 < space < 30 for space in places.pop("others"))
+    assert places == {"quote": ["3px", "0px"], "columns": True, "centred": True, "code": "ltr"}
 
 
 async def test_colours_follow_the_system_until_they_are_chosen(opener: PageOpener) -> None:
