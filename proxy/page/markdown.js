@@ -57,7 +57,7 @@ export function rendered(text) {
   for (const box of fragment.querySelectorAll("input")) asCheckbox(box);
   for (const block of fragment.querySelectorAll("pre")) frame(block);
   for (const table of fragment.querySelectorAll("table")) {
-    const scroller = el("div.scroller", { tabindex: "0", role: "region", label: "table" });
+    const scroller = el("div.scroller", { tabindex: "0", role: "group", label: "table" });
     table.replaceWith(scroller);
     scroller.append(table);
   }

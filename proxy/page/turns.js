@@ -15,7 +15,7 @@ export function question({ text, pictures }) {
   return el(
     "article.turn.user",
     {},
-    el("h3.unseen", { t: "chat.you" }),
+    el("h2.unseen", { t: "chat.you" }),
     shown.length ? el("div.pictures", {}, shown) : null,
     el("div.text", { dir: "auto" }, text),
   );
@@ -34,7 +34,7 @@ export class Answer {
     this.thinking = el("details.thinking", {}, el("summary", { t: "chat.thinking" }), this.thoughts);
     this.body = el("div.text.markdown");
     this.after = el("div.after");
-    this.element = el("article.turn.assistant", {}, el("h3.unseen", { t: "chat.answer" }), this.thinking, this.body, this.after);
+    this.element = el("article.turn.assistant", {}, el("h2.unseen", { t: "chat.answer" }), this.thinking, this.body, this.after);
     this.drawnAt = 0;
     this.cost = 0;
     this.draw();
@@ -97,5 +97,5 @@ function sourceList(sources) {
   const links = [...seen]
     .filter(([url]) => /^https?:/i.test(url))
     .map(([url, title]) => el("li", {}, el("a", { href: url, target: "_blank", rel: "noopener noreferrer nofollow" }, title)));
-  return el("div.sources", {}, el("h4", { t: "chat.sources" }), el("ol", {}, links));
+  return el("div.sources", {}, el("h3", { t: "chat.sources" }), el("ol", {}, links));
 }
