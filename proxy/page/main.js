@@ -109,6 +109,7 @@ function route() {
   drawNav(name);
   shown = screens[name];
   main.replaceChildren(shown.element);
+  main.scrollTop = 0; // else it is where the screen before was read
   shown.open(name === "chat" ? id : undefined);
   setTitle(name);
 }

@@ -200,6 +200,16 @@ async def test_lists_quotes_and_tables_run_as_their_text_does(opened: OpenedPage
     assert places == {"quote": ["3px", "0px"], "columns": True, "centred": True, "code": "ltr"}
 
 
+async def test_each_screen_is_shown_from_its_top(opener: PageOpener) -> None:
+    opened = await opener.open(size=PHONE)
+    await opened.go("Dashboard")
+    await opened.page.get_by_role("heading", name="Usage").scroll_into_view_if_needed()
+    await expect(opened.page.get_by_role("heading", name="Dashboard")).not_to_be_in_viewport()
+    await opened.go("Keys")
+
+    await expect(opened.page.get_by_role("heading", name="Keys")).to_be_in_viewport()
+
+
 async def test_colours_follow_the_system_until_they_are_chosen(opener: PageOpener) -> None:
     opened = await opener.open(scheme="dark")
     page = opened.page
