@@ -114,15 +114,16 @@ export class Playground {
   }
 
   async run(asked, turn) {
-    const model = this.choice.select.value;
     const isNew = !this.entry;
     this.abort = new AbortController();
     try {
-      this.entry ??= await conversations.create(asked.text, model);
+      if (!this.choice.models.length) await this.choice.load(); // what is asked early waits for them
+      this.entry ??= await conversations.create(asked.text, this.choice.select.value);
     } catch (error) {
       return Object.assign(turn, { state: "failed", why: error });
     }
     const entry = this.entry;
+    const model = this.choice.select.value;
     conversations.remember(Object.assign(entry, { model }));
     if (isNew && this.place === "new") this.arrive(entry.id); // else another was asked for meanwhile
     this.drawList();

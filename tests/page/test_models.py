@@ -1,9 +1,11 @@
 """What the models can, and which are left alone for now: in the choice of the chat and on the dashboard."""
 
-from playwright.async_api import Locator, expect
+import asyncio
+
+from playwright.async_api import Locator, Route, expect
 
 from tests.openai_server import OpenAiPeer
-from tests.page.browsing import MASTER, PageOpener, stored
+from tests.page.browsing import MASTER, OpenedPage, PageOpener, stored
 from tests.page.test_chat import PNG
 from tests.site import SimulatedSite
 
@@ -62,6 +64,20 @@ async def test_the_dashboard_lists_all_models_with_what_they_can(opener: PageOpe
         await expect(row("mine/tiny").get_by_role("cell")).to_have_text(
             ["ready", "native", "native", "–", "yes", "–", "OpenAI-compatible server mine"]
         )
+
+
+async def test_what_is_asked_before_the_models_are_known_waits_for_them(opened: OpenedPage) -> None:
+    page, known = opened.page, asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await known.wait()
+        await route.continue_()
+
+    await page.route("**/v1/models", hold)
+    await page.reload()
+    await opened.send("[[say:here]]", state="streaming")
+    known.set()
+    await expect(await opened.wait_for_answer("done", 0)).to_contain_text("here")
 
 
 async def test_a_dropped_picture_is_attached_where_the_model_takes_any(opener: PageOpener) -> None:
