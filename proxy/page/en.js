@@ -42,6 +42,7 @@ export default {
   "first.python": "In Python, with openai",
   "first.title": "Use it in your programs",
 
+  "signin.cookies": "The key is right, but the browser kept no cookie: allow cookies for this address.",
   "signin.failed": "This did not sign you in.",
   "signin.go": "Sign in",
   "signin.help": "The master key opens everything; a key made with it opens the chat. `freeaichat up` shows where the master key is kept.",

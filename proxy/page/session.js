@@ -1,5 +1,5 @@
 // Who is signed in, and signing in with a key.
-import { request } from "./api.js";
+import { ApiError, request } from "./api.js";
 import { el } from "./dom.js";
 import { ErrorNotice } from "./error-notice.js";
 
@@ -39,6 +39,7 @@ export function signIn(onDone) {
     errorNotice.hide();
     try {
       await request("POST", "/admin/session", { key: field.value.trim() });
+      if (!mayEnter(await session())) throw new ApiError(0, { own: "signin.cookies" }); // the key was right
       await onDone();
     } catch (error) {
       errorNotice.show(error);

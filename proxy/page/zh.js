@@ -42,6 +42,7 @@ export default {
   "first.python": "在 Python 里，使用 openai",
   "first.title": "在你的程序里使用",
 
+  "signin.cookies": "密钥正确，但浏览器没有保存 Cookie：请允许此地址使用 Cookie。",
   "signin.failed": "登录失败。",
   "signin.go": "登录",
   "signin.help": "主密钥可以使用全部功能；用它创建的密钥可以使用对话。`freeaichat up` 会显示主密钥存放在哪里。",

@@ -1,7 +1,7 @@
 """Errors in the language of the page, followed by the proxy's own words and its code."""
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.page.browsing import BREAKS_OFF, MASTER, PageOpener
 from tests.page.test_admin import REASON, failed_visit
@@ -59,6 +59,22 @@ async def test_a_wrong_key_is_refused_in_either_language(opener: PageOpener) -> 
 
     await expect(note).to_contain_text("The key is wrong")
     await expect(note).to_contain_text("Incorrect API key")
+
+
+async def test_a_right_key_in_a_browser_that_keeps_no_cookies_is_told_so(opener: PageOpener) -> None:
+    opened = await opener.open(key=MASTER)
+    page = opened.page
+
+    async def answer(route: Route) -> None:
+        response = await route.fetch()
+        await page.context.clear_cookies()  # whatever it set
+        await route.fulfill(status=response.status, body=await response.body())
+
+    await page.route("**/admin/session", answer)
+    await opened.sign_in()
+
+    await expect(page.get_by_role("alert")).to_contain_text("The key is right, but the browser kept no cookie")
+    await expect(page.get_by_label("Key", exact=True)).to_be_focused()
 
 
 async def test_a_key_whose_tokens_are_used_up_is_not_told_to_wait_a_moment(opener: PageOpener) -> None:
