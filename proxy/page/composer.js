@@ -68,9 +68,11 @@ export class Composer {
   }
 
   setBusy(busy) {
+    const hasFocus = [this.sending, this.stopping].includes(document.activeElement);
     this.isBusy = busy;
     this.sending.hidden = busy;
     this.stopping.hidden = !busy;
+    if (hasFocus) (busy ? this.stopping : this.sending).focus(); // what is hidden loses it
   }
 
   async send() {

@@ -64,7 +64,7 @@ export function icon(name) {
 /** Open a dialog headed *key* around *content*; resolves to the `value` of the button that closed it, or "". */
 export function dialog(key, content, ...buttons) {
   const heading = el("h2", { t: key, id: "dialog-heading" });
-  const box = el("dialog", { "aria-labelledby": "dialog-heading" }, heading, content, el("div.actions", {}, buttons));
+  const box = el("dialog", { "aria-labelledby": "dialog-heading" }, heading, content, el("div.actions", {}, buttons), toast());
   for (const each of buttons) each.addEventListener("click", () => each.value && box.close(each.value));
   document.body.append(box);
   box.showModal();
@@ -83,12 +83,12 @@ export async function confirmed(heading, text, yes) {
   return (await dialog(heading, el("p", {}, text), cancel, go)) === "yes";
 }
 
-/** Copy *text*, also where the page did not come by TLS, and say so on *button* for a moment. */
+/** Copy *text*, also where the page did not come by TLS, and say so on *button* for a moment; or that it failed. */
 export async function copy(text, button) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    copyByHand(text); // there is no clipboard without TLS, or the browser keeps it to itself
+    if (!copyByHand(text)) return announce(t("copy.failed")); // there is no clipboard without TLS, or it is kept from us
   }
   announce(t("copied"));
   button.classList.add("done");
@@ -96,17 +96,25 @@ export async function copy(text, button) {
 }
 
 function copyByHand(text) {
+  const focused = document.activeElement; // selecting takes the focus
   const area = el("textarea.unseen", { "aria-hidden": "true" });
   area.value = text;
   (document.querySelector("dialog[open]") ?? document.body).append(area);
   area.select();
-  document.execCommand("copy");
+  const isCopied = document.execCommand("copy");
   area.remove();
+  focused.focus({ preventScroll: true });
+  return isCopied;
+}
+
+/** Where `announce` says something: one in the page, and one in a dialog, beside which nothing is read out. */
+export function toast() {
+  return el("div.toast", { role: "status" });
 }
 
 /** Say *text* for a moment, to eyes and ears. */
 export function announce(text) {
-  const place = document.getElementById("toast");
+  const place = [...document.querySelectorAll(".toast")].at(-1);
   place.textContent = text;
   place.classList.add("shown");
   clearTimeout(Number(place.dataset.timer));

@@ -5,6 +5,7 @@ export default {
   "copy.answer": "Copy the answer",
   "copy.code": "Copy the code",
   "copy.curl": "Copy as curl",
+  "copy.failed": "The browser did not copy it: select the text and copy it yourself.",
   "copy.key": "Copy the key",
   "copy.python": "Copy as Python",
   "language": "中文",

@@ -28,8 +28,10 @@ export class Keys {
 
   draw() {
     if (!this.keys) return;
+    const focused = document.activeElement.closest("[data-key]")?.dataset.key;
     const shown = this.keys.map((key) => this.card(key));
     this.list.replaceChildren(...(shown.length ? shown : [el("li.empty", { t: "keys.empty" })]));
+    if (focused) this.list.querySelector(`[data-key="${focused}"]`)?.focus(); // its button may be gone
   }
 
   card(key) {
@@ -49,7 +51,7 @@ export class Keys {
       ["keys.tpd", limit(key.tpd)],
       ["keys.models", key.models?.join(", ") ?? t("keys.any")],
     ]);
-    return el(`li.card.${state}`, {}, head, facts, buttons);
+    return el(`li.card.${state}`, { "data-key": key.id, tabindex: "-1" }, head, facts, buttons);
   }
 
   form() {

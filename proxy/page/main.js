@@ -1,6 +1,6 @@
 // The frame around the screens: navigation, language, colours, and who is signed in.
 import { dropQuestion, forgetAll } from "./conversations.js";
-import { announce, el, iconButton } from "./dom.js";
+import { announce, el, iconButton, toast } from "./dom.js";
 import { switchLanguage, t, translate } from "./i18n.js";
 import { Playground } from "./playground.js";
 import { mayEnter, session, signIn, signOut } from "./session.js";
@@ -37,7 +37,7 @@ document.body.replaceChildren(
     signOutButton,
   ),
   main,
-  el("div", { id: "toast", role: "status" }),
+  toast(),
 );
 
 function skip(event) {

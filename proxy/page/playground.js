@@ -27,7 +27,7 @@ export class Playground {
     });
     document.addEventListener("language", () => {
       this.choice.draw(); // and with it the card for newcomers
-      this.answers().forEach((answer) => answer.drawEnd());
+      this.shown.forEach((answer) => answer.drawEnd());
       this.drawList();
     });
   }
@@ -102,7 +102,7 @@ export class Playground {
     await (this.running = this.run(asked, turn));
     this.composer.setBusy(false);
     if (turn.state === "done") this.first.end();
-    this.answers().at(-1)?.draw();
+    [...this.shown.values()].at(-1)?.draw();
     this.choice.refresh();
   }
 
@@ -146,6 +146,7 @@ export class Playground {
     if (asked.pictures.includes(null)) return announce(t("chat.picture.gone"));
     if (asked.pictures.length && !this.choice.current?.images) return announce(t("chat.picture.refused"));
     this.composer.setBusy(true); // from now on: a second click would take back the exchange before
+    this.composer.stopping.focus(); // the button that was pressed is about to go
     const back = turn.stored ? removeExchange(this.entry, turn) : Promise.resolve();
     this.running = back.catch(() => {});
     try {
@@ -174,13 +175,11 @@ export class Playground {
     return answer;
   }
 
-  answers() {
-    return [...this.shown.values()];
-  }
-
   drawList() {
+    const hasFocus = this.list.contains(document.activeElement);
     const onGone = (id) => (id === this.entry?.id ? (location.hash = "#/chat/new") : this.drawList());
     this.list.replaceChildren(conversations.listOf(this.entry?.id, onGone));
+    if (hasFocus) this.side.firstChild.focus(); // what had it is gone
   }
 
   welcome() {

@@ -5,6 +5,7 @@ export default {
   "copy.answer": "复制回答",
   "copy.code": "复制代码",
   "copy.curl": "复制为 curl",
+  "copy.failed": "浏览器没有复制：请选中文字自行复制。",
   "copy.key": "复制密钥",
   "copy.python": "复制为 Python",
   "language": "English",

@@ -118,7 +118,7 @@ async def test_that_the_model_takes_no_pictures_is_said_as_soon_as_it_is_chosen(
     answer = await opened.wait_for_answer("done", 0)
     await choice.select_option(HELPER)
     await answer.get_by_role("button", name="Answer again").click()
-    await expect(page.locator("#toast")).to_contain_text("takes no pictures")
+    await expect(page.locator(".toast")).to_contain_text("takes no pictures")
     assert len(await stored(opened)) == 2  # the exchange was not taken back for nothing
 
 
