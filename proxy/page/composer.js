@@ -28,7 +28,7 @@ export class Composer {
     this.search = el("button.toggle", { type: "button", "aria-pressed": "false" }, icon("globe"), el("span", { t: "chat.search" }));
     this.search.addEventListener("click", () => this.setSearch(!this.wantsSearch));
     this.sending = iconButton("send", "chat.send", () => this.send(), ".primary.send");
-    this.stopping = iconButton("stop", "chat.stop", () => this.onStop(), ".primary.stop");
+    this.stopping = iconButton("stop", "chat.stop", ({ detail }) => detail < 2 && this.onStop(), ".primary.stop"); // no double click on Send
     this.stopping.hidden = true;
     this.thumbs = el("div.thumbs");
     this.refusal = el("p.note", { t: "chat.picture.refused", role: "alert", hidden: true }); // while it is shown, nothing is sent
@@ -104,10 +104,11 @@ export class Composer {
       this.file.value = "";
     });
     this.field.addEventListener("paste", (event) => {
-      const files = [...event.clipboardData.files];
-      if (!files.length || this.attach.disabled) return;
+      const { files } = event.clipboardData;
+      const isText = event.clipboardData.getData("text/plain"); // Word and Excel add a picture of it
+      if (!files.length || isText || this.attach.disabled) return;
       event.preventDefault();
-      this.add(files);
+      this.add([...files]);
     });
     document.addEventListener("dragover", (event) => this.dragged(event));
     document.addEventListener("drop", (event) => this.dragged(event) && this.add([...event.dataTransfer.files]));

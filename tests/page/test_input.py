@@ -3,10 +3,19 @@
 from playwright.async_api import Locator, expect
 
 from tests.page.browsing import MASTER, OpenedPage, PageOpener
+from tests.page.test_chat import PNG
+from tests.page.test_models import VISION
 from tests.site import SimulatedSite
 
 WITHOUT_TLS = "delete Clipboard.prototype.writeText"
 COPY_REFUSED = "document.execCommand = () => false"
+SPREADSHEET_PASTED = """(png) => {
+  const given = new DataTransfer();
+  given.setData("text/plain", "a\\t1");
+  given.items.add(new File([new Uint8Array(png)], "image.png", { type: "image/png" }));
+  return document.querySelector("#message").dispatchEvent(
+    new ClipboardEvent("paste", { clipboardData: given, cancelable: true }));
+}"""
 
 
 async def press(button: Locator) -> None:
@@ -56,6 +65,30 @@ async def test_what_is_copied_in_a_dialog_is_announced_in_it(opener: PageOpener)
     await shown.get_by_role("button", name="Copy the key").click()
 
     await expect(shown.get_by_role("status")).to_have_text("Copied")  # what is beside a dialog is not read out
+
+
+async def test_text_that_comes_with_its_picture_is_pasted_as_text(opened: OpenedPage) -> None:
+    page = opened.page
+    await page.get_by_label("Model", exact=True).select_option(VISION)
+
+    assert await page.evaluate(SPREADSHEET_PASTED, list(PNG)), "the browser does not paste the text"
+    await page.get_by_label("Write a message").fill("[[say:seen]]")
+    await page.keyboard.press("Enter")  # which waits for pictures
+    await opened.wait_for_answer("done", 0)
+    await expect(page.locator(".turn.user img")).to_have_count(0)
+
+
+async def test_a_double_click_on_send_stops_nothing(opened: OpenedPage, site: SimulatedSite) -> None:
+    site.behaviour.first_delta_delay = 0.5
+    await opened.page.get_by_label("Write a message").fill("[[say:came through]]")
+    await opened.page.get_by_role("button", name="Send").dblclick()
+
+    await expect(await opened.wait_for_answer("done", 0)).to_contain_text("came through")
+    await opened.page.get_by_label("Write a message").fill("hello")
+    site.behaviour.first_delta_delay = 30.0
+    await opened.page.get_by_role("button", name="Send").click()
+    await opened.page.get_by_role("button", name="Stop").click()
+    await expect(await opened.wait_for_answer("broken", 1)).to_contain_text("Stopped")
 
 
 async def test_the_focus_stays_among_send_stop_and_answer_again(opened: OpenedPage, site: SimulatedSite) -> None:
