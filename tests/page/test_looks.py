@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.needs import PAGE_DIRECTORY
-from tests.page.browsing import BREAKS_OFF, MASTER, NARROW, PHONE, ZOOMED, OpenedPage, PageOpener
+from tests.page.browsing import BREAKS_OFF, DESKTOP, MASTER, NARROW, PHONE, ZOOMED, OpenedPage, PageOpener
 from tests.page.test_admin import failed_visit
 from tests.page.test_chat import MARKDOWN
 from tests.site import SimulatedSite
@@ -198,6 +198,16 @@ async def test_lists_quotes_and_tables_run_as_their_text_does(opened: OpenedPage
     assert all(15 < space < 30 for space in places.pop("texts")), "their marks stand in this space"
     assert all(15 < space < 30 for space in places.pop("others"))
     assert places == {"quote": ["3px", "0px"], "columns": True, "centred": True, "code": "ltr"}
+
+
+async def test_whoever_scrolls_past_the_end_of_a_conversation_still_sees_it(opened: OpenedPage) -> None:
+    for _ in range(2):
+        await opened.send(LONG)
+    await opened.page.mouse.move(DESKTOP[0] / 2, DESKTOP[1] / 2)
+    await opened.page.mouse.wheel(0, 10_000)
+
+    assert await opened.page.locator("main").evaluate("main => main.scrollHeight - main.clientHeight") == 0
+    await expect(opened.page.get_by_label("Write a message")).to_be_in_viewport()
 
 
 async def test_each_screen_is_shown_from_its_top(opener: PageOpener) -> None:
