@@ -38,6 +38,7 @@ class Behaviour:
     rest_status: int = 0  # 429, 502, ...: a server in front answers REST so; 0: it works
     rest_status_times: int = -1  # ... only so many times; -1: always
     rest_delay: float = 0.0
+    locks_php_sessions: bool = False  # another plugin begins one for each request; PHP lets one have it at a time
     firewall_words: list[str] = field(default_factory=list)  # a server in front refuses bodies that hold one
     body_limit: int = 1 << 30  # bytes; the web server refuses a larger body
     upload_limit: int = 2 * 1024 * 1024  # bytes of a file: PHP's upload_max_filesize

@@ -35,7 +35,7 @@ class RestCall:
         self.user = "user" if _LOGIN_COOKIE in cookies else ""
         self._signs = site.behaviour.is_since("3.6.6")
         self.session_id = self._session_in(_cookie(cookies, "mwai_session_id"))
-        self.has_php_session = bool(_cookie(cookies, "PHPSESSID"))
+        self.php_session = _cookie(cookies, "PHPSESSID")
         nonce = request.headers.get("X-WP-Nonce")
         self.nonce_is_good = None if nonce is None else site.nonces.accepts(nonce, self.user)
         self.new_token = ""
@@ -100,7 +100,10 @@ async def rest(site: "SimulatedAiEngine", request: web.BaseRequest, route: str) 
         handler = None
     if handler is None:
         return call.error("rest_no_route", "No route was found matching the URL and request method.", 404)
-    return await handler(call)
+    if not site.behaviour.locks_php_sessions or not call.php_session:
+        return await handler(call)
+    async with site.php_sessions[call.php_session]:
+        return await handler(call)
 
 
 async def start_session(call: RestCall) -> web.StreamResponse:
@@ -109,7 +112,7 @@ async def start_session(call: RestCall) -> web.StreamResponse:
     has_cookies = site.behaviour.is_since("2.8.5")
     headers = wire.base_headers(wire.JSON, wire.connection(call.request))
     if has_cookies:
-        if not call.has_php_session:
+        if not call.php_session:
             headers.append(("Set-Cookie", f"PHPSESSID={secrets.token_hex(13)}; path=/"))
         headers += [
             ("Expires", "Thu, 19 Nov 1981 08:52:00 GMT"),

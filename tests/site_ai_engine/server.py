@@ -1,7 +1,8 @@
 """The simulated AI Engine site as a running server: its state, and the way from a request to its answer."""
 
+import asyncio
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, cast
@@ -55,6 +56,7 @@ class SimulatedAiEngine:
         self.rendered: dict[str, float] = {}  # when a shortcode's own settings were last shown
         self.files: dict[str, bytes] = {}
         self.requests: list[SeenRequest] = []  # to the REST API
+        self.php_sessions: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.pages: list[SeenRequest] = []
         self.route_counts: Counter[str] = Counter()  # requests, by route or path
         self.model_calls: list[ModelCall] = []

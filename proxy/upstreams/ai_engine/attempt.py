@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from secrets import token_hex
 
@@ -86,7 +87,10 @@ class Attempt:
         self.reader.end()
 
     async def _start_session(self, patience: float) -> None:
-        await self._client.ask(self._credentials, session_request(self._credentials.ajax_url), timeout=patience)
+        """Ask for what needs no model. PHP may keep requests of one of its sessions waiting for each other."""
+        cookies = [each for each in self._credentials.cookie.split("; ") if not each.startswith("PHPSESSID=")]
+        guest = replace(self._credentials, cookie="; ".join(cookies))
+        await self._client.ask(guest, session_request(guest.ajax_url), timeout=patience)
 
     async def _send(self, idle_timeout: float, answered: Callable[[], None]) -> None:
         for image in self._planned.images[len(self._files) :]:

@@ -148,14 +148,15 @@ async def test_a_site_that_hangs_is_given_up_in_time_for_another(
     assert engine.route_counts["/mwai/v1/start_session"] == 2, "by the capture, and to see whether it answers at all"
 
 
+@pytest.mark.parametrize("locks", [False, True], ids=["", "one request of a PHP session at a time"])
 @pytest.mark.parametrize("streams", [True, False])
 async def test_a_model_that_takes_its_time_is_waited_for(
-    aipkit: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, streams: bool
+    aipkit: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, streams: bool, locks: bool
 ) -> None:
     monkeypatch.setattr("proxy.upstreams.ai_engine.silence.QUIET_SECONDS", 0.1)
     monkeypatch.setattr("proxy.upstreams.ai_engine.site.MOVE_ON_SECONDS", 0.3)
     async with SimulatedAiEngine([EngineBot("default", "Shared: ", max_length=1000)]) as engine:
-        engine.behaviour.update({"streams": streams, "first_delta_delay": 1.0})
+        engine.behaviour.update({"streams": streams, "first_delta_delay": 1.0, "locks_php_sessions": locks})
         async with running_engine_proxy(engine, aipkit, data_dir=tmp_path) as proxy:
             answer = await proxy.chat("hi", model=MODEL)
 
