@@ -47,9 +47,8 @@ _BLOCKED = Meaning(
     "A firewall of the server '{server}' blocks this message for something in its text (HTML, SQL or the like): {text}",
     False,
 )
-NOT_SUPPORTED = "not_supported"
 _UNABLE = Meaning(  # and can do others
-    RefusalReason.ANSWER, 400, NOT_SUPPORTED, "The server '{server}' cannot do this: {text}", False
+    RefusalReason.ANSWER, 400, "not_supported", "The server '{server}' cannot do this: {text}", False
 )
 _LATE = Meaning(RefusalReason.UPSTREAM, 504, "upstream_timeout", "The server '{server}' did not answer in time: {text}")
 _CUT = Meaning(RefusalReason.ANSWER, 502, "upstream_truncated", "The answer of the server '{server}' broke off: {text}")

@@ -39,7 +39,7 @@ from proxy.upstreams.openai_server.listing import InvalidListing, read_models
 from proxy.upstreams.openai_server.options import has_pictures_of_before
 from proxy.upstreams.openai_server.quirks import Quirks
 from proxy.upstreams.openai_server.reader import ChunkReader
-from proxy.upstreams.openai_server.refusals import NOT_SUPPORTED, cut_off, from_status, read_body, silent, unreachable
+from proxy.upstreams.openai_server.refusals import cut_off, from_status, read_body, silent, unreachable
 from proxy.upstreams.openai_server.requests import TAKEN, encoded, request_body
 from shared.conversations import Message, Note
 from shared.models import Bot
@@ -201,7 +201,7 @@ class OpenAiServer:
     def _learn(self, refusal: Refusal, quirks: Quirks, ask: Ask, bot: Bot) -> Ask | None:
         """What to ask in place of *ask*, now that the quirks are known which *refusal* tells of; None: it tells of
         none."""
-        if refusal.reason is not RefusalReason.MESSAGE and refusal.error.code != NOT_SUPPORTED:
+        if refusal.reason is not RefusalReason.MESSAGE and refusal.error.code != "not_supported":
             return None
         complaint = refusal.error.message
         if ask.max_tokens and BESIDE_PROMPT in complaint:
