@@ -91,9 +91,22 @@ async def test_an_error_of_the_consumer_is_raised_in_the_waiting_reader_and_not_
     body = Socket().body
     reading = await waiting(body, refusing)
     body.feed(b"a")
+    body.feed(b"b")
 
     with pytest.raises(ValueError, match="a"):
         await reading
+    with pytest.raises(ValueError, match="a"):  # what comes after it is not kept
+        await anext(body)
+
+
+async def test_bytes_after_the_end_are_discarded() -> None:
+    body = Socket().body
+    body.feed(b"a")
+    body.end()
+    body.feed(b"b")
+    body.end(SiteUnreachable("too late to matter"))
+
+    assert [chunk async for chunk in body] == [b"a"]
 
 
 async def test_an_error_of_the_consumer_on_a_buffered_chunk_is_raised_at_once() -> None:
