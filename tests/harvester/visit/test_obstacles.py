@@ -1,9 +1,20 @@
 """Detecting age gates, login walls and bot checks."""
 
+from dataclasses import replace
+
 import pytest
 
 from harvester.visit.addresses import Link
-from harvester.visit.obstacles import bot_check, click_hint, find_wall, firewall, missing_chat, refusal, widget
+from harvester.visit.obstacles import (
+    bot_check,
+    click_hint,
+    find_wall,
+    firewall,
+    missing_chat,
+    older_chat,
+    refusal,
+    widget,
+)
 from harvester.visit.tab import PageDetails
 from shared.models import Cause
 from tests.harvester.fake_tab import SITE, page
@@ -60,6 +71,14 @@ def test_a_login_wall_is_known_by_its_field_and_what_is_said_around_it() -> None
 def test_a_small_form_to_log_in_on_a_page_of_its_own_contents_is_no_wall() -> None:
     assert find_wall(page(links=MANY_LINKS), signs(f"Log in {'Much to read. ' * 200}", asks_password=True)) is None
     assert find_wall(page(), signs("Log in")) is None
+    for links, is_wall in ((5, True), (6, False)):
+        wall = find_wall(page(links=MANY_LINKS[:links]), signs("Much to read. " * 200, asks_password=True))
+        assert (wall is not None) is is_wall
+
+
+def test_the_chat_of_an_older_plugin_is_named() -> None:
+    assert "the chat of AI Power" in str(older_chat(replace(signs(), older="AI Power")))
+    assert older_chat(signs()) is None
 
 
 def test_a_button_that_speaks_of_a_chat_is_named() -> None:
