@@ -77,11 +77,27 @@ def test_a_complaint_teaches_one_thing_once(complaint: str, asked: dict[str, Any
 
 @pytest.mark.parametrize("text", ["it broke", "temperature must be at most 1", "at most 5 pictures", "too many tokens"])
 def test_other_complaints_teach_nothing(text: str) -> None:
-    assert Quirks().after_complaint(text, Ask("m", (), max_tokens=9, parameters={"temperature": 2})) is None
+    everything = Ask(
+        "m",
+        (),
+        max_tokens=9,
+        stops=("x",),
+        parameters={"temperature": 2, **enabled(5000)},
+        extra_parameters={"safety_identifier": "x"},
+        tool_config=ToolConfig((Tool("a"),)),
+    )
+    assert Quirks().after_complaint(text, everything) is None
+
+
+@pytest.mark.parametrize("name", ["temperature", "top_p", "presence_penalty", "frequency_penalty"])
+def test_a_model_that_reasons_may_fix_any_of_these(name: str) -> None:
+    learned = Quirks().after_complaint(f"'{name}' is not supported", Ask("m", (), parameters={name: 0.5}))
+
+    assert learned == Quirks(refused=frozenset({name}))
 
 
 @pytest.mark.parametrize(
-    ("asked", "known", "most"), [(9, None, 8), (8, None, None), (9, 8, None), (9, 9, 8), (9, 7, None)]
+    ("asked", "known", "most"), [(9, None, 8), (8, None, None), (9, 8, None), (9, 9, 8), (9, 7, None), (8, 9, None)]
 )
 def test_a_limit_is_learned_where_it_is_below_what_was_sent(asked: int, known: int | None, most: int | None) -> None:
     learned = Quirks(most_tokens=known).after_complaint("max_tokens: at most 8", Ask("m", (), max_tokens=asked))
@@ -101,6 +117,9 @@ def test_thoughts_go_back_under_the_name_that_they_came_with() -> None:
     assert Quirks().after_thoughts("reasoning").reasoning_field == "reasoning"
     assert Quirks(reasoning_field="").after_thoughts("reasoning_content").reasoning_field == ""
     assert Quirks(reasoning_field="").after_thoughts("reasoning").reasoning_field == "reasoning"
+    assert (
+        Quirks(reasoning_field="reasoning").after_thoughts("reasoning_content").reasoning_field == "reasoning_content"
+    )
 
 
 def enabled(budget: Any, kind: str = "enabled") -> dict[str, Any]:
