@@ -34,8 +34,10 @@ def test_network_errors_are_explained_and_only_broken_connections_are_worth_anot
         "the site's name cannot be resolved; check the address and this machine's network",
         False,
     )
-    assert net_error("CONNECTION_RESET")[2] is True
-    assert net_error("ABORTED")[0] is Cause.PAGE
+    for code in ("CONNECTION_RESET", "CONNECTION_CLOSED", "EMPTY_RESPONSE", "NETWORK_CHANGED", "HTTP2_PROTOCOL_ERROR"):
+        assert net_error(code)[2] is True
+    for code in ("ABORTED", "TOO_MANY_REDIRECTS", "UNSAFE_PORT"):  # the site may well be reached
+        assert net_error(code)[0] is Cause.PAGE
     cause, reason, _ = net_error("CERT_DATE_INVALID")
     assert (cause, "CERT_DATE_INVALID" in reason) == (Cause.CERTIFICATE, True)
     assert "SOMETHING_NEW" in net_error("SOMETHING_NEW")[1]
@@ -59,6 +61,7 @@ def test_the_line_that_tells_why_a_browser_did_not_start_is_found_among_the_othe
 
 def test_a_browser_that_said_nothing_of_use_leaves_its_last_words_or_the_drivers() -> None:
     assert "Failed to connect to the bus" in launch_failure(launch())[0]
+    assert "the last words" in launch_failure(launch("[pid=359][err] the last words"))[0]
     missing = "BrowserType.launch: Failed to launch chromium because executable doesn't exist at /x\nCall log:"
     assert "executable doesn't exist" in launch_failure(missing)[0]
     assert "ended at once" in launch_failure("BrowserType.launch: Target page has been closed\nBrowser logs:")[0]

@@ -10,6 +10,8 @@ from harvester.visit.caches import cache_busting, is_from_cache, rest_roots, res
     [
         ({}, False),
         ({"age": "0"}, False),
+        ({"age": "1"}, True),
+        ({"server": "hit"}, False),
         ({"age": "3600"}, True),
         ({"age": "x"}, False),
         ({"age": "\N{SUPERSCRIPT TWO}"}, False),

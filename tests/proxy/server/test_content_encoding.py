@@ -88,6 +88,14 @@ def test_a_window_that_would_take_much_memory_is_refused() -> None:
         decode(packed, ["zstd"], 1024 * 1024)
 
 
+@pytest.mark.parametrize("coding", ["deflate", "br"])
+def test_nothing_is_no_compressed_body(coding: str) -> None:
+    with pytest.raises(ServiceError) as exc_info:
+        decode(gzip.compress(b""), (coding, "gzip"), 10)
+
+    assert (exc_info.value.status, exc_info.value.code) == (400, "invalid_content_encoding")
+
+
 def test_codings_are_undone_from_the_last_to_the_first() -> None:
     assert decode(zlib.compress(gzip.compress(TEXT)), read_codings("gzip, deflate"), len(TEXT)) == TEXT
 

@@ -30,6 +30,23 @@ def test_a_multipart_post_tells_nonce_and_bot() -> None:
     )
 
 
+def test_a_body_that_is_no_form_tells_nothing_and_one_with_broken_parts_what_is_whole() -> None:
+    body = multipart(action="aipkit_x")
+    broken = b"------WebKitFormBoundaryAbC\r\n\r\nx\r\n" + body
+
+    assert read_request(f"{AJAX}?action=aipkit_y", "application/json", body, 0) == ObservedRequest(AJAX, "aipkit_y")
+    assert read_request(AJAX, MULTIPART, body.replace(b"aipkit_x", b"aipkit_\xff"), 0) == ObservedRequest(
+        AJAX, "aipkit_\ufffd"
+    )
+    assert read_request(AJAX, MULTIPART, broken, 0) == ObservedRequest(AJAX, "aipkit_x")
+
+
+def test_a_query_with_more_fields_than_any_chat_sends_tells_nothing() -> None:
+    for number, is_read in ((98, True), (100, False)):
+        found = read_request(f"{AJAX}?action=aipkit_x&{'&'.join(['a=b'] * number)}", "", b"", 0)
+        assert (found is not None) is is_read
+
+
 def test_an_urlencoded_post_is_read_too() -> None:
     found = read_request(AJAX, "application/x-www-form-urlencoded; charset=UTF-8", b"action=aipkit_x&bot_id=7", 0)
 
