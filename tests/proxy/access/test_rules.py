@@ -52,7 +52,7 @@ def test_a_key_may_hold_any_character() -> None:
     "host",
     [
         *("localhost", "localhost:8080", "127.0.0.1:1", "127.9.9.9", "[::1]:8080", "a.localhost"),
-        *("host.docker.internal", "Host.Docker.Internal:8080"),
+        *("host.docker.internal", "Host.Docker.Internal:8080", "host.docker.internal.", "localhost."),
     ],
 )
 def test_without_a_key_loopback_names_are_served(host: str) -> None:
@@ -67,7 +67,8 @@ def test_without_a_key_other_names_are_refused(host: str) -> None:
     with pytest.raises(ServiceError) as exc_info:
         access().check_local(host, {})
 
-    assert exc_info.value.status == 403
+    error = exc_info.value
+    assert (error.status, error.type, error.code) == (403, "permission_error", "host_not_allowed")
     access("k").check_local(host, {})
 
 
@@ -142,6 +143,11 @@ def test_who_speaks_http_1_0_administrates_with_a_key_alone() -> None:
         check_admin(OPEN, is_old_http=True)
 
     assert exc_info.value.code == "forwarded_not_allowed"
+    with pytest.raises(ServiceError) as exc_info:
+        check_admin(OPEN, "https://app.example")
+    assert (exc_info.value.status, exc_info.value.code) == (403, "origin_not_allowed")
+    check_admin(OPEN, "http://localhost:3000")
+    check_admin(MASTER, "https://app.example")
     check_admin(OPEN)
     check_admin(MASTER, is_old_http=True)
 

@@ -10,6 +10,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.upstreams.breaker import FAILURES_TO_OPEN
+from proxy.usage.metrics import MetricsSnapshot, SiteStats
+from proxy.usage.metrics import text as rendered
+from proxy.usage.recorder import REJECTED, SUM
+from proxy.usage.worker_stats import SiteLoad, WorkerStats
+from shared.admin.usage import ERROR, REFUSED, REQUESTS, SECONDS, TOKENS_IN, TOKENS_OUT, Counters, bucket
 from shared.models import Outcome, Visit
 from shared.processes import heartbeat
 from tests.proxy.running import SESSION_ID, RunningProxy, running_proxy
@@ -191,3 +196,57 @@ async def test_the_administrators_key_is_asked_for(site: SimulatedSite, tmp_path
 
     assert MASTER not in text
     assert key not in text
+
+
+def test_a_snapshot_is_rendered_number_by_number() -> None:
+    totals: list[tuple[str, str, Counters]] = [
+        (
+            "m",
+            "s",
+            {REQUESTS: 5, ERROR + "a": 2, ERROR + "b": 1, REJECTED: 1, REFUSED: 3, TOKENS_IN: 70, TOKENS_OUT: 9},
+        ),
+        ("", "", {REQUESTS: 1, SECONDS + str(bucket(0.5)): 1, SUM + SECONDS: 500_000}),
+    ]
+    load = SiteLoad(site="s", open=2, queued=7, breaker="half_open", cooldown=4.5)
+    visits = [
+        Visit(id=str(number), site="s", started_at=90.0 - number, seconds=2.5 + number, outcome=outcome)
+        for number, outcome in enumerate((Outcome.CHALLENGE, Outcome.CAPTURED, Outcome.CHALLENGE))
+    ]
+    sites = [SiteStats("s", 60.0, 30.0, visits), SiteStats("new", None, None, [])]
+    worker = WorkerStats(worker="w", totals=totals, sites=[load])
+    found = samples(rendered(MetricsSnapshot("1.2", [worker], sites, True, 5.0, {"s": "aipkit", "new": None})).decode())
+
+    def told(name: str) -> dict[frozenset[str], float]:
+        return {frozenset(label for _, label in by): value for (each, by), value in found.items() if each == name}
+
+    known, unknown = ("m", "s", "w"), ("none", "w")
+    outcomes = {"ok": (2, 1), "error": (2, 0), "rejected": (1, 0), "refused": (3, 0)}
+    assert told("freeaichat_requests_total") == {
+        frozenset({*labels, outcome}): counts[number]
+        for outcome, counts in outcomes.items()
+        for number, labels in enumerate((known, unknown))
+    }
+    assert told("freeaichat_errors_total") == {frozenset({*known, "a"}): 2, frozenset({*known, "b"}): 1}
+    assert told("freeaichat_tokens_total") == {
+        frozenset({*labels, name}): count
+        for labels, counts in ((known, (70, 9)), (unknown, (0, 0)))
+        for name, count in zip(("input", "output"), counts, strict=True)
+    }
+    assert told("freeaichat_tool_answers_total") == {}
+    assert told("gen_ai_server_request_duration_seconds_sum") == {frozenset(known): 0.0, frozenset(unknown): 0.5}
+    assert told("gen_ai_server_request_duration_seconds_count") == {frozenset(known): 0, frozenset(unknown): 1}
+    for name, value in {"open_streams": 2, "queued_requests": 7, "cooldown_seconds": 4.5}.items():
+        assert told(f"freeaichat_{name}") == {frozenset({"s", "w"}): value}
+    assert told("freeaichat_breaker_state") == {
+        frozenset({"s", "w", state}): float(state == "half_open") for state in ("closed", "half_open", "open")
+    }
+    assert told("freeaichat_credentials_age_seconds") == {frozenset({"s"}): 60}
+    assert told("freeaichat_nonce_age_seconds") == {frozenset({"s"}): 30}
+    assert told("freeaichat_latest_visits") == {frozenset({"s", "challenge"}): 2, frozenset({"s", "captured"}): 1}
+    assert told("freeaichat_last_visit_duration_seconds") == {frozenset({"s"}): 2.5}
+    assert told("freeaichat_last_visit_timestamp_seconds") == {frozenset({"s"}): 90}
+    assert told("freeaichat_failed_visits_in_a_row") == {frozenset({"s"}): 1, frozenset({"new"}): 0}
+    assert told("freeaichat_site_info") == {frozenset({"s", "aipkit"}): 1}
+    assert told("freeaichat_build_info") == {frozenset({"1.2"}): 1}
+    assert told("freeaichat_harvester_heartbeat_age_seconds") == {frozenset(): 5}
+    assert told("freeaichat_store_up") == {frozenset(): 1}
