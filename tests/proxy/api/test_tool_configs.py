@@ -141,13 +141,13 @@ def test_a_schema_may_be_true_and_has_texts_for_names() -> None:
 
 def test_a_namespaces_tools_may_lack_their_type_and_the_namespace_its_name() -> None:
     tools = [
-        {"type": "namespace", "name": "n", "tools": [{"name": "a"}]},
+        {"type": "namespace", "name": "n", "tools": [{"name": "a"}, flat("c", "custom")]},
         {"type": "namespace", "name": 5, "tools": [flat("b")]},
     ]
     offer = responses.read_tool_options({"tools": tools}, "emulate").tool_config
 
     assert offer is not None
-    assert [(tool.namespace, tool.name) for tool in offer.tools] == [("n", "a"), (None, "b")]
+    assert [(tool.namespace, tool.name) for tool in offer.tools] == [("n", "a"), ("n", "c"), (None, "b")]
 
 
 def test_of_too_many_tools_that_were_found_the_last_ones_are_kept() -> None:

@@ -47,7 +47,8 @@ def test_a_choice_that_names_nothing_is_refused(choice: Any) -> None:
         (plain("a", description="Looks."), Tool("a", "Looks.", {"type": "object"})),
         ({**plain("a"), "type": "custom"}, Tool("a", "", {"type": "object"})),
         (nested("a", "custom", description="Says.", format={"type": "text"}), Tool("a", "Says.", kind="custom")),
-        (nested("a", "custom", parameters=5, format={"grammar": 5}), Tool("a", kind="custom")),
+        *((nested("a", "custom", parameters=5, format=form), Tool("a", kind="custom")) for form in ({"grammar": 5}, 5)),
+        ({**nested("a"), "name": "b"}, Tool("a")),
         (
             flat("a", "custom", description="Says.", format={"definition": "x"}),
             Tool("a", "Says.\nIts input has to follow this grammar (lark):\nx", kind="custom"),
@@ -84,8 +85,14 @@ def test_tools_of_other_types_are_left_to_an_upstream_that_has_tools() -> None:
     others = [{"type": "web_search"}, nested("a"), {"type": "mcp", "server_label": "x"}]
 
     assert names(chat.read_tool_options({"tools": others}, "native").tool_config) == ["a"]
-    with pytest.raises(ServiceError):
-        of_chat(tools=others)
+    refused: list[tuple[Any, chat.ToolsMode]] = [(others, "emulate"), ([{"type": 5}], "native")]
+    for wrong, mode in refused:
+        with pytest.raises(ServiceError):
+            chat.read_tool_options({"tools": wrong}, mode)
+
+
+def test_an_older_function_is_one_whatever_type_it_claims() -> None:
+    assert of_chat(functions=[{"type": "custom", "name": "a", "function": {"name": "b"}}]).tools == (Tool("a"),)
 
 
 @pytest.mark.parametrize(
