@@ -210,6 +210,17 @@ async def test_whoever_scrolls_past_the_end_of_a_conversation_still_sees_it(open
     await expect(opened.page.get_by_label("Write a message")).to_be_in_viewport()
 
 
+async def test_a_dialog_that_is_made_higher_stretches_nothing_in_it(opened: OpenedPage) -> None:
+    await opened.send("hello")
+    await opened.page.get_by_role("button", name="Delete").click()
+    shown = opened.page.get_by_role("dialog")
+    await shown.evaluate("dialog => { dialog.style.height = '700px'; }")  # WebKit makes it as high as what it stretches
+    button = await shown.get_by_role("button", name="Delete").bounding_box()
+
+    assert button is not None
+    assert button["height"] < 60
+
+
 async def test_each_screen_is_shown_from_its_top(opener: PageOpener) -> None:
     opened = await opener.open(size=PHONE)
     await opened.go("Dashboard")
