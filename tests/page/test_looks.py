@@ -267,6 +267,17 @@ async def test_the_language_is_the_browsers_until_it_is_chosen(opener: PageOpene
     await expect(page.get_by_role("heading", name="仪表盘")).to_be_visible()
 
 
+@pytest.mark.parametrize("name", ["C", "en-US@posix"])
+async def test_a_browser_without_a_language_that_programs_know_shows_the_page(opened: OpenedPage, name: str) -> None:
+    page = opened.page
+    await page.add_init_script(
+        f"Object.defineProperty(navigator, 'language', {{ value: {name!r}, configurable: true }})"
+    )
+    await page.reload()
+
+    await expect(page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
+
+
 async def test_everything_is_reachable_by_keyboard_with_a_visible_focus(opened: OpenedPage) -> None:
     page = opened.page
     await page.reload()
