@@ -7,7 +7,9 @@ import pytest
 
 from proxy.chat.ask import EFFORT, Ask
 from proxy.chat.tools.definitions import Tool, ToolConfig
-from proxy.upstreams.openai_server.quirks import Quirks, effort_in, is_of_request
+from proxy.upstreams.openai_server.complaints import is_of_request, learned_from
+from proxy.upstreams.openai_server.options import effort_in
+from proxy.upstreams.openai_server.quirks import Quirks
 
 LEARNED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("Unknown field: stream_options", {}, {"takes_usage_option": False}),
@@ -46,8 +48,12 @@ LEARNED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"takes_tools": False, "refused": frozenset({"tools"})},
     ),
     ("'stop' is not supported with this model", {"stops": ("x",)}, {"takes_stops": False}),
-    ("reasoning is off", {"parameters": {EFFORT: "low"}}, {"takes_effort": False}),
-    ("it cannot think", {"parameters": {"thinking": {"type": "enabled", "budget_tokens": 1}}}, {"takes_effort": False}),
+    ("reasoning is off", {"parameters": {EFFORT: "low"}}, {"refused_efforts": frozenset({"low"})}),
+    (
+        "it cannot think",
+        {"parameters": {"thinking": {"type": "enabled", "budget_tokens": 1}}},
+        {"refused_efforts": frozenset({"low"})},
+    ),
     ("Function call is missing a thought_signature", {}, {"marks_unsigned_calls": True}),
     (
         "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9.",
@@ -67,12 +73,13 @@ def test_a_complaint_teaches_one_thing_once(complaint: str, asked: dict[str, Any
     ask, before = Ask("m", (), **asked), Quirks(refused=frozenset({"user"}))
     if "refused" in changes:
         changes = {**changes, "refused": before.refused | changes["refused"]}
-    learned = before.after_complaint(complaint, ask)
+    learned = learned_from(complaint, before, ask)
 
+    assert learned is not None
     assert learned == replace(before, **changes)
-    assert learned.after_complaint(complaint, ask) is None
+    assert learned_from(complaint, learned, ask) is None
     if asked:
-        assert before.after_complaint(complaint, Ask("m", (), tool_config=ToolConfig())) is None
+        assert learned_from(complaint, before, Ask("m", (), tool_config=ToolConfig())) is None
 
 
 @pytest.mark.parametrize("text", ["it broke", "temperature must be at most 1", "at most 5 pictures", "too many tokens"])
@@ -86,12 +93,12 @@ def test_other_complaints_teach_nothing(text: str) -> None:
         extra_parameters={"safety_identifier": "x"},
         tool_config=ToolConfig((Tool("a"),)),
     )
-    assert Quirks().after_complaint(text, everything) is None
+    assert learned_from(text, Quirks(), everything) is None
 
 
 @pytest.mark.parametrize("name", ["temperature", "top_p", "presence_penalty", "frequency_penalty"])
 def test_a_model_that_reasons_may_fix_any_of_these(name: str) -> None:
-    learned = Quirks().after_complaint(f"'{name}' is not supported", Ask("m", (), parameters={name: 0.5}))
+    learned = learned_from(f"'{name}' is not supported", Quirks(), Ask("m", (), parameters={name: 0.5}))
 
     assert learned == Quirks(refused=frozenset({name}))
 
@@ -100,17 +107,17 @@ def test_a_model_that_reasons_may_fix_any_of_these(name: str) -> None:
     ("asked", "known", "most"), [(9, None, 8), (8, None, None), (9, 8, None), (9, 9, 8), (9, 7, None), (8, 9, None)]
 )
 def test_a_limit_is_learned_where_it_is_below_what_was_sent(asked: int, known: int | None, most: int | None) -> None:
-    learned = Quirks(most_tokens=known).after_complaint("max_tokens: at most 8", Ask("m", (), max_tokens=asked))
+    learned = learned_from("max_tokens: at most 8", Quirks(most_tokens=known), Ask("m", (), max_tokens=asked))
 
     assert (learned and learned.most_tokens) == most
 
 
 def test_the_stricter_order_stays() -> None:
     first, alternate, ask = "it must be at the beginning", "roles must alternate", Ask("m", ())
-    strict = Quirks(order="system_first").after_complaint(alternate, ask)
+    strict = learned_from(alternate, Quirks(order="system_first"), ask)
 
     assert strict == Quirks(order="alternating")
-    assert strict.after_complaint(first, ask) is None
+    assert learned_from(first, Quirks(order="alternating"), ask) is None
 
 
 def test_thoughts_go_back_under_the_name_that_they_came_with() -> None:
