@@ -12,7 +12,7 @@ from tests.openai_server import OpenAiPeer
 from tests.proxy.api.messages.messages_client import message
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.openai_server.api_clients import messaged
-from tests.proxy.upstreams.openai_server.test_shapes import feed, piece, reader
+from tests.proxy.upstreams.openai_server.chunks import feed, piece, reader
 
 
 @pytest.mark.parametrize(

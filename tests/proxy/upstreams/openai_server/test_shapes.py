@@ -12,9 +12,9 @@ from proxy.chat.ask import Ask, Image
 from proxy.chat.tools.definitions import OutputFormat, Tool, ToolChoice, ToolConfig
 from proxy.chat.upstream import Refusal
 from proxy.upstreams.openai_server.quirks import Quirks
-from proxy.upstreams.openai_server.reader import ChunkReader
 from proxy.upstreams.openai_server.requests import request_body
 from shared.conversations import Message, ToolCall, ToolResult
+from tests.proxy.upstreams.openai_server.chunks import feed, reader
 
 
 def user(text: str, **fields: Any) -> Message:
@@ -114,19 +114,6 @@ def test_a_lone_surrogate_costs_a_character_and_more_stops_than_are_taken_are_le
 
     assert sent["messages"][0]["content"] == "a\ufffdb 😀"
     assert "stop" not in sent
-
-
-def reader(offer: ToolConfig | None = None) -> ChunkReader:
-    return ChunkReader("mine", offer, lambda: "made_up")
-
-
-def feed(reading: ChunkReader, *deltas: dict[str, Any], reason: str = "stop") -> str:
-    """The text of chunks with these deltas, of which the last one has a finish reason."""
-    text = ""
-    for number, delta in enumerate(deltas):
-        end = reason if number == len(deltas) - 1 else None
-        text += reading.read(json.dumps({"choices": [{"delta": delta, "finish_reason": end}]}).encode())
-    return text
 
 
 def test_thoughts_are_left_out_and_refusals_told() -> None:
