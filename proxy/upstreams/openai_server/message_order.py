@@ -39,18 +39,24 @@ def in_order(messages: Iterable[Wire], order: Order) -> list[Wire]:
     return _ORDERS[order](messages)
 
 
-def results_first(messages: Iterable[Message]) -> list[Message]:
-    """*messages*, each result once and right behind its call: in the Responses API others may stand between them, and
-    some clients repeat results there."""
-    groups: list[dict[tuple[ToolResult | None, str], Message]] = []
-    by_call: dict[str, dict[tuple[ToolResult | None, str], Message]] = {}
-    for each in messages:
-        group = by_call.get(each.result.call_id) if each.result is not None else None
-        if group is None:
-            groups.append(group := {})
-        group.setdefault((each.result, each.text), each)
-        by_call |= dict.fromkeys((call.id for call in each.calls if call.id), group)
-    return [each for group in groups for each in group.values()]
+def results_behind_calls(messages: Iterable[Message]) -> list[Message]:
+    """*messages*, each result once and right behind its call.
+
+    In the Responses API others may stand between them, and some clients repeat results there. What stood between comes
+    before the call, so that the model goes on from the result as it would there.
+    """
+    groups: dict[int, dict[tuple[ToolResult, str] | None, Message]] = {}  # a message, with the results of its calls
+    by_call: dict[str, int] = {}
+    for number, each in enumerate(messages):
+        key, place = None, number
+        if each.result is not None:
+            key, place = (each.result, each.text), by_call.get(each.result.call_id, number)
+        if key in groups.get(place, ()):
+            continue
+        group = groups[place] = groups.pop(place, {})
+        group[key] = each
+        by_call |= {call.id: number for call in each.calls if call.id}
+    return [each for group in groups.values() for each in group.values()]
 
 
 def _system_first(messages: Iterable[Wire]) -> list[Wire]:

@@ -13,7 +13,7 @@ import orjson
 from proxy.chat.ask import EFFORT, SAMPLING, Ask, ContentPart, Media
 from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS, THINKING
 from proxy.chat.tools.definitions import OutputFormat, Tool, ToolChoice, ToolConfig
-from proxy.upstreams.openai_server.message_order import in_order, results_first
+from proxy.upstreams.openai_server.message_order import in_order, results_behind_calls
 from proxy.upstreams.openai_server.options import SPELLED, effort_in, sent_options
 from proxy.upstreams.openai_server.quirks import Quirks
 from shared.conversations import Message, ToolCall, ToolResult
@@ -61,7 +61,7 @@ def _messages(ask: Ask, quirks: Quirks) -> Iterator[dict[str, Any]]:
     """Messages on the wire. Pictures in a tool's result follow it in a message of their own: results hold text only."""
     open_calls: list[ToolCall] = []  # of the last answer, without a result so far
     pictures: list[Mapping[str, Any]] = []
-    for number, message in enumerate(results_first(ask.messages)):
+    for number, message in enumerate(results_behind_calls(ask.messages)):
         if message.result is None:
             if pictures:
                 yield {"role": "user", "content": pictures}

@@ -152,11 +152,11 @@ async def test_results_come_right_behind_their_calls(gateway: RunningProxy, serv
     """As Semantic Kernel repeats the question and all results, and as models may speak between two calls. OpenAI takes
     that in its Responses API alone."""
     calls = [{"type": "function_call", "call_id": f"call_{name}", "name": "look", "arguments": "{}"} for name in "ab"]
-    results = [{"type": "function_call_output", "call_id": f"call_{name}", "output": name} for name in "ba"]
+    results = [{"type": "function_call_output", "call_id": f"call_{name}", "output": name} for name in "ab"]
     said = {"role": "assistant", "content": "Now the other."}
     asked = user({"type": "input_text", "text": "Look."})
     items: Any = [asked, calls[0], asked, said, calls[1], *results, results[0]]
     await gateway.openai.responses.create(model=MODEL, input=items)
 
     first, second = [("assistant", None), ("tool", "a")], [("assistant", "Now the other."), ("tool", "b")]
-    assert told(server.received[0]) == [("user", "Look."), *first, ("user", "Look."), *second]
+    assert told(server.received[0]) == [("user", "Look."), ("user", "Look."), *first, *second]
