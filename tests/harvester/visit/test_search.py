@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from harvester.visit.addresses import Link
 from harvester.visit.errors import PageFailed, VisitFailed
 from harvester.visit.search import find_chat
 from harvester.visit.tab import PageDetails
-from shared.models import Outcome
+from shared.models import Cause, Outcome
 from tests.harvester.fake_tab import CONFIG, SITE, FakeTab, page
 
 FRONT, CHAT, OLD = f"{SITE}/", f"{SITE}/chat/", f"{SITE}/old/"
@@ -235,11 +236,31 @@ async def test_in_a_window_the_person_may_lead_the_tab_to_the_chat() -> None:
     assert found.page.url == CHAT
 
 
-async def test_a_page_whose_chat_is_not_there_says_so_itself() -> None:
-    tab = FakeTab({FRONT: page(FRONT)})
-    tab.shown = PageDetails(text="AI Engine: Chatbot 'gone' not found.", buttons=[], asks_password=False)
+@pytest.mark.parametrize(
+    ("details", "loads", "cause", "reason"),
+    [
+        ({"text": "AI Engine: Chatbot 'gone' not found."}, 1, Cause.NO_CHAT, "Chatbot 'gone' not found"),
+        ({"older": "AI Power", "buttons": ["Chat"]}, 1, Cause.NO_CHAT, "the chat of AI Power"),
+        ({"buttons": ["Menu", "Chat with us"]}, 1, Cause.CLICK, '"Chat with us" may open one'),
+        ({"text": "Are you over 18?", "buttons": ["Yes"]}, 1, Cause.AGE, "confirm their age"),
+        ({"asks_password": True}, 1, Cause.LOGIN, "asks for a password"),
+        ({"asks_password": True}, 3, Cause.RESTLESS, "loaded itself 3 times"),
+        ({}, 2, Cause.NO_CHAT, "name its page in FREEAICHAT_SITES"),
+    ],
+)
+async def test_what_a_page_without_a_chat_shows_is_reported(
+    details: dict[str, Any], loads: int, cause: Cause, reason: str
+) -> None:
+    tab = FakeTab({FRONT: page(FRONT, loads=loads, scripts=0)})
+    tab.shown = PageDetails(**{"text": "", "buttons": [], "asks_password": False, **details})
 
     found = await failure(tab, job())
 
-    assert found.cause.outcome is Outcome.NO_CHAT
-    assert "Chatbot 'gone' not found" in found.reason
+    assert found.cause is cause
+    assert reason in found.reason
+
+
+async def test_another_address_of_the_named_page_needs_no_note() -> None:
+    tab = FakeTab({OLD: page(FRONT, CONFIG)})
+
+    assert (await find_chat(tab, job(remembered_url=OLD))).note == ""
