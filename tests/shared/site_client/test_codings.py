@@ -48,6 +48,9 @@ def test_broken_data_and_decompression_bombs_are_refused(name: str) -> None:
         unpacked(name, b"\xff" * 100)
     with pytest.raises(BadResponse, match="too much"):
         unpacked(name, pack(bytes(MAX_PIECE_BYTES * 3)))
+    if name == "gzip":  # in members that are small enough alone
+        with pytest.raises(BadResponse, match="too much"):
+            unpacked(name, pack(bytes(MAX_PIECE_BYTES // 2)) * 3)
     assert len(unpacked(name, pack(os.urandom(1000) * 1000))) == 10**6
 
 
