@@ -125,33 +125,21 @@ def test_thoughts_are_left_out_and_refusals_told() -> None:
     assert reading.end().refusal == "no"
 
 
+def details(cached: Any, thought: Any) -> dict[str, Any]:
+    """Further counts of a usage."""
+    groups = {"prompt_tokens_details": {"cached_tokens": cached}}
+    return {**groups, "completion_tokens_details": {"reasoning_tokens": thought}}
+
+
 @pytest.mark.parametrize(
     ("usage", "expected"),
     [
         ({"prompt_tokens": 3, "completion_tokens": 4}, (3, 4, 0, 0)),
-        (
-            {
-                "prompt_tokens": 3,
-                "completion_tokens": 4,
-                "prompt_tokens_details": {"cached_tokens": 2},
-                "completion_tokens_details": {"reasoning_tokens": 1},
-            },
-            (3, 4, 2, 1),
-        ),
+        ({"prompt_tokens": 3, "completion_tokens": 4, **details(2, 1)}, (3, 4, 2, 1)),
+        ({"prompt_tokens": 3, "completion_tokens": -1, **details(-2, "1")}, (3, 0, 0, 0)),
         ({"prompt_tokens": -3, "completion_tokens": 4, "prompt_tokens_details": [2]}, (0, 4, 0, 0)),
-        (
-            {
-                "prompt_tokens": 3,
-                "completion_tokens": -1,
-                "prompt_tokens_details": {"cached_tokens": -2},
-                "completion_tokens_details": {"reasoning_tokens": "1"},
-            },
-            (3, 0, 0, 0),
-        ),
         ({"prompt_tokens": 1, "completion_tokens": 0}, (1, 0, 0, 0)),
-        ({"prompt_tokens": 0, "completion_tokens": 0}, None),
-        ({"prompt_tokens": "3", "completion_tokens": 4}, None),
-        ({"prompt_tokens": 3}, None),
+        *(({"prompt_tokens": one, "completion_tokens": other}, None) for one, other in ((0, 0), ("3", 4), (3, None))),
         ([1], None),
         (None, None),
     ],
