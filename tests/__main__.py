@@ -1,8 +1,8 @@
 """`python -m tests [pytest options]`: get what the tests need, run them all, and measure what they cover.
 
 Files of tests run side by side, one in each of a few processes, and what they cover is measured. Then come those that
-are marked `busy`, two files at a time: whole programs that run for long, most of them others that use the product,
-which keep the machine busy themselves. Last, in one process, comes what is marked `alone`, because it measures time or
+are marked `busy`, as many at once: whole programs that run for long, most of them others that use the product, which
+keep the machine busy themselves. Last, in one process, comes what is marked `alone`, because it measures time or
 memory. A few that failed beside others run once more alone, so that a busy machine's delay is told from a fault; those
 that pass only then are counted apart.
 """
@@ -33,7 +33,7 @@ MEASURED = (*COVERAGE, "run", "-m", "pytest")
 PROCESSES = ("--dist", "loadfile", "--no-loadscope-reorder", "--max-worker-restart", "1")
 BESIDE_OTHERS = ("-m", "not alone and not busy", "-n", str(SIDE_BY_SIDE), *PROCESSES)
 AGAIN = ("-m", "not alone and not busy", "--last-failed", "-n", "1", *PROCESSES)
-BUSY = ("-m", "busy", "-n", "2", *PROCESSES)
+BUSY = ("-m", "busy", "-n", str(SIDE_BY_SIDE), *PROCESSES)
 ALONE = ("-m", "alone", "-n", "1", *PROCESSES)
 READ = ("--collect-only", "-qq", "-p", "no:cacheprovider")
 MOST_AGAIN = 8  # where more fail, it is not the machine
