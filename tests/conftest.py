@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,12 @@ from tests.redis_server import RedisServer, running_redis
 LOCAL_NAMES = ("localhost", "")
 ADDRESS_AT = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0}
 
+HERE = Path(__file__).parent
+# What these run of the product in their own process, others run too.
+UNMEASURED = ("page", "site_checks", "test_architecture.py")
+
 refused: list[str] = []
+begun: dict[Path, str] = {}  # the first test of each file
 
 
 class LeavesThisMachine(RuntimeError):
@@ -77,6 +83,50 @@ def pytest_collection() -> Iterator[None]:
         gc.freeze()
 
 
+@contextmanager
+def measuring(is_wanted: bool) -> Iterator[None]:
+    """Measure what this process covers meanwhile only if it *is wanted*: that takes as long again as to run it."""
+    tracing = sys.gettrace()
+    if not is_wanted:
+        sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(tracing)
+
+
+def is_first(item: pytest.Item) -> bool:
+    """Whether *item* is the first of its file that this process runs."""
+    return begun.setdefault(item.path, item.nodeid) == item.nodeid
+
+
+def is_unmeasured(item: pytest.Item) -> bool:
+    """Whether *item* asks that nothing be measured, or is in a place that does."""
+    is_in_place = any(item.path.is_relative_to(HERE / place) for place in UNMEASURED)
+    return is_in_place or "unmeasured" in getattr(item, "fixturenames", ())
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Measure what the fixtures of a file cover once: they start the same proxy and site for each of its tests."""
+    with measuring(is_first(item) and not is_unmeasured(item)):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Measure what the test itself covers."""
+    with measuring(not is_unmeasured(item)):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Measure once, as with the setup."""
+    with measuring(is_first(item) and not is_unmeasured(item)):
+        return (yield)
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Name what failed at once: a run that is ended from outside never comes to its summary."""
     if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
@@ -108,13 +158,9 @@ def measured() -> None:
 
 
 @pytest.fixture
-def unmeasured() -> Iterator[None]:
-    """What this process covers is not measured meanwhile: for tests that run the same lines thousands of times, which
-    would take three times as long."""
-    measuring = sys.gettrace()
-    sys.settrace(None)
-    yield
-    sys.settrace(measuring)
+def unmeasured() -> None:
+    """Asks that what a test covers in this process not be measured: for those that run the same lines thousands of
+    times, which would take three times as long."""
 
 
 @pytest.fixture

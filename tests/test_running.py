@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.__main__ import FAILED, HANGS, MOST_AGAIN, closing_line, compiling, may_be_disturbed, outcome, run_all
+from tests.conftest import measuring
 
 ROOT = Path(__file__).parents[1]
 NOTHING, INTERRUPTED = 5, 2
@@ -149,3 +150,21 @@ def test_the_closing_line_looks_like_pytests_own() -> None:
         Counter(failed=2, passed=3, skipped=0, errors=1), 61.2
     )
     assert " no tests ran in 0.50s " in closing_line(Counter(), 0.5)
+
+
+def test_what_is_not_wanted_is_not_measured_and_the_rest_is() -> None:
+    def tracer(*event: object) -> None:
+        """Stands for what measures."""
+
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        with measuring(is_wanted=False):
+            unwanted = sys.gettrace()
+        with measuring(is_wanted=True):
+            wanted = sys.gettrace()
+        after = sys.gettrace()
+    finally:
+        sys.settrace(before)
+
+    assert (unwanted, wanted, after) == (None, tracer, tracer)

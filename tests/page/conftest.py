@@ -1,6 +1,7 @@
 """A browser, and the page in it; what a page must never do fails its test.
 
-All tests of a module share a browser, and so its event loop; each opens windows that share nothing with another's.
+All tests of this folder share a browser in each process that runs them, and so its event loop; each opens windows that
+share nothing with another's.
 """
 
 import asyncio
@@ -25,22 +26,22 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests on the loop of their module."""
+    """Run the tests on the loop of the browser."""
     for item in items:
         if item.path.is_relative_to(HERE) and pytest_asyncio.is_async_test(item):
-            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
+            item.add_marker(pytest.mark.asyncio(loop_scope="package"), append=False)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="package")
 async def site() -> AsyncIterator[SimulatedSite]:
     """The site, with its default bots."""
     async with SimulatedSite() as running:
         yield running
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def browser() -> AsyncIterator[Browser]:
-    """A browser of the module's own."""
+    """A browser of this folder's own."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_browser("").path)
         try:
@@ -49,7 +50,7 @@ async def browser() -> AsyncIterator[Browser]:
             await browser.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="package")
 async def opener(browser: Browser, site: SimulatedSite, tmp_path: Path) -> AsyncIterator[PageOpener]:
     """Opens the page; whatever was opened must have behaved."""
     opener = PageOpener(browser, site, tmp_path)
@@ -58,7 +59,7 @@ async def opener(browser: Browser, site: SimulatedSite, tmp_path: Path) -> Async
     assert opener.complaints == []
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="package")
 async def opened(opener: PageOpener) -> OpenedPage:
     """The page of a proxy that needs no key, on a desktop, in English."""
     return await opener.open()

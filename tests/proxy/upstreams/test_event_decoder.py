@@ -231,6 +231,7 @@ def recorded(name: str) -> bytes:
 STREAMS = sorted(path.name for path in SAMPLES.glob("*.http") if b"text/event-stream" in path.read_bytes())
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("name", STREAMS)
 @pytest.mark.parametrize("size", [1, 7, 4096, 1 << 20])
 def test_recorded_replies_decode_whole_whatever_the_cuts(name: str, size: int) -> None:
