@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 PROXY = Path(__file__).parents[3] / "proxy"
@@ -17,12 +18,13 @@ BUILT = {  # codes that are put together
 IN_TABLES = {"invalid_request_error", "tokens"}  # where nothing says that they are codes, or the types of errors
 
 
-def error_codes() -> set[str]:
+@cache
+def error_codes() -> frozenset[str]:
     """Return all codes. Errors that servers behind the proxy name themselves are not among them."""
     sources = (path for path in PROXY.rglob("*.py") if DESCRIBING.isdisjoint(path.parts))
     trees = [ast.parse(path.read_text("utf-8")) for path in sources]
     positions = {name: position for tree in trees for name, position in _positions(tree)}
-    return IN_TABLES.union(*(_codes_in(node, positions) for tree in trees for node in ast.walk(tree)))
+    return frozenset(IN_TABLES).union(*(_codes_in(node, positions) for tree in trees for node in ast.walk(tree)))
 
 
 def _positions(tree: ast.Module) -> Iterator[tuple[str, Mapping[int, str]]]:
