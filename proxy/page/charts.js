@@ -138,7 +138,9 @@ function colours(element) {
     probe.style.color = `var(--${name})`;
     return getComputedStyle(probe).color;
   };
-  const found = { text: of("soft"), grid: of("line"), lines: [1, 2, 3, 4, 5, 6].map((place) => of(`line-${place}`)) };
+  const found = { text: of("soft"), grid: of("line") };
+  probe.style.forcedColorAdjust = "none"; // lines are told apart by their colours
+  found.lines = [1, 2, 3, 4, 5, 6].map((place) => of(`line-${place}`));
   probe.remove();
   return found;
 }

@@ -70,8 +70,10 @@ export function listOf(current, onGone) {
 
 function row(entry, isCurrent, onGone) {
   const about = { dir: "auto", title: entry.title, "aria-current": isCurrent ? "page" : null };
-  const link = el("a", { href: `#/chat/${entry.id}`, ...about }, entry.title);
-  return el("li", {}, link, iconButton("trash", "list.delete", () => remove(entry, onGone), ".small"));
+  const link = el("a", { id: `to-${entry.id}`, href: `#/chat/${entry.id}`, ...about }, entry.title);
+  const removing = iconButton("trash", "list.delete", () => remove(entry, onGone), ".small");
+  removing.setAttribute("aria-describedby", link.id); // all of them have the same name
+  return el("li", {}, link, removing);
 }
 
 /** *text* as a part of a sentence that may run the other way. */

@@ -60,6 +60,22 @@ async def test_a_long_title_is_truncated_before_the_edge_and_read_out_in_full(
         assert all(row[check] for check in ("apart", "inside", "still", "line")), row
 
 
+async def test_a_list_of_conversations_tells_which_is_deleted_and_which_is_shown(opened: OpenedPage) -> None:
+    """In forced colours too, where backgrounds do not show."""
+    await opened.send("One")
+    await opened.page.get_by_role("link", name="New conversation").click()
+    await expect(opened.page.locator(".turn")).to_have_count(0)
+    await opened.send("Two")
+    rows = opened.page.locator(".conversations li")
+    await expect(rows.last.get_by_role("button", name="Delete")).to_have_accessible_description("One")
+    await expect(rows.first.locator("[aria-current]")).to_have_text("Two")
+
+    await opened.page.emulate_media(forced_colors="active")
+    colours = "links => links.map(link => getComputedStyle(link).backgroundColor)"
+    current, other = await rows.locator("a").evaluate_all(colours)
+    assert current != other
+
+
 async def test_a_new_conversation_is_called_by_its_first_line_which_is_cut_between_letters(opened: OpenedPage) -> None:
     link = opened.page.locator(".conversations a").first
     await opened.send("😀" * 130 + "\nmore")
