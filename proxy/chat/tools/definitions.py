@@ -96,7 +96,7 @@ class ToolConfig:
         for position, tool in enumerate(self.tools):
             self._check_tool(position, tool, names)
         self._check_choice()
-        if self.output_format and self.output_format.schema is not None:
+        if self.output_format and self.output_format.schema:  # an empty one is valid, and compiling loads a library
             _check_schema(self.output_format.schema, "of the answer", self.fields.schema, "invalid_json_schema")
         if len(self.labels) < len(self.tools):
             raise bad_request(

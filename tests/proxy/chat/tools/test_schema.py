@@ -166,3 +166,10 @@ def test_a_cache_keeps_what_was_used_last_and_nothing_large() -> None:
     cache.put("large", 9, 101)
 
     assert [key for key in [*map(str, range(9)), "large"] if cache.get(key) is not None] == list("0") + list("2345678")
+
+
+def test_its_library_is_imported_only_where_a_schema_is_compiled() -> None:
+    """It takes 4 MB of an idle proxy."""
+    code = "import sys, proxy.app, proxy.service\nprint('jsonschema_rs' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "False\n"
