@@ -26,7 +26,7 @@ from tests.needs import provide
 
 LEAST_COVERAGE = 85  # percent, branches counted
 COVERAGE = (sys.executable, "-m", "coverage")
-SIDE_BY_SIDE = (os.cpu_count() or 1) + 1  # the tests spend a part of their time waiting
+SIDE_BY_SIDE = (os.cpu_count() or 1) + 2  # the tests spend a part of their time waiting
 PYTEST = (sys.executable, "-m", "pytest")
 MEASURED = (*COVERAGE, "run", "-m", "pytest")
 # In the order of their folders: long files with few tests would come last otherwise, and keep one process busy alone.
