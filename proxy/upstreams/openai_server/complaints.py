@@ -50,7 +50,9 @@ _find_most = re.compile(  # how OpenAI, DeepSeek and Alibaba, Groq, Volcengine a
     " ?`?([0-9]{1,9})",
     re.IGNORECASE,
 ).search
-_is_of_effort = re.compile(r"(?!.*(?:tool|reasoning_content)).*(?:reasoning|think)", re.IGNORECASE | re.DOTALL).match
+_is_of_effort = re.compile(  # also in the name of a model, behind a dash, which says nothing
+    r"(?!.*(?:tool|reasoning_content)).*(?<![\w-])(?:reasoning|think)", re.IGNORECASE | re.DOTALL
+).match
 _is_unknown = re.compile("extra_forbidden|unsupported").search  # of a field: Mistral's word, and Groq's
 _is_missing = re.compile("missing|must be passed back", re.IGNORECASE).search  # Moonshot's words, and DeepSeek's
 
