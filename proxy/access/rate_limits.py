@@ -10,7 +10,6 @@ from math import ceil
 from time import monotonic, time
 from typing import Any, NamedTuple
 
-from proxy.access.rules import Caller
 from proxy.chat.errors import LimitExceeded
 from shared.admin.keys import AHEAD_SECONDS, WINDOW_SECONDS, ApiKey, KeyCounts
 from shared.admin.usage import DAY_SECONDS, day_of
@@ -37,11 +36,8 @@ class Admission(NamedTuple):
             raise self.error
 
 
-UNLIMITED = Admission({}, None)
-
-
 class RateLimiter:
-    """The limits of all keys. A key without limits costs nothing."""
+    """The limits of all keys that have any (`Caller.limited_key`)."""
 
     def __init__(self, store: Store, unwritten_tokens: Callable[[str], int]) -> None:
         """*unwritten_tokens*: returns the tokens of a key of today that are not in the store yet."""
@@ -51,12 +47,9 @@ class RateLimiter:
         self._stored_tokens: dict[str, tuple[int, int]] = {}  # day, and tokens as the store returned them last
         self._unavailable_until = 0.0
 
-    async def admit(self, caller: Caller, count: int = 1, *, counted_before: int = 0) -> Admission:
-        """Count *count* requests of *caller*, or refuse them all. *counted_before*: those of the same HTTP request that
+    async def admit(self, key: ApiKey, count: int = 1, *, counted_before: int = 0) -> Admission:
+        """Count *count* requests with *key*, or refuse them all. *counted_before*: those of the same HTTP request that
         were counted before; if it is refused, they count no more."""
-        key = caller.key
-        if key is None or not key.is_limited:
-            return UNLIMITED
         now = time()
         unwritten = self._unwritten_tokens(key.id)
         local = self._local_counts.setdefault(key.id, LocalCounts())
@@ -78,11 +71,8 @@ class RateLimiter:
             headers, None if counts.is_admitted else rate_limit_error(key, counts, now, counted_before + count)
         )
 
-    async def headers(self, caller: Caller) -> Mapping[str, str]:
-        """The headers for a request of *caller* that does not count."""
-        key = caller.key
-        if key is None or not key.is_limited:
-            return UNLIMITED.headers
+    async def headers(self, key: ApiKey) -> Mapping[str, str]:
+        """The headers for a request with *key* that does not count."""
         now = time()
         counts = await self._query(self._store.key_counts(key.id, at=now))
         if counts is None:

@@ -46,6 +46,11 @@ class Caller:
     owner: str = ""  # of conversations: a key sees only its own; "" sees all
     models: frozenset[str] | None = None  # names of the allowed ones; None: all
 
+    @property
+    def limited_key(self) -> ApiKey | None:
+        """The key, if its requests are limited."""
+        return self.key if self.key is not None and self.key.is_limited else None
+
     def queue_key(self, address: str | None) -> str:
         """The name under which requests of this caller are queued: the key's id, else the client's *address*."""
         return address or "" if self.key is None else self.key.id
@@ -61,6 +66,7 @@ class AccessRules:
     def __init__(self, keyring: Keyring, *, key: str | None, cors_origins: Sequence[str] = ()) -> None:
         """*key*: the master key. *cors_origins*: further allowed origins, or patterns."""
         self._digest = _digest(key) if key else None
+        self.has_master = bool(key)  # one is configured, so that none needs to be generated
         self._origins = re.compile("|".join(map(_origin_pattern, cors_origins)) or r"(?!)")
         self._keyring = keyring
         self.wrong_keys = WrongKeyThrottle()
@@ -69,11 +75,6 @@ class AccessRules:
     def needs_key(self) -> bool:
         """Whether requests need a key."""
         return self.has_master or self._keyring.needs_key
-
-    @property
-    def has_master(self) -> bool:
-        """Whether a master key is configured, so that none needs to be generated."""
-        return self._digest is not None
 
     def identify(self, headers: Mapping[str, str], *, now: float) -> Caller:
         """The caller that sent *headers* at *now* (Unix seconds). Raises `ServiceError`: 401, or 503 where keys are
@@ -240,7 +241,7 @@ def sent_keys(headers: Mapping[str, str]) -> list[str]:
     elif scheme.lower() == "basic" and rest:  # a name and a password for a reverse proxy, which browsers send with all
         authorization = ""
     sent = (authorization, headers.get("x-api-key", "").strip(), headers.get("api-key", "").strip())
-    return [key for key in sent if key]
+    return list(filter(None, sent))
 
 
 def _digest(key: str) -> bytes:

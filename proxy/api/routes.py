@@ -13,7 +13,6 @@ from aiohttp.typedefs import Handler
 from proxy.access.rules import check_admin
 from proxy.api.admin import handlers as admin
 from proxy.api.admin.requests import USAGE_PARAMETERS, check_query
-from proxy.api.admission import admitted
 from proxy.api.app_keys import CALLER, ORIGIN
 from proxy.api.chat_completions import handlers as chat
 from proxy.api.completions import handlers as completions
@@ -22,6 +21,7 @@ from proxy.api.embeddings import handlers as embeddings
 from proxy.api.health import handlers as health
 from proxy.api.messages import handlers as messages
 from proxy.api.models import handlers as models
+from proxy.api.receiving import admitted
 from proxy.api.responses import handlers as responses
 from proxy.page import handlers as page
 from proxy.server.connection import expect

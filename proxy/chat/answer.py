@@ -14,8 +14,7 @@ from proxy.chat.extras import ExtrasJoiner
 from proxy.chat.failover import Failover, ToolOutcome
 from proxy.chat.history import size_of
 from proxy.chat.offload import LARGE_BYTES
-from proxy.chat.prompt_tokens import count_tokens
-from proxy.chat.tokens import Usage, estimate_tokens
+from proxy.chat.tokens import Usage, count_tokens, estimate_tokens
 from proxy.chat.upstream import End, Sink, StopReading
 from shared.conversations import Message
 

@@ -1,7 +1,7 @@
 """The request for an answer, independent of API and upstream."""
 
 from base64 import b64decode
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -103,11 +103,6 @@ class Ask:
         """A copy for a server that the client did not name, without what was meant for another one."""
         messages = tuple(_without_thoughts(each) if each.calls else each for each in self.messages)
         return replace(self, extra_parameters={}, message_fields={}, messages=messages)
-
-    def ignored_by(self, supported: Collection[str], *, may_search: bool) -> list[str]:
-        """Names of what the client sent and an upstream with these *supported* parameters ignores."""
-        search = [self.search_word] if self.web_search and not may_search else []
-        return [*(name for name in self.parameters if name not in supported), *search, *self.ignored]
 
     @property
     def parts(self) -> Mapping[str, ContentPart]:

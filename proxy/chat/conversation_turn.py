@@ -13,7 +13,7 @@ from proxy.chat.catalog import Model
 from proxy.chat.conversations import call_store, unknown_conversation, with_ids
 from proxy.chat.history import history_digest, plan_turn, size_of
 from proxy.chat.offload import LARGE_BYTES, offload
-from proxy.chat.prompt_tokens import count_tokens
+from proxy.chat.tokens import count_tokens
 from proxy.chat.tools.definitions import ToolConfig
 from proxy.chat.tools.prompts import instructions, messages_as_text
 from proxy.chat.upstream import End, UpstreamCopy

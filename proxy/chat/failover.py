@@ -117,7 +117,8 @@ class Failover:
         self.headers.clear()
         gets_options = model.is_server and model is not self._fallback and "web_search_options" in ask.extra_parameters
         may_search = model.bot.web_search or gets_options or not model.discovered  # of the last, nothing is known
-        if ignored := ask.ignored_by(supported, may_search=may_search):
+        search = (ask.search_word,) if ask.web_search and not may_search else ()
+        if ignored := [*(name for name in ask.parameters if name not in supported), *search, *ask.ignored]:
             self.headers["x-ignored-params"] = ", ".join(ignored)
         if self._stands_in or model is self._fallback:
             self.headers["x-fallback-model"] = model.id

@@ -1,8 +1,13 @@
-"""Estimating the number of tokens in a text: the sites report no usage in their streams (PROTOCOL 5)."""
+"""Estimating the tokens of texts and of whole requests: the sites report no usage in their streams (PROTOCOL 5)."""
 
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from proxy.chat.ask import Ask
+from proxy.chat.tools.cache import Cache
+from proxy.chat.tools.prompts import instructions as tool_instructions
+from shared.conversations import Message
 
 # Each match counts as one token. The pieces are of the size that OpenAI's o200k_base makes of such text on average;
 # `tests/samples/tokens.json` holds the true counts that they were measured against. A word takes its blank with it.
@@ -38,6 +43,12 @@ _LINES = re.compile(r"(?<=\n)(?=\S)")  # no piece goes beyond
 # Characters. A match holds the interpreter's lock, also in a thread: on more than these other threads would feel it.
 MAX_AT_ONCE = 8 * 1024
 
+MIN_CACHED_CHARS = 100  # shorter texts are counted each time
+COUNT_ENTRY_BYTES = 250  # memory of one cached count
+IMAGE_TOKENS = 85  # of a picture: what OpenAI's models take for one at least
+
+_COUNTS: Cache[tuple[int, int], int] = Cache(2 * 1024 * 1024)
+
 
 def estimate_tokens(text: str) -> int:
     """Estimate how many tokens a current OpenAI tokenizer makes of *text*; 0 only for an empty text.
@@ -51,6 +62,33 @@ def estimate_tokens(text: str) -> int:
     lines = _LINES.split(text)
     plain = "".join([line for line in lines if line.isascii()])
     return _ASCII_PIECE.subn("", plain)[1] + _PIECE.subn("", "".join([line for line in lines if not line.isascii()]))[1]
+
+
+def count_request_tokens(ask: Ask) -> int:
+    """Estimate the tokens of the messages of *ask* and of the instructions for its tools. Slow for long histories."""
+    return count_tokens(ask.messages, instructions=tool_instructions(ask.tool_config) if ask.tool_config else "")
+
+
+def count_tokens(messages: Sequence[Message], *, instructions: str = "") -> int:
+    """Estimate the tokens of *messages*, and of the *instructions* for tools that are sent with them."""
+    count = _cached_estimate(instructions) if instructions else 0
+    for message in messages:
+        count += _cached_estimate(message.text) + IMAGE_TOKENS * len(message.images)
+        for call in message.calls:
+            count += estimate_tokens(call.name) + _cached_estimate(call.arguments)
+    return count
+
+
+def _cached_estimate(text: str) -> int:
+    """As `estimate_tokens`, cached: clients send earlier messages again with each request."""
+    if len(text) < MIN_CACHED_CHARS:
+        return estimate_tokens(text)
+    key = hash(text), len(text)  # and no text is kept for it
+    count = _COUNTS.get(key)
+    if count is None:
+        count = estimate_tokens(text)
+        _COUNTS.put(key, count, COUNT_ENTRY_BYTES)
+    return count
 
 
 class Usage(NamedTuple):

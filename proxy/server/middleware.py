@@ -129,9 +129,9 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         response.headers["x-request-id"] = request[REQUEST_ID]
         if "/m" in request.path and speaks_anthropic(request.path, request.headers):  # messages, models
             response.headers["request-id"] = request[REQUEST_ID]  # where its SDKs look for it
-    if (caller := request.get(CALLER)) is not None and caller.key is not None:
+    if (caller := request.get(CALLER)) is not None and (key := caller.limited_key) is not None:
         limits = request.get(RATE_HEADERS)
-        response.headers.update(await request.app[LIMITS].headers(caller) if limits is None else limits)
+        response.headers.update(await request.app[LIMITS].headers(key) if limits is None else limits)
     if request.path.startswith(ADMIN_PATHS):
         response.headers["Cache-Control"] = "no-store"
     if ORIGIN in request:

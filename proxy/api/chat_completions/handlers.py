@@ -5,11 +5,10 @@ from typing import Any
 
 from aiohttp import web
 
-from proxy.api.admission import admit_turns
 from proxy.api.app_keys import CALLER, CHAT
 from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import ChatRequest, includes_usage, parse_chat
-from proxy.api.reading import read_request
+from proxy.api.receiving import admit_turns, read_request
 from proxy.api.responses.request import parse_response
 from proxy.api.sending import send
 from proxy.api.tools import ToolsMode

@@ -125,7 +125,9 @@ def _read_chat(value: Any) -> tuple[tuple[Message, ...], dict[str, Picture], dic
     and results as Anthropic's blocks."""
     if isinstance(value, list) and any(map(_has_blocks, value)):
         return (*blocks.read_messages(value), {})
-    messages, pictures = without_unusable(*read_messages(value))
+    messages, pictures = read_messages(value)
+    if pictures:
+        messages, pictures = without_unusable(messages, pictures)
     messages, fields = _with_fields(value, messages)
     return messages, pictures, fields
 

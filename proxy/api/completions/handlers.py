@@ -6,7 +6,7 @@ from proxy.api.app_keys import CALLER, CHAT
 from proxy.api.chat_completions.request import parse_chat
 from proxy.api.completions.shapes import CompletionReply, bare, to_chat_body
 from proxy.api.parameters import named_as
-from proxy.api.reading import read_request
+from proxy.api.receiving import read_request
 from proxy.api.sending import send
 
 

@@ -8,11 +8,11 @@ from aiohttp import web
 from proxy.api.app_keys import CALLER, CHAT, REQUEST_ID
 from proxy.api.messages.reply import MessageReply
 from proxy.api.messages.request import parse_messages
-from proxy.api.reading import read_request, with_tools_mode
+from proxy.api.receiving import read_request, with_tools_mode
 from proxy.api.rendering import json_response
 from proxy.api.sending import send
 from proxy.api.tools import ToolsMode
-from proxy.chat.prompt_tokens import count_request_tokens
+from proxy.chat.tokens import count_request_tokens
 from proxy.server.bodies import read_body
 
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from proxy.api.app_keys import CALLER, RESPONSES
 from proxy.api.conversations.items import page_of, read_page
 from proxy.api.parameters import named_as
-from proxy.api.reading import read_request, with_tools_mode
+from proxy.api.receiving import read_request, with_tools_mode
 from proxy.api.rendering import json_response
 from proxy.api.responses.compaction import CompactedReply, CompactionReply, is_asked_within, parse_compaction
 from proxy.api.responses.reply import ResponseReply

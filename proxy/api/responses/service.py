@@ -20,8 +20,8 @@ from proxy.chat.ask import Ask, file_texts, replace_media
 from proxy.chat.conversations import Conversations, call_store, check_capacity, unknown_item, with_ids
 from proxy.chat.errors import ServiceError
 from proxy.chat.offload import offload
-from proxy.chat.prompt_tokens import count_request_tokens
 from proxy.chat.service import ChatService
+from proxy.chat.tokens import count_request_tokens
 from shared.conversations import Conversation, Message, is_visible_to
 from shared.store import Store, StoreError
 

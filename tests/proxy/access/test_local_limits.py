@@ -8,14 +8,12 @@ from time import time
 import pytest
 
 from proxy.access.rate_limits import LocalCounts, RateLimiter, limit_headers, rate_limit_error
-from proxy.access.rules import Caller
 from shared.admin.keys import ApiKey, KeyCounts
 from shared.admin.usage import DAY_SECONDS, UsageBatch, day_of
 from shared.store import open_store
 
 NOW = 1_000_000.0
 KEY = ApiKey(id="key", name="app", digest="", hint="", created_at=0.0, tpd=100)
-CALLER = Caller(KEY.id, KEY.name, key=KEY)
 
 
 async def test_the_tokens_that_the_store_told_of_count_until_midnight(
@@ -26,13 +24,13 @@ async def test_the_tokens_that_the_store_told_of_count_until_midnight(
     async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
         await store.add_usage(UsageBatch("1", {}, tokens={(KEY.id, day_of(NOW)): 100}))
         limits = RateLimiter(store, lambda _: 0)
-        assert (await limits.admit(CALLER)).error is not None
+        assert (await limits.admit(KEY)).error is not None
 
-    assert (await limits.admit(CALLER)).error is not None
-    assert (await limits.headers(CALLER))["x-ratelimit-remaining-tokens"] == "0"
+    assert (await limits.admit(KEY)).error is not None
+    assert (await limits.headers(KEY))["x-ratelimit-remaining-tokens"] == "0"
     clock += DAY_SECONDS
-    assert (await limits.headers(CALLER))["x-ratelimit-remaining-tokens"] == "100"
-    assert (await limits.admit(CALLER)).error is None
+    assert (await limits.headers(KEY))["x-ratelimit-remaining-tokens"] == "100"
+    assert (await limits.admit(KEY)).error is None
 
 
 async def test_what_was_counted_before_the_clock_was_set_back_does_not_count(
@@ -40,27 +38,27 @@ async def test_what_was_counted_before_the_clock_was_set_back_does_not_count(
 ) -> None:
     clock = NOW
     monkeypatch.setattr("proxy.access.rate_limits.time", lambda: clock)
-    caller = Caller(KEY.id, KEY.name, key=replace(KEY, rpm=1))
+    key = replace(KEY, rpm=1)
     async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
         limits = RateLimiter(store, lambda _: 0)
 
-    assert [(await limits.admit(caller)).error is None for _ in range(3)] == [True, False, False]
+    assert [(await limits.admit(key)).error is None for _ in range(3)] == [True, False, False]
     clock -= 3600
-    assert [(await limits.admit(caller)).error is None for _ in range(3)] == [True, False, False]
+    assert [(await limits.admit(key)).error is None for _ in range(3)] == [True, False, False]
 
 
 async def test_a_request_for_several_answers_counts_as_many_with_the_store_and_without(tmp_path: Path) -> None:
-    caller = Caller(KEY.id, KEY.name, key=replace(KEY, rpm=5))
+    key = replace(KEY, rpm=5)
     async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
         limits = RateLimiter(store, lambda _: 0)
-        assert (await limits.admit(caller, 2)).error is None
+        assert (await limits.admit(key, 2)).error is None
 
-    assert (await limits.admit(caller, 2)).error is None
-    assert (await limits.admit(caller)).error is None
-    error = await limits.admit(caller, 1, counted_before=1)
+    assert (await limits.admit(key, 2)).error is None
+    assert (await limits.admit(key)).error is None
+    error = await limits.admit(key, 1, counted_before=1)
     assert "requests per min" in str(error.error)
     assert error.headers["x-ratelimit-remaining-requests"] == "1"
-    assert [(await limits.admit(caller)).error is None for _ in range(2)] == [True, False]
+    assert [(await limits.admit(key)).error is None for _ in range(2)] == [True, False]
 
 
 @pytest.mark.parametrize(("unwritten", "left"), [(0, 40), (30, 10), (40, 0), (500, 0)])
@@ -70,10 +68,10 @@ async def test_tokens_that_are_not_written_yet_count_beside_those_of_the_store(
     async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
         await store.add_usage(UsageBatch("1", {}, tokens={(KEY.id, day_of(time())): 60}))
         limits = RateLimiter(store, lambda _: unwritten)
-        admission = await limits.admit(CALLER)
+        admission = await limits.admit(KEY)
 
         assert (admission.error is None) is (left > 0)
-        for headers in (admission.headers, await limits.headers(CALLER)):
+        for headers in (admission.headers, await limits.headers(KEY)):
             assert headers["x-ratelimit-remaining-tokens"] == str(left)
 
 
@@ -81,10 +79,10 @@ async def test_tokens_that_are_not_written_yet_count_also_without_the_store(tmp_
     async with open_store(f"sqlite:///{tmp_path}/store.db") as store:
         limits = RateLimiter(store, lambda _: 100)
 
-    error = (await limits.admit(CALLER)).error
+    error = (await limits.admit(KEY)).error
     assert error is not None
     assert "tokens per day" in str(error)
-    assert (await limits.headers(CALLER))["x-ratelimit-remaining-tokens"] == "0"
+    assert (await limits.headers(KEY))["x-ratelimit-remaining-tokens"] == "0"
 
 
 @pytest.mark.parametrize(("requests", "should_retry"), [(3, None), (4, False)])
