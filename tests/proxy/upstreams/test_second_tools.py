@@ -8,7 +8,7 @@ import pytest
 import proxy.chat.answer_writer
 from proxy.chat.upstream import End, RefusalReason
 from shared.conversations import Citation
-from tests.proxy.api.test_described_calls import invalid_values
+from tests.proxy.api.openapi.test_described_calls import invalid_values
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.list_upstream import ListedAnswer, ListUpstream, assistant_message, refusal
 from tests.proxy.wire import exchange

@@ -9,7 +9,7 @@ from typing import Any
 from tests.clients.installed import CLIENTS, ROOT
 from tests.clients.running import environment
 from tests.proxy.api.messages.messages_client import message
-from tests.proxy.api.test_described_calls import invalid_values
+from tests.proxy.api.openapi.test_described_calls import invalid_values
 from tests.proxy.running import RunningProxy
 from tests.proxy.wire import WireResponse, exchange
 

@@ -10,7 +10,7 @@ from proxy.chat.upstream import Refusal
 from proxy.upstreams.openai_server import reader as reader_module
 from proxy.upstreams.openai_server.reader import ChunkReader
 from tests.openai_server import Answer, HttpError, OpenAiPeer
-from tests.proxy.api.test_described_calls import invalid_values
+from tests.proxy.api.openapi.test_described_calls import invalid_values
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.openai_server.test_failover import MODEL, streamed
 from tests.site import SimulatedSite

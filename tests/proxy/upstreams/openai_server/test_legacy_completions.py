@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.openai_server import Answer, OpenAiPeer
-from tests.proxy.api.test_described_calls import invalid_values
+from tests.proxy.api.openapi.test_described_calls import invalid_values
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.openai_server.api_clients import MODEL, SITES
 from tests.site import SimulatedSite

@@ -11,7 +11,7 @@ import pytest
 from proxy.api.app_keys import UPSTREAMS
 from tests.openai_server import Answer, OpenAiPeer
 from tests.pictures import GIF, PNG, picture_server, public_or_here
-from tests.proxy.api.test_described_calls import invalid_values
+from tests.proxy.api.openapi.test_described_calls import invalid_values
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.upstreams.openai_server.api_clients import MODEL, SITES, messaged
 from tests.proxy.wire import exchange

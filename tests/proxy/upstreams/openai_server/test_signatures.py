@@ -9,7 +9,7 @@ import pytest
 from proxy.chat.extras import CALL_SIGNATURE, DETAILS
 from tests.openai_server import Answer, HttpError, OpenAiPeer
 from tests.proxy.api.messages.messages_client import message
-from tests.proxy.api.test_described_calls import invalid_values
+from tests.proxy.api.openapi.test_described_calls import invalid_values
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.openai_server.api_clients import MODEL, OURS, SITES, THINKING, TOOL, messaged, responded
 from tests.site import SimulatedSite

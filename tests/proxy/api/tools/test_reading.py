@@ -9,7 +9,7 @@ from proxy.api.tools import ToolOptions
 from proxy.chat.errors import ServiceError
 from proxy.chat.tools.definitions import Tool
 from shared.conversations import ToolCall, ToolKind
-from tests.proxy.api.test_tool_configs import flat, names, nested, of_chat, plain
+from tests.proxy.api.tools.test_configs import flat, names, nested, of_chat, plain
 
 
 def call(identifier: str, name: str, arguments: str, kind: ToolKind = "function") -> ToolCall:

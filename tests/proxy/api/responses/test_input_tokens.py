@@ -3,7 +3,7 @@
 import openai
 import pytest
 
-from tests.proxy.api.test_responses import MODEL
+from tests.proxy.api.responses.test_responses import MODEL
 from tests.proxy.running import RunningProxy
 from tests.site import SimulatedSite
 

@@ -13,8 +13,8 @@ from proxy.chat.extras import Extras
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End
 from shared.conversations import Message
-from tests.proxy.api.test_described_calls import invalid_values
-from tests.proxy.api.test_responses import MODEL
+from tests.proxy.api.openapi.test_described_calls import invalid_values
+from tests.proxy.api.responses.test_responses import MODEL
 from tests.proxy.running import RunningProxy
 from tests.proxy.usage.test_usage import flushed_counters
 from tests.proxy.wire import exchange

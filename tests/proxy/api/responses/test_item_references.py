@@ -6,7 +6,7 @@ import openai
 import pytest
 from openai.types.responses import Response
 
-from tests.proxy.api.test_tools_stream import BEIJING, FLAT, PARIS
+from tests.proxy.api.tools.test_stream import BEIJING, FLAT, PARIS
 from tests.proxy.chat.test_memory import known_texts
 from tests.proxy.running import RunningProxy
 from tests.site import SimulatedSite

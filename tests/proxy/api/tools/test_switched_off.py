@@ -8,7 +8,7 @@ import pytest
 from proxy.api.app_keys import UPSTREAMS
 from tests.openai_server import OpenAiPeer
 from tests.proxy.api.messages.messages_client import TOOL, error, send, user
-from tests.proxy.api.test_tools_requests import MODEL, flat, tool
+from tests.proxy.api.tools.test_requests import MODEL, flat, tool
 from tests.proxy.running import running_proxy
 from tests.site import SimulatedSite
 

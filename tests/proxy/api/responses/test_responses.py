@@ -5,7 +5,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.proxy.api.test_chat import ECHO
+from tests.proxy.api.chat_completions.test_chat import ECHO
 from tests.proxy.running import RunningProxy
 from tests.proxy.wire import exchange
 from tests.site import SimulatedSite

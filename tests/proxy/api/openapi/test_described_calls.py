@@ -7,7 +7,7 @@ import jsonschema_rs
 import pytest
 
 from proxy.api.openapi import document
-from tests.proxy.api.test_tools_stream import BEIJING, FLAT, FORMAT, PARIS, TOOLS, WEATHER, play_stream, stream_response
+from tests.proxy.api.tools.test_stream import BEIJING, FLAT, FORMAT, PARIS, TOOLS, WEATHER, play_stream, stream_response
 from tests.proxy.running import RunningProxy
 from tests.proxy.wire import exchange
 from tests.site import SimulatedSite

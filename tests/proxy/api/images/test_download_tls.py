@@ -12,7 +12,7 @@ from aiohttp import web
 from proxy.api.images.download import Downloader, DownloadFailed
 from shared.site_client import tls
 from tests.pictures import PNG, PictureServer, public_or_here
-from tests.proxy.api.name_server import answering
+from tests.proxy.api.images.name_server import answering
 
 NAME = "pictures.example"
 

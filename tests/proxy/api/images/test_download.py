@@ -11,7 +11,7 @@ import proxy.api.images.download
 from proxy.api.images.download import AddressInfo, Downloader, DownloadFailed, DownloadTooLarge
 from shared.site_client.client import USER_AGENT
 from tests.pictures import PNG, PictureServer, picture_server, public_or_here
-from tests.proxy.api.name_server import answering
+from tests.proxy.api.images.name_server import answering
 
 LIMIT = 1024 * 1024
 

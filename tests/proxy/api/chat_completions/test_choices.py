@@ -5,7 +5,7 @@ import asyncio
 import openai
 import pytest
 
-from tests.proxy.api.test_chat import ECHO
+from tests.proxy.api.chat_completions.test_chat import ECHO
 from tests.proxy.running import RunningProxy
 from tests.site import SimulatedSite
 

@@ -3,7 +3,7 @@
 import openai
 import pytest
 
-from tests.proxy.api.test_chat import ECHO
+from tests.proxy.api.chat_completions.test_chat import ECHO
 from tests.proxy.running import RunningProxy
 
 MODEL = "gpt-4o-mini-helper"

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.proxy.api.test_described_calls import invalid_values
+from tests.proxy.api.openapi.test_described_calls import invalid_values
 from tests.proxy.running import RunningProxy
 from tests.proxy.wire import exchange
 from tests.site import SimulatedSite

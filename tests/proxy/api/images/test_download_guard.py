@@ -13,8 +13,8 @@ from proxy.api.images.addresses import Address
 from proxy.api.images.download import AddressInfo, Downloader, DownloadFailed
 from tests.end_to_end.networks import command_in_fresh_namespaces
 from tests.pictures import PNG, PictureServer, picture_server, public_or_here
-from tests.proxy.api.name_server import answering, assert_untouched, listening
-from tests.proxy.api.own_address_process import ADDRESSES, FAR
+from tests.proxy.api.images.name_server import answering, assert_untouched, listening
+from tests.proxy.api.images.own_address_process import ADDRESSES, FAR
 
 LIMIT = 1024 * 1024
 
@@ -146,7 +146,7 @@ async def test_nothing_tells_an_open_port_of_this_machine_from_a_closed_one(free
 
 
 def test_neither_this_machine_nor_its_link_is_reached_by_public_addresses() -> None:
-    command = command_in_fresh_namespaces(sys.executable, "-m", "tests.proxy.api.own_address_process")
+    command = command_in_fresh_namespaces(sys.executable, "-m", "tests.proxy.api.images.own_address_process")
     found = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
 
     assert found == {address: {"users": address == FAR, "public": True} for address in ADDRESSES}
