@@ -96,19 +96,19 @@ class ExtrasJoiner:
 
 def _join_parts(chunks_of_parts: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
     """Join the parts of all *chunks_of_parts*. The first part of a piece may continue the last one before it."""
-    qualified_name: list[tuple[dict[str, Any], dict[str, list[str]]]] = []  # each part, and the chunks of its texts
+    joined: list[tuple[dict[str, Any], dict[str, list[str]]]] = []  # each part, and the chunks of its texts
     for chunk in chunks_of_parts:
         for number, part in enumerate(chunk):
-            if number or not qualified_name or not _continues(qualified_name[-1][0], part):
-                qualified_name.append(({}, {}))
-            whole, texts = qualified_name[-1]
+            if number or not joined or not _continues(joined[-1][0], part):
+                joined.append(({}, {}))
+            whole, texts = joined[-1]
             for name, value in part.items():
                 if name in _STREAMED and isinstance(value, str):
                     texts.setdefault(name, []).append(value)
                     whole.setdefault(name, "")  # its place
                 elif value is not None or name not in whole:
                     whole[name] = value
-    return [{**whole, **{name: "".join(pieces) for name, pieces in texts.items()}} for whole, texts in qualified_name]
+    return [{**whole, **{name: "".join(pieces) for name, pieces in texts.items()}} for whole, texts in joined]
 
 
 def _continues(part: Mapping[str, Any], next_part: Mapping[str, Any]) -> bool:
