@@ -4,22 +4,17 @@ It is stateless, so every turn carries the whole history; tools, response format
 """
 
 import asyncio
-import base64
 import logging
-import struct
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from time import monotonic, time
 from typing import Any
 
-import orjson
-
 from proxy.chat.ask import Ask, ContentPart, Media
 from proxy.chat.emulation import new_call_id
 from proxy.chat.history import size_of
 from proxy.chat.offload import offload
-from proxy.chat.tokens import Usage
 from proxy.chat.tools.definitions import ToolConfig
 from proxy.chat.upstream import (
     AnswerSink,
@@ -35,6 +30,7 @@ from proxy.chat.upstream import (
 from proxy.upstreams.gate import Gate, Permit
 from proxy.upstreams.openai_server.attempt import Attempt
 from proxy.upstreams.openai_server.complaints import BESIDE_PROMPT, learned_from
+from proxy.upstreams.openai_server.embeddings import read_embeddings
 from proxy.upstreams.openai_server.listing import InvalidListing, read_models
 from proxy.upstreams.openai_server.options import has_pictures_of_before
 from proxy.upstreams.openai_server.quirks import Quirks
@@ -44,7 +40,6 @@ from proxy.upstreams.openai_server.requests import TAKEN, encoded, request_body
 from shared.conversations import Message, Note
 from shared.models import Bot
 from shared.parsing import Server
-from shared.plugins.lenient_json import read_object
 from shared.site_client.client import USER_AGENT, Response, SiteClient, read_bounded, read_error
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 
@@ -242,14 +237,10 @@ class OpenAiServer:
         if not is_made:
             error_body = read_body(answer, self._key)
             raise from_status(name, reply.status, reply.headers, error_body, is_listed=self._trouble is None)
-        fields = await offload(len(answer), lambda: read_object(answer))
-        if not fields or fields.get("error"):
+        made = await offload(len(answer), lambda: read_embeddings(answer, request.get("encoding_format")))
+        if made is None:
             raise from_status(name, 0, {}, read_body(answer, self._key))
-        if request.get("encoding_format") == "base64":
-            answer = await offload(len(answer), lambda: _in_base64(fields) or answer)
-        usage = fields.get("usage")
-        tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else 0
-        return EmbeddingsResponse(answer, Usage(tokens if isinstance(tokens, int) and tokens > 0 else 0, 0))
+        return made
 
     def _reader(self, ask: Ask) -> ChunkReader:
         logprobs = bool(ask.parameters.get("logprobs"))
@@ -269,20 +260,6 @@ class OpenAiServer:
 def _may_be_restarting(refusal: Refusal, budget: RetryBudget) -> bool:
     """Whether the server is worth a pause: nothing listens there, and no other is asked next."""
     return refusal.error.code == "upstream_unreachable" and not budget.has_alternative
-
-
-def _in_base64(listing: Mapping[str, Any]) -> bytes | None:
-    """The body with its lists of numbers as the text that was asked for, by which its SDKs go; None: there are none."""
-    data = listing.get("data")
-    made = [each for each in data if isinstance(each, dict)] if isinstance(data, list) else []
-    lists = [each for each in made if isinstance(each.get("embedding"), list)]
-    for each in lists:
-        try:
-            packed = struct.pack(f"<{len(each['embedding'])}f", *each["embedding"])
-        except (struct.error, OverflowError):  # no numbers, or none that fit
-            return None
-        each["embedding"] = base64.b64encode(packed).decode()
-    return orjson.dumps(listing) if lists else None
 
 
 def _size(media: Media) -> int:
