@@ -16,8 +16,9 @@ MAX_MESSAGES = 4096
 MAX_CHARACTERS = 10_000_000
 
 
-# A tool with arguments, one that takes free text, and a client's own search among tools that it keeps to itself.
-ToolKind = Literal["function", "custom", "tool_search"]
+# A tool with arguments, one that takes free text, a client's own search among tools that it keeps to itself, and the
+# tools that OpenAI defines and the client runs.
+ToolKind = Literal["function", "custom", "tool_search", "shell", "local_shell", "apply_patch"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

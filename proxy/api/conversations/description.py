@@ -1,8 +1,7 @@
 """`/v1/conversations` and their items."""
 
-from collections.abc import Sequence
-
-from proxy.api.conversations.items import CALL_IDS, DEFAULT_LIMIT, MAX_LIMIT, RESULT_IDS
+from proxy.api.conversations.description_calls import CALL_ITEMS, RESULT_ITEMS
+from proxy.api.conversations.items import DEFAULT_LIMIT, MAX_LIMIT
 from proxy.api.openapi.messages import ITEMS
 from proxy.api.openapi.parts import (
     BOOLEAN,
@@ -29,7 +28,6 @@ from proxy.api.openapi.parts import (
     query_parameter,
     ref,
 )
-from shared.conversations import ToolKind
 
 PAGE = [
     query_parameter(
@@ -65,51 +63,6 @@ _MESSAGE = exactly(
         "content": described(array({"anyOf": [OUTPUT_TEXT, _INPUT_TEXT, _INPUT_IMAGE]}), "Images are shown, not kept."),
     }
 )
-CALL_ID, _RESULT_ID = (
-    {kind: {"type": "string", "pattern": f"^{word}_"} for kind, word in ids.items()} for ids in (CALL_IDS, RESULT_IDS)
-)
-_CALL: dict[str, Schema] = {
-    "call_id": described(STRING, "What the result names."),
-    "status": one_of("in_progress", "completed"),
-}
-_KINDS: Sequence[tuple[ToolKind, str, str]] = (
-    ("function", "function_call", "arguments"),
-    ("custom", "custom_tool_call", "input"),
-)
-CALL_ITEMS = [
-    *(
-        exactly({**_CALL, "name": STRING, "id": CALL_ID[kind], "type": const(name), field: STRING}, namespace=STRING)
-        for kind, name, field in _KINDS
-    ),
-    described(
-        exactly(
-            {
-                **_CALL,
-                "id": CALL_ID["tool_search"],
-                "type": const("tool_search_call"),
-                "execution": const("client"),
-                "arguments": {"type": "object"},
-            }
-        ),
-        "A search among tools that the client keeps to itself.",
-    ),
-]
-_RESULT: dict[str, Schema] = {"call_id": STRING, "status": const("completed")}
-_RESULTS = [
-    *(
-        exactly({**_RESULT, "id": _RESULT_ID[kind], "type": const(f"{name}_output"), "output": STRING})
-        for kind, name, _ in _KINDS
-    ),
-    exactly(
-        {
-            **_RESULT,
-            "id": _RESULT_ID["tool_search"],
-            "type": const("tool_search_output"),
-            "execution": const("client"),
-            "tools": described(array(at_least({"type": const("function"), "name": STRING})), "What was found."),
-        }
-    ),
-]
 _CONVERSATION_ID: Schema = {"type": "string", "pattern": "^conv_"}
 _NAME = path_parameter("id", "The conversation's id.")
 _ITEM = path_parameter("item_id", "The item's id.")
@@ -139,7 +92,7 @@ SCHEMAS: dict[str, Schema] = {
     "DeletedConversation": exactly(
         {"id": _CONVERSATION_ID, "object": const("conversation.deleted"), "deleted": const(True)}
     ),
-    "Item": {"anyOf": [_MESSAGE, *CALL_ITEMS, *_RESULTS]},
+    "Item": {"anyOf": [_MESSAGE, *CALL_ITEMS, *RESULT_ITEMS]},
     "ItemList": exactly(
         {
             "object": const("list"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from proxy.api.conversations.client_tools import CLIENT_TOOLS, call_fields, result_fields
 from proxy.api.images.reading import NOT_KEPT
 from proxy.api.parameters import read_page_size
 from proxy.chat.conversations import unknown_item
@@ -16,8 +17,22 @@ from shared.conversations import Citation, Message, ToolCall, ToolKind, ToolResu
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100  # OpenAI's
 
 # How the id of an item begins tells its type, and OpenAI's API refuses histories in which it does not.
-CALL_IDS: Mapping[ToolKind, str] = {"function": "fc", "custom": "ctc", "tool_search": "tsc"}
-RESULT_IDS: Mapping[ToolKind, str] = {"function": "fco", "custom": "ctco", "tool_search": "tso"}
+CALL_IDS: Mapping[ToolKind, str] = {
+    "function": "fc",
+    "custom": "ctc",
+    "tool_search": "tsc",
+    "shell": "sh",
+    "local_shell": "lsh",
+    "apply_patch": "apc",
+}
+RESULT_IDS: Mapping[ToolKind, str] = {
+    "function": "fco",
+    "custom": "ctco",
+    "tool_search": "tso",
+    "shell": "sho",
+    "local_shell": "lsho",
+    "apply_patch": "apco",
+}
 REASONING_ID = "rs"  # of what a model thought before the message of the same name; no list shows it
 _BEFORE = {"ctc": "fc", "fco": "msg", "ctco": "msg"}  # how they began once; clients may hold such ids
 
@@ -75,6 +90,9 @@ def _result_item(message: Message, result: ToolResult) -> dict[str, Any]:
     fields = {"id": f"{RESULT_IDS[result.kind]}_{message.id[4:]}", "call_id": result.call_id, "status": "completed"}
     if result.kind == "tool_search":
         return {"type": "tool_search_output", **fields, "execution": "client", "tools": _found_in(message.text)}
+    if result.kind in CLIENT_TOOLS:
+        given = result_fields(result.kind, message.text, failed=result.failed)
+        return {"type": f"{result.kind}_call_output", **fields, **given}
     kind = "custom_tool_call_output" if result.kind == "custom" else "function_call_output"
     return {"type": kind, **fields, "output": message.text}
 
@@ -104,6 +122,8 @@ def call_item(call: ToolCall, message_id: str, index: int) -> dict[str, Any]:
     fields = {"id": f"{CALL_IDS[call.kind]}_{message_id[4:]}_{index}", "call_id": call.id, "status": "completed"}
     if call.kind == "tool_search":
         return {"type": "tool_search_call", **fields, "execution": "client", "arguments": _object(call.arguments)}
+    if call.kind in CLIENT_TOOLS:
+        return {"type": f"{call.kind}_call", **fields, **call_fields(call.kind, _object(call.arguments))}
     named = {"name": call.name, **({"namespace": call.namespace} if call.namespace else {})}
     if call.kind == "custom":
         return {"type": "custom_tool_call", **fields, **named, "input": call.arguments}

@@ -1,5 +1,6 @@
 """What all kinds of requests share of tools: definitions, choices among them, forms of the answer; and calls."""
 
+from proxy.api.conversations.client_tools import CLIENT_TOOLS
 from proxy.api.openapi.parts import (
     ANY,
     COUNT,
@@ -37,6 +38,11 @@ _FUNCTION: dict[str, Schema] = {
 FINDER: Schema = described(
     at_least({"type": const("tool_search"), "execution": const("client")}, **_FUNCTION),
     "The client's own search among tools: what it finds can be called from then on.",
+)
+DEFINED: Schema = described(
+    at_least({"type": one_of(*CLIENT_TOOLS)}, environment=ANY),
+    "What OpenAI has defined and the client runs: the model is told of a function, and its calls and their results are "
+    "items of their own types. A shell's `environment` must be local.",
 )
 _CUSTOM: dict[str, Schema] = {
     "description": _DESCRIPTION,
@@ -88,7 +94,8 @@ FUNCTION_CHOICE = described(
     "`tool_choice` for `functions`. 400 without them.",
 )
 CHAT_FORM = _form(at_least({"type": const("json_schema"), "json_schema": at_least(_FLAT_SCHEMA, **_FORM)}))
-FLAT_CHOICE = _choice(at_least(_NAMED), at_least({"type": const("allowed_tools"), **_allowed(at_least(_NAMED))}))
+_FLAT_NAMED: Schema = {"anyOf": [at_least(_NAMED), at_least({"type": one_of("tool_search", *CLIENT_TOOLS)})]}
+FLAT_CHOICE = _choice(_FLAT_NAMED, at_least({"type": const("allowed_tools"), **_allowed(_FLAT_NAMED)}))
 FLAT_FORM = _form(at_least({"type": const("json_schema"), **_FLAT_SCHEMA}, **_FORM))
 PARALLEL = "False: one call at most in an answer."
 

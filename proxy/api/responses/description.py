@@ -40,7 +40,7 @@ from proxy.api.openapi.parts import (
     ref,
     with_examples,
 )
-from proxy.api.openapi.tools import FINDER, FLAT_CHOICE, FLAT_FORM, NAMESPACE, PARALLEL
+from proxy.api.openapi.tools import DEFINED, FINDER, FLAT_CHOICE, FLAT_FORM, NAMESPACE, PARALLEL
 from proxy.api.parameters import WHOLE_RANGES
 from proxy.api.responses import description_objects as response_objects
 from proxy.chat.ask import HINTS
@@ -90,7 +90,7 @@ SCHEMAS: dict[str, Schema] = {
         metadata=nullable(ref("Metadata")),
         web_search=described(FLAG, "As the tool `web_search`."),
         tools=described(
-            nullable(array({"anyOf": [ref("FlatTool"), NAMESPACE, _SEARCH, FINDER, _HOSTED]})),
+            nullable(array({"anyOf": [ref("FlatTool"), NAMESPACE, _SEARCH, FINDER, DEFINED, _HOSTED]})),
             "What the model may call. A bot that has no tools of its own is told of them in words.",
         ),
         tool_choice=FLAT_CHOICE,

@@ -1,7 +1,8 @@
 """What `/v1/responses` answers with: the response object, and the events it is streamed as."""
 
 from proxy.api.chat_completions.description import number
-from proxy.api.conversations.description import CALL_ID, CALL_ITEMS, LOGPROBS, OUTPUT_TEXT
+from proxy.api.conversations.description import LOGPROBS, OUTPUT_TEXT
+from proxy.api.conversations.description_calls import CALL_ID, CALL_ITEMS
 from proxy.api.conversations.items import REASONING_ID
 from proxy.api.openapi.parts import (
     ANY,
@@ -127,6 +128,8 @@ _FAULT = {"code": STRING, "message": STRING, "param": nullable(STRING)}
 _ITEM_PLACE: dict[str, Schema] = {"output_index": COUNT, "item": _ITEM}
 _CALL_PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": CALL_ID["function"]}
 _CUSTOM_PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": CALL_ID["custom"]}
+_COMMAND_PLACE: dict[str, Schema] = {"output_index": COUNT, "command_index": COUNT}
+_PATCH_PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": CALL_ID["apply_patch"]}
 _PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": STRING, "content_index": COUNT}
 _SUMMARY_PLACE: dict[str, Schema] = {"output_index": COUNT, "item_id": STRING, "summary_index": COUNT}
 _STATES = ("created", "in_progress", "completed", "incomplete", "failed")
@@ -156,6 +159,11 @@ _FIELDS: dict[str, dict[str, Schema]] = {
     "response.function_call_arguments.done": {**_CALL_PLACE, "name": STRING, "arguments": STRING},
     "response.custom_tool_call_input.delta": {**_CUSTOM_PLACE, "delta": STRING},
     "response.custom_tool_call_input.done": {**_CUSTOM_PLACE, "input": STRING},
+    "response.shell_call_command.added": {**_COMMAND_PLACE, "command": STRING},
+    "response.shell_call_command.delta": {**_COMMAND_PLACE, "delta": STRING},
+    "response.shell_call_command.done": {**_COMMAND_PLACE, "command": STRING},
+    "response.apply_patch_call_operation_diff.delta": {**_PATCH_PLACE, "delta": STRING},
+    "response.apply_patch_call_operation_diff.done": {**_PATCH_PLACE, "diff": STRING},
     "error": {**_FAULT, "error": exactly({"type": STRING, **_FAULT})},
 }
 EVENTS = {kind: exactly({"type": const(kind), "sequence_number": COUNT, **fields}) for kind, fields in _FIELDS.items()}

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from proxy.api.chat_completions.request import read_messages
+from proxy.api.conversations.client_tools import CLIENT_TOOLS, arguments_of
 from proxy.api.conversations.items import message_of
 from proxy.api.images.reading import Picture, without_unusable
 from proxy.api.opaque import decode_signature, decode_summary, decode_thought
@@ -32,16 +33,15 @@ _UNREAD = frozenset(
         "program_output",
     }
 )
+_DEFINED: Mapping[str, ToolKind] = {f"{kind}_call": kind for kind in CLIENT_TOOLS}
 _CALLS = frozenset(
     {
         "function_call",
         "custom_tool_call",
-        "local_shell_call",
         "mcp_call",
         "code_interpreter_call",
-        "shell_call",
-        "apply_patch_call",
         "tool_search_call",
+        *_DEFINED,
     }
 )
 _CALLS_WITH_RESULT = ("mcp_call", "code_interpreter_call")  # of tools that the model's server runs itself
@@ -51,7 +51,7 @@ Read = tuple[tuple[Message, ...], dict[str, Picture]]
 _OWN_ID = re.compile(r"rs_[0-9a-f]{48}_\d+")  # of thoughts that were told here; what stands as a summary is all of it
 _CIPHER = "gAAAAA"  # how those of OpenAI's begin
 _SEARCHES = ("tool_search_call", "tool_search_output")
-_KINDS: Mapping[str, ToolKind] = {"custom_tool_call": "custom", "tool_search_call": "tool_search"}
+_KINDS: Mapping[str, ToolKind] = {"custom_tool_call": "custom", "tool_search_call": "tool_search", **_DEFINED}
 
 
 def read_items(items: Any, *, name: str, may_refer: bool = False) -> Read:
@@ -219,8 +219,8 @@ def read_call(kind: str, item: Mapping[str, Any]) -> ToolCall | None:
         given = item.get("input")
     elif kind == "code_interpreter_call":
         given = {"code": text_or_empty(item.get("code"))}
-    elif kind not in ("function_call", "mcp_call", "tool_search_call"):
-        given = item.get("action") or item.get("operation") or {}
+    elif kind in _DEFINED:
+        given = arguments_of(item)
     return ToolCall(
         id=text_or_empty(item.get("call_id") or item.get("id")),
         name=text_or_empty(item.get("name")) or kind.removesuffix("_call"),

@@ -9,6 +9,7 @@ import orjson
 
 from proxy.api.conversations.items import call_item, call_items
 from proxy.api.opaque import encode_signature, encode_thought
+from proxy.api.responses.call_events import begun, pieces
 from proxy.api.responses.objects import blank, content, logprobs_of, reasoning_item, reasoning_part, text_part, usage
 from proxy.api.responses.request import ResponseRequest
 from proxy.chat.errors import ServiceError
@@ -67,16 +68,9 @@ class ResponseReply:
                 self._reasoning("", encode_signature(call))
             )
         item = call_item(call, self._message_id, sum(each["type"] not in _NO_CALLS for each in self._done_items))
-        if call.kind == "tool_search":
-            events += self._begin_item({**item, "arguments": {}, "status": "in_progress"})
-            return events + self._end_item(item)
-        is_custom = call.kind == "custom"
-        field, kind = ("input", "custom_tool_call_input") if is_custom else ("arguments", "function_call_arguments")
-        place = {"item_id": item["id"], "output_index": len(self._done_items)}
-        named = {} if is_custom else {"name": call.name}
-        events += self._begin_item({**item, field: "", "status": "in_progress"})
-        events += self._event(f"response.{kind}.delta", **place, delta=call.arguments)
-        events += self._event(f"response.{kind}.done", **place, **named, **{field: call.arguments})
+        events += self._begin_item(begun(item))
+        for kind, fields in pieces(item, len(self._done_items)):
+            events += self._event(f"response.{kind}", **fields)
         return events + self._end_item(item)
 
     def text_with_extras(self, _: int, extras: Extras) -> bytes:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from proxy.api.conversations.client_tools import as_function
 from proxy.api.parameters import read_flag, read_list, wrong_type
 from proxy.api.tools import (
     CLIENT_KINDS,
@@ -39,9 +40,11 @@ def read_tool_options(body: Mapping[str, Any], mode: ToolsMode) -> ToolOptions:
     tools = tuple(tool for index, item in enumerate(items) for tool in _tools(item, f"tools[{index}]"))
     hosted = [kind for kind, item in zip(kinds, items, strict=True) if _is_hosted(kind, item)]
     tools += _added(body.get("input"), tools)
-    choice, may_search = body.get("tool_choice"), any(kind.startswith(_SEARCH) for kind in kinds)
+    choice, may_search = _named(body.get("tool_choice"), tools), any(kind.startswith(_SEARCH) for kind in kinds)
     if hosted and (not (tools or may_search) or _forces(choice, hosted)):
-        raise unsupported("tools", f"No bot has the tool {hosted[0]!r}; there are functions and web_search.")
+        raise unsupported(
+            "tools", f"No bot has the tool {hosted[0]!r}; there are functions, web_search and tools that clients run."
+        )
     must_search = may_search and _is_search(choice)
     if must_search:
         tools, may_call = (), ToolChoice()
@@ -66,8 +69,8 @@ def _kind(item: Any, index: int) -> str:
 def _tools(item: Mapping[str, Any], where: str) -> Iterator[Tool]:
     """The tools that *item* defines that a model can be told of; those of a namespace one by one."""
     kind = item["type"]
-    if kind == "tool_search" and is_by_client(item):
-        yield replace(read_tool({**item, "name": kind}, where, "function"), kind=kind)
+    if function := _as_function(item):
+        yield replace(read_tool(function, where, "function"), kind=kind)
     if kind in CLIENT_KINDS:
         yield read_tool(item, where, kind)
     if kind == "namespace":
@@ -82,7 +85,14 @@ def _tools(item: Mapping[str, Any], where: str) -> Iterator[Tool]:
 
 def _is_hosted(kind: str, item: Mapping[str, Any]) -> bool:
     """Whether OpenAI's servers would run it."""
-    return not (kind in _CLIENT_KINDS or kind.startswith(_SEARCH) or (kind == "tool_search" and is_by_client(item)))
+    return not (kind in _CLIENT_KINDS or kind.startswith(_SEARCH) or _as_function(item))
+
+
+def _as_function(item: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """*item* as a function that its type is the name of, if the client runs what OpenAI has defined."""
+    if item["type"] == "tool_search":
+        return {**item, "name": item["type"]} if is_by_client(item) else None
+    return as_function(item)
 
 
 def is_by_client(item: Mapping[str, Any]) -> bool:
@@ -116,6 +126,18 @@ def _added(items: Any, offered: Sequence[Tool]) -> tuple[Tool, ...]:
                     known.add((tool.namespace, tool.name))
                     tools.append(replace(tool, is_found=is_found))
     return tuple(tools)
+
+
+def _named(choice: Any, tools: Sequence[Tool]) -> Any:
+    """*choice* with those of *tools* that are chosen by their type named as functions are."""
+    kinds = [tool.kind for tool in tools if tool.kind not in CLIENT_KINDS]
+
+    def named(value: Any) -> Any:
+        kind = value.get("type") if isinstance(value, dict) else None
+        return {"type": "function", "name": kind} if kind in kinds else value
+
+    chosen = choice.get("tools") if isinstance(choice, dict) else None
+    return {**choice, "tools": [named(each) for each in chosen]} if isinstance(chosen, list) else named(choice)
 
 
 def _forces(choice: Any, hosted: list[str]) -> bool:

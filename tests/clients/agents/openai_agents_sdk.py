@@ -4,10 +4,13 @@ from typing import Any
 
 from agents import (
     Agent,
+    ApplyPatchTool,
+    LocalShellTool,
     ModelSettings,
     OpenAIChatCompletionsModel,
     OpenAIResponsesModel,
     Runner,
+    ShellTool,
     SQLiteSession,
     function_tool,
     set_tracing_disabled,
@@ -46,6 +49,33 @@ async def streams(agent: Any, text: str) -> Any:
     async for _ in result.stream_events():
         pass
     return result.final_output
+
+
+class Machine:
+    """What OpenAI's own tools are asked to do, in order."""
+
+    def __init__(self) -> None:
+        self.done: list[Any] = []
+        self.tools = [
+            ShellTool(lambda asked: self._do(asked.data.action.commands)),
+            LocalShellTool(lambda asked: self._do(asked.data.action.command)),
+            ApplyPatchTool(self),
+        ]
+
+    def _do(self, what: Any) -> str:
+        self.done.append(what)
+        return "done"
+
+    def create_file(self, operation: Any) -> str:
+        return self._do([operation.path, operation.diff])
+
+    update_file = delete_file = create_file
+
+    async def runs(self, text: str, use: Any, **options: Any) -> Any:
+        """What an agent with these tools did, in the order of the tools, and its final output."""
+        agent = Agent(name="Builder", model=RESPONSES, tools=self.tools)
+        said = await use(agent, text, **options)
+        return [*sorted(self.done, key=lambda done: ["ls", "bash", "a.txt"].index(done[0])), said]
 
 
 async def hands_over(model: Any, text: str) -> Any:
@@ -129,6 +159,21 @@ async def responses_session(text: str) -> Any:
 @scenario("weather")
 async def responses_naming_the_one_before(text: str) -> Any:
     return await says(forecaster(RESPONSES), text, auto_previous_response_id=True)
+
+
+@scenario("defined")
+async def responses_with_tools_of_openais(text: str) -> Any:
+    return await Machine().runs(text, says)
+
+
+@scenario("defined")
+async def responses_streamed_with_tools_of_openais(text: str) -> Any:
+    return await Machine().runs(text, streams)
+
+
+@scenario("defined")
+async def responses_with_tools_of_openais_naming_the_one_before(text: str) -> Any:
+    return await Machine().runs(text, says, auto_previous_response_id=True)
 
 
 @scenario("weather_then_object")

@@ -7,6 +7,11 @@ from tests.site.agent.writing import BEYOND_REPAIR, CALLS
 PARIS = ["get_weather", {"city": "Paris"}]
 BEIJING = ["get_weather", {"city": "北京"}]
 OBJECT = {"city": "Paris", "degrees": 21}
+DEFINED = [  # by OpenAI, and run by clients
+    ["shell", {"commands": ["ls", "pwd"]}],
+    ["local_shell", {"command": ["bash", "-lc", "ls"]}],
+    ["apply_patch", {"type": "create_file", "path": "a.txt", "diff": "+二\n"}],
+]
 NOTE = "Umbrella: no.\nCoat: `maybe`"
 
 _CALL: dict[str, Any] = {"calls": [PARIS]}
@@ -27,6 +32,7 @@ SCRIPTS: dict[str, list[dict[str, Any]]] = {
     "note": [{"calls": [["note", {"input": NOTE}]]}],
     "note_only": [{"calls": [["note", {"input": NOTE}]]}],
     "functions": [_CALL],
+    "defined": [{"calls": DEFINED}, {"text": "All done."}],
     "weather_tool": [{"calls": [["Weather", OBJECT]]}],
     "object": [{"json": OBJECT}],
     "object_tool": [{"calls": [["json", OBJECT]], "forced": True}],
@@ -72,6 +78,7 @@ VALUES: dict[str, Any] = {
     "drift": {form: _CALLED for form in CALLS if form not in BEYOND_REPAIR},
     "note": ["tool_calls", [["note", NOTE]]],
     "note_only": [["note", NOTE]],
+    "defined": [["ls", "pwd"], ["bash", "-lc", "ls"], ["a.txt", "+二\n"], "All done."],
     "functions": ["function_call", "So: 21 degrees in Paris."],
     "weather_tool": [OBJECT, OBJECT],
     "object": OBJECT,

@@ -10,7 +10,8 @@ import { Weather, description, perform, plan, scenario, weatherIn } from "./tell
 const compatible = createOpenAICompatible({
   name: "freeaichat", baseURL: plan.base_url, apiKey: plan.key, supportsStructuredOutputs: true,
 })(plan.model);
-const responses = createOpenAI({ baseURL: plan.base_url, apiKey: plan.key })(plan.model);
+const openai = createOpenAI({ baseURL: plan.base_url, apiKey: plan.key });
+const responses = openai(plan.model);
 const get_weather = tool({
   description, inputSchema: z.object({ city: z.string() }), execute: async ({ city }) => weatherIn(city),
 });
@@ -44,6 +45,29 @@ scenario("pair", "responses_stream_parallel", streamsText(responses));
 scenario("object", "responses_generate_object", generatesObject(responses));
 scenario("object", "responses_stream_object", streamsObject(responses));
 scenario("weather_then_object", "responses_output_object", outputsObject(responses));
+
+const builds = (use) => async (prompt) => {
+  const [ran, started, patched] = [[], [], []];
+  const outcome = { type: "exit", exitCode: 0 };
+  const tools = {
+    shell: openai.tools.shell({
+      execute: ({ action }) => {
+        ran.push(...action.commands);
+        return { output: action.commands.map(() => ({ stdout: "done", stderr: "", outcome })) };
+      },
+    }),
+    local_shell: openai.tools.localShell({
+      execute: ({ action }) => { started.push(...action.command); return { output: "done" }; },
+    }),
+    apply_patch: openai.tools.applyPatch({
+      execute: ({ operation: { path, diff } }) => { patched.push(path, diff); return { status: "completed" }; },
+    }),
+  };
+  return [ran, started, patched, await use({ model: responses, tools, prompt, ...limits })];
+};
+
+scenario("defined", "responses_tools_of_openais", builds(async (options) => (await generateText(options)).text));
+scenario("defined", "responses_stream_tools_of_openais", builds((options) => whole(streamText(options))));
 
 scenario("forced_only", "required", async (prompt) => {
   const { toolCalls } = await generateText({
