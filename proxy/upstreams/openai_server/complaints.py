@@ -8,7 +8,7 @@ from typing import Any
 from proxy.chat.ask import HINTS, Ask
 from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS
 from proxy.upstreams.openai_server.message_order import asks_more, wanted_order
-from proxy.upstreams.openai_server.options import effort_in, has_pictures_of_before, sent_options
+from proxy.upstreams.openai_server.options import has_pictures_of_before, has_tools, sent_options
 from proxy.upstreams.openai_server.quirks import Quirks
 
 BESIDE_PROMPT = "maximum context length"  # of a limit too: together with the prompt it is more than fits
@@ -35,6 +35,8 @@ _lacks_tools = re.compile(
     "|function calling is not enabled|found that support tool use",  # Google and OpenRouter
     re.IGNORECASE,
 ).search
+# OpenAI's newest: some take tools with the effort "none", which is not their default, and others not even then.
+_either_thinks_or_calls = re.compile("tools with reasoning_effort are not supported", re.IGNORECASE).search
 lacks_media = re.compile(  # pictures, sounds or files: llama.cpp's words, OpenRouter's, vLLM's, DeepSeek's, LM Studio's
     "input is not supported|support (?:image|audio|video|file) input|is not a multimodal model"
     "|unknown variant `?(?:image_url|input_audio|file)\\b|not support images"
@@ -66,12 +68,17 @@ def learned_from(complaint: str, quirks: Quirks, ask: Ask) -> Quirks | None:
 
 def is_of_request(complaint: str) -> bool:
     """Whether a *complaint* that comes as the server's own failure is about what was asked for."""
-    return wanted_order(complaint) != "any" or bool(_lacks_tools(complaint) or _refuses_format(complaint))
+    tells = (_lacks_tools, _either_thinks_or_calls, _refuses_format)
+    return wanted_order(complaint) != "any" or any(tell(complaint) for tell in tells)
 
 
 def _no_tools(complaint: str, quirks: Quirks, ask: Ask) -> Learned:
-    has_tools = ask.tool_config is not None and bool(ask.tool_config.tools)
-    if has_tools and quirks.takes_tools and _lacks_tools(complaint):
+    if not (has_tools(ask) and quirks.takes_tools):
+        return {}
+    if quirks.thinks_beside_tools and _either_thinks_or_calls(complaint):
+        return {"thinks_beside_tools": False}
+    is_none_refused = not quirks.thinks_beside_tools and "reasoning_effort" in complaint
+    if is_none_refused or _lacks_tools(complaint):
         return {"takes_tools": False, "refused": quirks.refused | {"tools"}}
     return {}
 
@@ -118,7 +125,7 @@ def _format(complaint: str, quirks: Quirks, ask: Ask) -> Learned:
 
 
 def _effort(complaint: str, quirks: Quirks, ask: Ask) -> Learned:
-    effort = quirks.taken_effort(effort_in(ask.parameters))
+    effort = quirks.taken_effort(ask)
     return {"refused_efforts": quirks.refused_efforts | {effort}} if effort and _is_of_effort(complaint) else {}
 
 

@@ -43,6 +43,11 @@ def effort_in(parameters: Mapping[str, Any]) -> str | None:
     return next((name for least, name in _BUDGETS if budget >= least), "low") if isinstance(budget, int) else None
 
 
+def has_tools(ask: Ask) -> bool:
+    """Whether *ask* has tools of its client's."""
+    return ask.tool_config is not None and bool(ask.tool_config.tools)
+
+
 def has_pictures_of_before(ask: Ask) -> bool:
     """Whether *ask* has pictures and no other media, and the last turn is not about them."""
     are_pictures = all(isinstance(each, Image) for each in ask.media.values())

@@ -6,7 +6,7 @@ from proxy.chat.ask import Ask
 from proxy.chat.extras import REASONING_TEXTS
 from proxy.chat.tools.definitions import ToolConfig
 from proxy.upstreams.openai_server.message_order import Order
-from proxy.upstreams.openai_server.options import own_effort, sent_options
+from proxy.upstreams.openai_server.options import effort_in, has_tools, own_effort, sent_options
 
 _NEAREST = {"max": "high", "xhigh": "high", "none": "low", "minimal": "low"}  # of efforts, for one that it refuses
 
@@ -19,6 +19,7 @@ class Quirks:
     most_tokens: int | None = None  # that a limit may have, where it is known
     takes_usage_option: bool = True  # `stream_options.include_usage`
     refused_efforts: frozenset[str] = frozenset()  # of reasoning
+    thinks_beside_tools: bool = True  # else it takes tools with the effort "none" alone
     reasoning_field: str = REASONING_TEXTS[0]  # of a message that goes back; `THINKING`: parts of its content; "": none
     needs_thoughts: bool = False  # with each answer that goes back, be they empty
     takes_signatures: bool = True  # of calls, back
@@ -49,8 +50,11 @@ class Quirks:
             return self
         return replace(self, reasoning_field=name)
 
-    def taken_effort(self, effort: str | None) -> str | None:
-        """The *effort*, or where it is refused the nearest one; None: the model's default."""
+    def taken_effort(self, ask: Ask) -> str | None:
+        """The effort of *ask*, or the nearest one that is not refused; None: the model's default."""
+        if has_tools(ask) and not self.thinks_beside_tools:
+            return "none"
+        effort = effort_in(ask.parameters)
         wanted = (effort, _NEAREST.get(effort or ""))
         return next((each for each in wanted if each and each not in self.refused_efforts), None)
 
@@ -58,4 +62,4 @@ class Quirks:
         """Names of what the client sent and the server is not, as it refuses that; an effort may be another one."""
         names = [name for wire, name in sent_options(ask).items() if wire in self.refused]
         own = own_effort(ask.parameters)
-        return [*names, own[0]] if own and self.taken_effort(own[1]) != own[1] else names
+        return [*names, own[0]] if own and self.taken_effort(ask) != own[1] else names

@@ -14,7 +14,7 @@ from proxy.chat.ask import EFFORT, SAMPLING, Ask, ContentPart, Media
 from proxy.chat.extras import CALL_SIGNATURE, DETAILS, REASONING_TEXTS, THINKING
 from proxy.chat.tools.definitions import OutputFormat, Tool, ToolChoice, ToolConfig
 from proxy.upstreams.openai_server.message_order import in_order, results_behind_calls
-from proxy.upstreams.openai_server.options import SPELLED, effort_in, sent_options
+from proxy.upstreams.openai_server.options import SPELLED, sent_options
 from proxy.upstreams.openai_server.quirks import Quirks
 from shared.conversations import Message, ToolCall, ToolResult
 from shared.plugins.lenient_json import as_utf8
@@ -42,7 +42,7 @@ def request_body(ask: Ask, model: str, quirks: Quirks) -> bytes:
     for wire, name in sent_options(ask).items():
         if wire in SAMPLING and wire not in quirks.refused:
             body[wire] = ask.parameters[name]
-    if effort := quirks.taken_effort(effort_in(ask.parameters)):
+    if effort := quirks.taken_effort(ask):
         body["reasoning_effort"] = effort
     if ask.tool_config is not None:
         body |= _tool_fields(ask.tool_config, quirks, ask.extra_parameters.get("tools", ()))
