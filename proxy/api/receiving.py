@@ -77,10 +77,16 @@ def with_tools_mode(request: web.Request, parse: Callable[[Mapping[str, Any], To
     """A function for `read_body` that calls *parse* with the fields of the body, and with its tools mode."""
 
     def read(body: bytes) -> T:
-        fields = parse_json(body)
+        fields = parse_fields(request, body)
         return parse(fields, _tools_mode(request, fields))
 
     return read
+
+
+def parse_fields(request: web.Request, body: bytes) -> dict[str, Any]:
+    """The fields of *body*; the model is the one that the path names, if any does. Raises `ServiceError` (400)."""
+    _, _, deployment = request.match_info["deployment"].strip("/").partition("/")
+    return {**parse_json(body), **({"model": deployment.lstrip("/")} if deployment else {})}
 
 
 def _tools_mode(request: web.Request, body: Mapping[str, Any]) -> ToolsMode:

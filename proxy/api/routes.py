@@ -1,8 +1,9 @@
 """Which handler serves which path.
 
 Paths of the API are taken as clients type them: with and without `/v1`, twice `/v1`, doubled and trailing slashes; and
-with `/openai` before or behind it, as SDKs of other providers have it. What may repeat is taken once and for all
-(`*+`): the time for a path grows with its length, however it is made.
+with `/openai` before or behind it, as SDKs of other providers have it. Azure's name the model in the path, behind
+`/openai/deployments`. What may repeat is taken once and for all (`*+`): the time for a path grows with its length,
+however it is made.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ from proxy.api.responses import handlers as responses
 from proxy.page import handlers as page
 from proxy.server.connection import expect
 
-_PREFIX = "/{prefix:(?:/*+(?:v1|openai)(?=/))*+}"
+_PREFIX = "/{prefix:(?:/*+(?:v1|openai)(?=/))*+}{deployment:(?:/*+deployments(?:/++[^/]++)+?)?}"
 _RESPONSE_ID = r"{id:(?!(?:compact|input_tokens)(?!\w))[^\x2f]+}"  # OpenAI's servers have something else of these names
 
 _Routes = Mapping[str, Mapping[str, Handler]]

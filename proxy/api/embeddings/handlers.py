@@ -6,13 +6,14 @@ from aiohttp import web
 
 from proxy.api.app_keys import CALLER, CHAT, TURN
 from proxy.api.parameters import read_model
+from proxy.api.reading import parse_fields
 from proxy.chat.errors import bad_request
-from proxy.server.bodies import parse_json, read_body
+from proxy.server.bodies import read_body
 
 
 async def create_embeddings(request: web.Request) -> web.StreamResponse:
     """What the server makes of the input, as it is."""
-    fields = await read_body(request, _parse)
+    fields = await read_body(request, lambda body: _read(parse_fields(request, body)))
     caller, turn = request[CALLER], request[TURN]
     place = caller.queue_key(request.remote)
     made = await request.app[CHAT].embed(fields, caller=place, allowed=caller.models, on_upstream=turn.set_upstream)
@@ -20,8 +21,7 @@ async def create_embeddings(request: web.Request) -> web.StreamResponse:
     return web.Response(body=made.body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-def _parse(body: bytes) -> dict[str, Any]:
-    fields = parse_json(body)
+def _read(fields: dict[str, Any]) -> dict[str, Any]:
     read_model(fields)
     if not isinstance(fields.get("input"), str | list) or not fields["input"]:
         raise bad_request("'input' must be a text, or a list that is not empty.", param="input")

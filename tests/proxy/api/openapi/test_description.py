@@ -33,7 +33,7 @@ async def test_the_document_describes_exactly_the_routes(tmp_path: Path) -> None
 
 def served_path(pattern: str) -> str:
     """The path as it is documented, from a route's pattern with its names for the slashes (proxy/server/routes.py)."""
-    path = re.sub(r"\{slash\d+\}", "/", pattern).replace("{end}", "").replace("{prefix}", "v1")
+    path = re.sub(r"\{slash\d+\}", "/", pattern).replace("{end}", "").replace("{prefix}{deployment}", "v1")
     return path.replace("//", "/")
 
 
