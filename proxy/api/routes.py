@@ -39,6 +39,7 @@ _API: _Routes = {
     "/responses/compact": {"POST": admitted(responses.compact_response)},
     "/responses/input_tokens": {"POST": responses.count_input_tokens},
     f"/responses/{_RESPONSE_ID}": {"GET": responses.retrieve_response, "DELETE": responses.delete_response},
+    "/responses/{id}/cancel": {"POST": responses.cancel_response},
     "/responses/{id}/input_items": {"GET": responses.list_input_items},
     "/messages": {"POST": admitted(messages.create_message)},
     "/messages/count_tokens": {"POST": messages.count_message_tokens},

@@ -179,10 +179,10 @@ def _head(path: str, methods: Mapping[str, Any]) -> dict[str, Any]:
         return {"head": {**head, "responses": responses}}
     if not path.startswith("/v1/") or "post" not in methods:
         return {}
-    id = f"{methods['post']['operationId']}_head"
+    id, parts = f"{methods['post']['operationId']}_head", methods["post"].get("parameters", [])
     responses = {code: {"description": "As for POST."} for code in (*_ALWAYS, *_WITH_KEY)}
     head = {"operationId": id, "summary": "For probes.", "responses": {"200": {"description": "It is."}, **responses}}
-    return {"head": head}
+    return {"head": {**head, "parameters": parts} if parts else head}
 
 
 def _error_ref(code: str) -> dict[str, str]:

@@ -101,7 +101,11 @@ SCHEMAS: dict[str, Schema] = {
                 verbosity=LEVEL,
             )
         ),
-        background=described(ANY, "400 where it is true."),
+        background=described(
+            ANY,
+            "Without effect, and named in `x-ignored-params`: the answer is made while the client waits, and whole "
+            "before anybody could ask for it.",
+        ),
         prompt=described(ANY, "400 unless it is empty."),
         reasoning=described(
             ignored(at_least({}, effort=nullable(STRING), summary=ANY)),
@@ -173,6 +177,13 @@ OPERATIONS: Operations = {
         "delete_response",
         "Forget a stored response.",
         answer("It is gone.", "DeletedResponse"),
+        FINDS,
+        parameters=[_NAME],
+    ),
+    "POST /v1/responses/{id}/cancel": operation(
+        "cancel_response",
+        "The stored response as it is: none is under way any more, as with `background` elsewhere.",
+        answer("The response.", "Response"),
         FINDS,
         parameters=[_NAME],
     ),

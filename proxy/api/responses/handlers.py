@@ -49,6 +49,15 @@ async def retrieve_response(request: web.Request) -> web.Response:
     """One stored response by its id."""
     if request.query.get("stream") == "true":
         raise unsupported("stream", "A stored response is answered in one piece.")
+    return await _stored(request)
+
+
+async def cancel_response(request: web.Request) -> web.Response:
+    """The stored response: what is stored is whole, and OpenAI's servers answer with that too then."""
+    return await _stored(request)
+
+
+async def _stored(request: web.Request) -> web.Response:
     found = await request.app[RESPONSES].find(request.match_info["id"], owner=request[CALLER].owner)
     return web.Response(body=found.encode(), content_type="application/json")
 

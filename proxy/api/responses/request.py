@@ -24,10 +24,7 @@ from proxy.chat.errors import bad_request
 from proxy.chat.tools.schema import is_too_deep
 from shared.conversations import Message
 
-_REFUSED = {
-    "background": "Answers are made while the client waits.",
-    "prompt": "No prompt templates are kept here.",
-}
+_WITHOUT_EFFECT = ("background", "context_management")  # an answer is made while the client waits
 _IGNORED = ("temperature", "top_p", "reasoning", "max_tool_calls")
 _ECHOED: Mapping[str, type | tuple[type, ...]] = {  # what the response object repeats, where its type is right
     "temperature": (int, float),
@@ -77,9 +74,8 @@ class ResponseRequest:
 def parse_response(body: Mapping[str, Any], tools: ToolsMode = "emulate") -> ResponseRequest:
     """Read a body of `POST /v1/responses`. *tools*: what is done with them. Raises `ServiceError` (400)."""
     model = read_model(body)
-    for name, why in _REFUSED.items():
-        if body.get(name):
-            raise unsupported(name, why)
+    if body.get("prompt"):
+        raise unsupported("prompt", "No prompt templates are kept here.")
     previous, conversation = _name(body.get("previous_response_id"), "previous_response_id"), _conversation(body)
     if previous and conversation:
         raise bad_request(
@@ -98,7 +94,7 @@ def parse_response(body: Mapping[str, Any], tools: ToolsMode = "emulate") -> Res
         parameters=read_known(body, _IGNORED) | _verbosity(body) | _logprobs(body),
         extra_parameters=_hints(body),
         wants_extras=True,
-        ignored=(*asked.left_out, *(["context_management"] if body.get("context_management") else ())),
+        ignored=(*asked.left_out, *(name for name in _WITHOUT_EFFECT if body.get(name))),
         tool_config=asked.tool_config,
     )
     return ResponseRequest(

@@ -259,7 +259,7 @@ async def test_items_of_earlier_answers_are_taken_as_they_came(proxy: RunningPro
         ({"input": [{"type": "mind_reading", "call_id": "1"}]}, "unsupported_item", "input.0"),
         ({"tools": [{"type": "computer"}]}, "unsupported_parameter", "tools"),
         ({"text": {"format": {"type": "yaml"}}}, "invalid_value", "text.format"),
-        ({"background": True}, "unsupported_parameter", "background"),
+        ({"prompt": {"id": "pmpt_1"}}, "unsupported_parameter", "prompt"),
         ({"previous_response_id": "resp_1", "conversation": "conv_1"}, "mutually_exclusive_parameters", None),
         ({"instructions": 1}, "invalid_type", "instructions"),
         ({"max_output_tokens": -2}, "integer_below_min_value", "max_output_tokens"),
