@@ -207,8 +207,11 @@ async def test_what_a_shell_printed_is_kept_with_a_conversation_however_it_came(
     nested = "[" * 900 + "]" * 900
     results = [{"type": "shell_call_output", "call_id": "c", "output": text} for text in ("a.txt", nested)]
     made = await exchange(proxy.url, "POST", "/v1/conversations", {"items": [call, *results]})
-    page = json.loads((await exchange(proxy.url, "GET", f"/v1/conversations/{json.loads(made.body)['id']}/items")).body)
+    items = f"/v1/conversations/{json.loads(made.body)['id']}/items"
+    page = json.loads((await exchange(proxy.url, "GET", items)).body)
+    single = [json.loads((await exchange(proxy.url, "GET", f"{items}/{item['id']}")).body) for item in page["data"]]
 
+    assert single == page["data"]
     assert [item["output"][0]["stdout"] for item in page["data"][:2]] == [nested, "a.txt"]
     assert page["data"][2]["action"]["commands"] == ["ls"]
     assert invalid_values("ItemList", [page]) == []

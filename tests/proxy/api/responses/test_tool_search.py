@@ -96,6 +96,13 @@ async def test_arguments_of_what_was_found_are_checked(proxy: RunningProxy, site
     assert (answer.status, json.loads(answer.body)["error"]["code"]) == (502, "invalid_tool_call")
 
 
+async def test_the_search_may_be_chosen(proxy: RunningProxy, site: SimulatedSite) -> None:
+    site.behaviour.scripts = {"it": [{"calls": [["tool_search", QUERY]], "forced": True}]}
+    response = await create_response(proxy, tool_choice={"type": "tool_search"})
+
+    assert [item["type"] for item in response["output"]] == ["tool_search_call"]
+
+
 async def test_a_search_may_find_nothing(proxy: RunningProxy, site: SimulatedSite) -> None:
     site.behaviour.scripts = {"it": STEPS[:1]}
     first = await create_response(proxy)
