@@ -86,7 +86,10 @@ def add_routes(app: web.Application) -> None:
         _add(app, path, {"HEAD": guarded["GET"], **guarded} if "GET" in guarded else guarded)
     _add(app, "/admin/session", _SESSION)
     for path, handlers in _API.items():
-        _add(app, _in_every_spelling(path), {"HEAD": handlers.get("GET", _there), **handlers})
+        taken = {"HEAD": handlers.get("GET", _there), **handlers}
+        if "{" not in path:  # as nearly all clients spell it: found without trying a pattern
+            _add(app, f"/v1{path}", taken)
+        _add(app, _in_every_spelling(path), taken)
     # Whoever asks for the base URL itself wants to see whether anybody is there.
     app.router.add_get("/{slash0:/*}v1{end:/*}", health.root, expect_handler=expect)
 

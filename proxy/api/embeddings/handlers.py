@@ -6,7 +6,7 @@ from aiohttp import web
 
 from proxy.api.app_keys import CALLER, CHAT, TURN
 from proxy.api.parameters import read_model
-from proxy.api.reading import parse_fields
+from proxy.api.receiving import parse_fields
 from proxy.chat.errors import bad_request
 from proxy.server.bodies import read_body
 

@@ -9,10 +9,8 @@ from proxy.chat.tools.definitions import ToolConfig
 from proxy.chat.upstream import End, FinishReason, Refusal
 from proxy.upstreams.openai_server.call_parts import CallParts
 from proxy.upstreams.openai_server.citations import Sources
-from proxy.upstreams.openai_server.content_parts import text_of, thoughts_of
 from proxy.upstreams.openai_server.refusals import cut_off, from_event, named_status, read_value
 from proxy.upstreams.openai_server.template import Template
-from proxy.upstreams.openai_server.usage import read_usage
 from shared.conversations import ToolCall
 from shared.plugins.lenient_json import read_json
 
@@ -107,7 +105,7 @@ class ChunkReader:
         if error := chunk.get("error") or (chunk.get("object") == "error" and chunk):  # Mistral's shape
             raise self._failed(error)
         if usage := chunk.get("usage"):
-            self._usage = read_usage(usage) or self._usage
+            self._usage = _read_usage(usage) or self._usage
         self._sources.read_beside(chunk)
         choices = chunk.get("choices")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
@@ -171,10 +169,10 @@ class ChunkReader:
 
     def _from_parts(self, content: Any, delta: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """The text of such *content*, and *delta* with its thoughts as other servers send them."""
-        if thoughts := thoughts_of(content):
+        if thoughts := _thoughts_of(content):
             self.reasoning_field = THINKING
             delta = {**delta, REASONING_TEXTS[0]: delta.get(REASONING_TEXTS[0]) or thoughts}
-        return text_of(content), delta
+        return _text_of(content), delta
 
     def _read_beside(self, delta: Mapping[str, Any]) -> None:
         """A refusal, and cited pages."""
@@ -196,3 +194,38 @@ class ChunkReader:
         self._has_extras = self._has_extras or self.extras is not None or self._has_kept
         if self.extras is not None and not self.reasoning_field:
             self.reasoning_field = next((name for name in REASONING_TEXTS if name in self.extras.thoughts), "")
+
+
+def _text_of(content: Any) -> str:
+    """The text in content that comes as parts; thoughts are others of them."""
+    parts = [part for part in _parts_of(content) if part.get("type") in ("text", "output_text")]
+    return "".join(text for part in parts if isinstance(text := part.get("text"), str))
+
+
+def _thoughts_of(content: Any) -> str:
+    """The thoughts in such content; each part holds a text, or parts again."""
+    inner = [part.get(THINKING) for part in _parts_of(content) if part.get("type") == THINKING]
+    return "".join(each if isinstance(each, str) else _text_of(each) for each in inner)
+
+
+def _parts_of(content: Any) -> list[dict[str, Any]]:
+    return [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+
+
+def _read_usage(usage: Any) -> Usage | None:
+    """The counts in the `usage` of a chunk or an answer; None where it has none."""
+    prompt, completion = (
+        (usage.get(name) for name in ("prompt_tokens", "completion_tokens")) if isinstance(usage, dict) else (0, 0)
+    )
+    if isinstance(prompt, int) and isinstance(completion, int) and prompt + completion > 0:
+        cached = _detail(usage, "prompt_tokens_details", "cached_tokens")
+        thought = _detail(usage, "completion_tokens_details", "reasoning_tokens")
+        return Usage(max(prompt, 0), max(completion, 0), cached, thought)
+    return None
+
+
+def _detail(usage: dict[str, Any], group: str, name: str) -> int:
+    """A count in a *group* of the usage, which many servers leave out."""
+    details = usage.get(group)
+    count = details.get(name) if isinstance(details, dict) else 0
+    return max(count, 0) if isinstance(count, int) else 0

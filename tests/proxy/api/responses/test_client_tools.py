@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from proxy.api.app_keys import UPSTREAMS
 from tests.openai_server import Answer, OpenAiPeer
-from tests.proxy.api.test_described_calls import invalid_values
+from tests.proxy.api.openapi.test_described_calls import invalid_values
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.wire import exchange
 from tests.site import SimulatedSite
