@@ -2,6 +2,7 @@
 
 from math import isinf
 
+from proxy.api.chat_completions.reply import FINGERPRINT
 from proxy.api.chat_completions.request import MAX_CHOICES, MAX_STOP_CHARS, MAX_STOPS
 from proxy.api.openapi.messages import MESSAGES
 from proxy.api.openapi.parts import (
@@ -173,6 +174,7 @@ SCHEMAS: dict[str, Schema] = {
             ),
             "usage": ref("Usage"),
             "service_tier": const("default"),
+            "system_fingerprint": const(FINGERPRINT),
         },
         conversation_id=_CONVERSATION,
     ),

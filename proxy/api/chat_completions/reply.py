@@ -16,6 +16,7 @@ from proxy.chat.upstream import End
 from shared.conversations import Citation, Message, ToolCall
 
 DONE = b"data: [DONE]\n\n"
+FINGERPRINT = "fp_freeaichat"  # of whole answers: some clients have no model without one
 
 
 def event(value: Any) -> bytes:
@@ -131,6 +132,7 @@ class ChatReply:
             "choices": choices,
             "usage": usage(used),
             "service_tier": "default",
+            "system_fingerprint": FINGERPRINT,
             **self._extra,
         }
 
