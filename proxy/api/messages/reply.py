@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -36,9 +36,8 @@ class MessageReply:
         self._asked = asked
         self._request_id = request_id
         self._of_json = of_json
-        self._number = 0  # of the block that is open or comes next
-        self._is_text_open = False
-        self._is_thinking_open = False
+        self._number = 0  # of that block, or the next one
+        self._open: Literal["text", "thinking"] | None = None  # the block that goes on
         self._delta_start = b""  # of a text event, up to its text
 
     def opening(self) -> bytes:
@@ -52,26 +51,22 @@ class MessageReply:
 
     def call(self, _: int, call: ToolCall) -> bytes:
         """The block of a call; what comes before it is whole before that begins."""
-        events = [self._close()]
+        events = self._close()
         if call.signed:
-            events.append(_event("content_block_start", index=self._number, content_block=_signed_block(call)))
-            events.append(self._stop())
-        events.append(_event("content_block_start", index=self._number, content_block=_tool_block(call, {})))
+            events += self._start(_signed_block(call)) + self._stop()
+        events += self._start(_tool_block(call, {}))
         for piece in ("", call.arguments or "{}"):
-            delta = {"type": "input_json_delta", "partial_json": piece}
-            events.append(_event("content_block_delta", index=self._number, delta=delta))
-        return b"".join((*events, self._stop()))
+            events += self._add({"type": "input_json_delta", "partial_json": piece})
+        return events + self._stop()
 
     def text_with_extras(self, _: int, extras: Extras) -> bytes:
         """The deltas of thoughts, and of a text; of log probabilities this API knows nothing."""
         events = b""
         if extras.reasoning_text:
-            if not self._is_thinking_open:
-                events = self._close()
-                self._is_thinking_open = True
-                events += _event("content_block_start", index=self._number, content_block=_thinking_block("", ""))
-            delta = {"type": "thinking_delta", "thinking": extras.reasoning_text}
-            events += _event("content_block_delta", index=self._number, delta=delta)
+            if self._open != "thinking":
+                events = self._close() + self._start(_thinking_block("", ""))
+                self._open = "thinking"
+            events += self._add({"type": "thinking_delta", "thinking": extras.reasoning_text})
         return events + self._delta(extras.text) if extras.text else events
 
     def keepalive(self) -> bytes:
@@ -110,32 +105,31 @@ class MessageReply:
         return {**self._base, "content": content, **_stopped(end), **unused, "usage": usage}
 
     def _delta(self, text: str) -> bytes:
-        begun = b"" if self._is_text_open else self._open_text()
+        begun = b"" if self._open == "text" else self._open_text()
         return b"".join((begun, self._delta_start, orjson.dumps(text), b"}}\n\n"))
 
     def _open_text(self) -> bytes:
-        ended = self._close()
-        self._is_text_open = True
+        events = self._close() + self._start(_text_block(""))
+        self._open = "text"
         # Only the text differs from one text event to the next: the hot path encodes nothing else.
-        event = _event("content_block_delta", index=self._number, delta={"type": "text_delta", "text": ""})
-        self._delta_start = event.rpartition(b'""')[0]
-        return ended + _event("content_block_start", index=self._number, content_block=_text_block(""))
+        self._delta_start = self._add({"type": "text_delta", "text": ""}).rpartition(b'""')[0]
+        return events
 
     def _close(self, sources: Sequence[Citation] = ()) -> bytes:
         """The events that end the block that is open, if one is."""
-        if self._is_thinking_open:
-            self._is_thinking_open = False
-            signed = {"type": "signature_delta", "signature": SIGNATURE}
-            return _event("content_block_delta", index=self._number, delta=signed) + self._stop()
-        if not self._is_text_open:
+        closed, self._open = self._open, None
+        if closed is None:
             return b""
-        events = [
-            _event("content_block_delta", index=self._number, delta={"type": "citations_delta", "citation": citation})
-            for citation in _citations(sources)
-        ]
-        events.append(self._stop())
-        self._is_text_open = False
-        return b"".join(events)
+        if closed == "thinking":
+            return self._add({"type": "signature_delta", "signature": SIGNATURE}) + self._stop()
+        cited = [self._add({"type": "citations_delta", "citation": citation}) for citation in _citations(sources)]
+        return b"".join((*cited, self._stop()))
+
+    def _start(self, block: dict[str, Any]) -> bytes:
+        return _event("content_block_start", index=self._number, content_block=block)
+
+    def _add(self, delta: dict[str, Any]) -> bytes:
+        return _event("content_block_delta", index=self._number, delta=delta)
 
     def _stop(self) -> bytes:
         number, self._number = self._number, self._number + 1
