@@ -130,12 +130,10 @@ class TextStream:
             head = head if len(head) >= _HEAD else (head + consumed)[:_HEAD]
             if may_be is not None and not may_be(head, size):
                 return None
+            self._at += len(consumed)
+            taken.append(consumed)
             if end >= 0:
-                self._at += end
-                taken.append(line[:end])
                 return JsonValue("".join(taken))
-            self._at += len(line)
-            taken.append(line)
             if at >= 0 and not scanner.in_string and (yield from self.begins(FENCE, *IMITATIONS)):
                 return JsonValue("".join(taken))
             if self._at == len(self._text) and not (yield from self.more()):
