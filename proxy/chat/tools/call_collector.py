@@ -26,7 +26,7 @@ class CallCollector:
         self._by_lower_case = _by_lower_case(self._tools)
         self._sole = _sole(tool_config)
         self.found: list[ToolCall] = []  # not passed on yet
-        self.calls = 0
+        self.count = 0  # of the calls, also those that were passed on
         self.has_repaired = False
         self.problem = ""  # the first one
         self.has_partial = False
@@ -34,7 +34,7 @@ class CallCollector:
     @property
     def is_full(self) -> bool:
         """Whether the client takes no more calls."""
-        return self.calls >= (MAX_CALLS if self._tool_config.parallel else 1)
+        return self.count >= (MAX_CALLS if self._tool_config.parallel else 1)
 
     def knows(self, name: str) -> bool:
         """Whether *name* means a declared tool."""
@@ -46,13 +46,14 @@ class CallCollector:
         either = (prefix, prefix.removeprefix(_PREFIX))
         return _PREFIX.startswith(prefix) or any(spelling.startswith(either) for spelling in self._by_lower_case)
 
+    def _may_be_known(self, name: str, is_whole: bool) -> bool:
+        return self.knows(name) if is_whole else self.may_become_name(name)
+
     def may_be_call(self, head: str, size: int) -> bool:
         """Whether JSON that begins with *head*, and has *size* characters so far, may be a call of a declared
         tool."""
         name = leading_name(head)
-        if name is None:
-            return size <= _UNDECIDED
-        return self.knows(name[0]) if name[1] else self.may_become_name(name[0])
+        return self._may_be_known(*name) if name else size <= _UNDECIDED
 
     def may_be_bare_call(self, head: str, size: int) -> bool:
         """The same for JSON that nothing else marks as a call."""
@@ -66,8 +67,8 @@ class CallCollector:
         try:
             content, repaired = read_loose_json(value.text, close=not value.is_partial)
         except MalformedJson as broken:
-            name = find_name(value.text)
-            return [ParsedCall(name[0], broken=str(broken))] if name and self.knows(name[0]) else []
+            name, _ = find_name(value.text) or ("", False)
+            return [ParsedCall(name, broken=str(broken))] if self.knows(name) else []
         calls = [call._replace(repaired=repaired) for call in parse_calls(content, bare=bare)]
         if calls:
             return calls if self.knows(calls[0].name) else []
@@ -77,9 +78,7 @@ class CallCollector:
     def is_partial(self, value: JsonValue) -> bool:
         """Whether the incomplete *value* may be the beginning of a call of a declared tool."""
         name = find_name(value.text)
-        if name is None:
-            return True
-        return self.knows(name[0]) if name[1] else self.may_become_name(name[0])
+        return name is None or self._may_be_known(*name)
 
     def take(self, call: ParsedCall) -> None:
         """Check a call and add it, or record its problem."""
@@ -103,7 +102,7 @@ class CallCollector:
         else:
             is_flat = bool(call.flat_arguments) and call.flat_arguments.keys() <= _properties(tool).keys()
             arguments, changed = _arguments(tool, dict(call.flat_arguments) if is_flat else call.arguments)
-        self.calls += 1
+        self.count += 1
         self.has_repaired |= call.repaired or changed
         self.found.append(
             ToolCall(id=self._new_id(), name=tool.name, arguments=arguments, kind=tool.kind, namespace=tool.namespace)

@@ -53,8 +53,8 @@ class ReasoningMark(NamedTuple):
     is_over: bool
 
 
-# An int: so many characters are text.
-Detection = CallStart | CodeBlock | ReasoningMark | Literal["more", "imitation"] | int
+Opening = CallStart | CodeBlock | ReasoningMark | Literal["more", "imitation"]
+Detection = Opening | int  # an int: so many characters are text
 
 
 class Position(NamedTuple):
@@ -171,8 +171,10 @@ def _angle(text: str, at: int, position: Position) -> Detection:
             return ReasoningMark(len(mark), is_over=mark == _THOUGHT_END)
         if mark.startswith(text[at : at + len(mark)]):
             return "more"
-    opens = opens_call(text, at) if text[at + 1] in FIRST_LETTERS else False
-    return opens if opens == "more" else CallStart(tagged_calls) if opens else 1
+    opens = text[at + 1] in FIRST_LETTERS and opens_call(text, at)
+    if opens == "more":
+        return "more"
+    return CallStart(tagged_calls) if opens else 1
 
 
 def _bracket(text: str, at: int, position: Position, collector: CallCollector) -> Detection:

@@ -13,6 +13,7 @@ from proxy.chat.tools.call_detection import (
     CANDIDATES,
     CallStart,
     CodeBlock,
+    Opening,
     Position,
     ReasoningMark,
     detect,
@@ -90,7 +91,7 @@ class CallReader:
     @property
     def has_calls(self) -> bool:
         """Whether there was any call."""
-        return self._collector.calls > 0
+        return self._collector.count > 0
 
     @property
     def verdict(self) -> Verdict:
@@ -99,7 +100,7 @@ class CallReader:
         problem = collector.problem
         if not problem and collector.has_partial and not self._was_cut:
             problem = "the call was not complete"
-        if not problem and not collector.calls and self._tool_config.choice.mode == "required":
+        if not problem and not collector.count and self._tool_config.choice.mode == "required":
             names = self._tool_config.chosen
             problem = f"a call of {' or '.join(names)} is required" if names else "a call of a tool is required"
         return Verdict(problem, collector.has_repaired, collector.has_partial)
@@ -138,11 +139,10 @@ class CallReader:
 
     def _reject(self, text: str) -> str:
         """Emit the opening, which turned out to be text; returns the rest of *text* to read."""
-        opening, self._opening_text = self._opening_text, ""
-        if not opening.strip():
-            self._emit(opening + text[:1])
+        if not self._opening_text.strip():
+            self._emit(self._opening_text + text[:1])
             return text[1:]
-        self._emit(opening)
+        self._emit(self._opening_text)
         self._block_marks, self._lead = "" if self._is_reasoning else FENCE, ""
         return text
 
@@ -156,43 +156,49 @@ class CallReader:
 
     def _emit_prose(self, text: str, start: int) -> int:
         """Emit *text* from *start*, outside code blocks; returns the index up to which it is done."""
-        at, line = start, -1  # line: where the present one begins, if it does so in this text
+        at = line = start  # line: from where the present one is in this text, after *before*
+        before = self._lead
         while match := CANDIDATES.search(text, at) if self._rejected < _MAX_REJECTED else None:
             found = match.start()
             newline = text.rfind("\n", at, found)
-            line = newline + 1 if newline >= 0 else line
-            lead = (
-                text[line : min(found, line + _LEAD)]
-                if line >= 0
-                else self._lead + text[start : min(found, start + _LEAD)]
-            )
+            if newline >= 0:
+                line, before = newline + 1, ""
+            lead = (before + text[line : min(found, line + _LEAD)])[:_LEAD]
             is_first = self._is_first and not text[start:found].strip()
-            result = detect(text, found, Position(lead[:_LEAD], text[start:found][-1:], is_first), self._collector)
+            result = detect(text, found, Position(lead, text[start:found][-1:], is_first), self._collector)
             if self._is_reasoning:
                 result = inside_reasoning(result)
-            if isinstance(result, int):
-                self._is_first = False
-                at = found + result
-            elif result == "more":
-                self._held = text[self._emit_before(text, start, found) :]
-                return len(text)
-            elif isinstance(result, CodeBlock | ReasoningMark):
-                self._emit(text[start : found + result.length])
-                if isinstance(result, CodeBlock):
-                    self._block_marks, self._lead = result.marks, "" if text[found + result.length - 1] == "\n" else "-"
-                else:
-                    self._is_first, self._is_reasoning = True, not result.is_over
-                return found + result.length
-            elif result == "imitation":
-                self._emit_before(text, start, found)
-                if is_first:  # what stands below it is the answer
-                    return text.index("]", found) + 1
-                self.is_done = True
-                return len(text)
-            else:
-                blanks = text[self._emit_before(text, start, found) : found]
-                return self._start_parser(result, text, found, blanks)
+            if not isinstance(result, int):
+                return self._begin(result, text, start, found)
+            self._is_first = False
+            at = found + result
         self._held = text[self._emit_before(text, start, len(text)) :]
+        return len(text)
+
+    def _begin(self, opening: Opening, text: str, start: int, found: int) -> int:
+        """Emit *text* from *start*, and begin what *opening* at *found* opens; returns the index up to which it is
+        done."""
+        if isinstance(opening, CodeBlock | ReasoningMark):
+            end = found + opening.length
+            self._emit(text[start:end])
+            if isinstance(opening, CodeBlock):
+                self._block_marks, self._lead = opening.marks, "" if text[end - 1] == "\n" else "-"
+            else:
+                self._is_first, self._is_reasoning = True, not opening.is_over
+            return end
+        end = self._emit_before(text, start, found)
+        if isinstance(opening, CallStart):
+            begin = found + opening.skip
+            self._opening_text = text[end:begin]
+            stream = TextStream()
+            self._parsing = stream, opening.parser(stream, self._collector)
+            return begin
+        if opening == "more":
+            self._held = text[end:]
+        elif self._is_first:  # what stands below the imitation is the answer
+            return text.index("]", found) + 1
+        else:
+            self.is_done = True
         return len(text)
 
     def _emit_before(self, text: str, start: int, found: int) -> int:
@@ -201,14 +207,6 @@ class CallReader:
         end = first + len(text[first:found].rstrip())
         self._emit(text[start:end])
         return end
-
-    def _start_parser(self, opening: CallStart, text: str, found: int, blanks: str) -> int:
-        """Start the parser for what may be calls; returns the index from which it reads."""
-        begin = found + opening.skip
-        self._opening_text = blanks + text[found:begin]
-        stream = TextStream()
-        self._parsing = stream, opening.parser(stream, self._collector)
-        return begin
 
     def _emit_block(self, text: str, start: int) -> int:
         """Emit one line of a code block, and detect the line that closes the block."""

@@ -52,7 +52,7 @@ class _TagParser:
         self._collector = collector
         self._tool_name: str | None = None  # the tool whose arguments come next
         self._parameters: dict[str, Any] = {}
-        self._is_claimed = collector.calls > 0
+        self._is_claimed = collector.count > 0
         self._is_wrapped = False
 
     def run(self) -> Steps[bool]:
@@ -147,7 +147,7 @@ class _TagParser:
         return self._close(tag.name) if tag.is_closing else (yield from self._open(tag))
 
     def _close(self, name: str) -> bool:
-        if self._tool_name is not None and name in _ENDS_CALL:
+        if name in _ENDS_CALL:
             self._finish_call()
         return not (self._is_claimed and name in _LAST)
 
@@ -170,19 +170,17 @@ class _TagParser:
         return False
 
     def _next_tag(self) -> Steps[Tag | None]:
-        count = 1
-        while True:
+        """Consume the tag that comes next; None if there is none, or the answer ends within it."""
+        ahead = yield from self._stream.peek(1)
+        while (tag := read_tag(ahead, 0)) == "more":
+            count = len(ahead) + 1
             ahead = yield from self._stream.peek(count)
-            tag = read_tag(ahead, 0)
-            if tag != "more" or len(ahead) < count:
-                break
-            count += 1
-        if tag == "more":
-            self._stream.take(len(ahead))
-        elif tag is not None:
+            if len(ahead) < count:
+                self._stream.take(len(ahead))
+                return None
+        if tag is not None:
             self._stream.take(tag.length)
-            return tag
-        return None
+        return tag
 
     def _parameter(self, tool: str, tag: Tag) -> Steps[None]:
         """Parse one parameter: its value extends to the closing tag, or to the next parameter."""
