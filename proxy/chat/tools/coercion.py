@@ -75,20 +75,19 @@ def _repair_each(root: list[Any], errors: "list[ValidationError]", schema: Schem
 
 def _repair(root: list[Any], error: "ValidationError", schema: Schema) -> bool:
     """Change the value in *root* so that *error* is gone; False where that is impossible."""
-    kind, path = error.kind.as_dict(), error.instance_path
+    if error.kind.name in ("anyOf", "oneOf"):
+        return _choose_branch(root, error, schema)
+    parent, key = _copy_parent(root, error.instance_path)
+    kind = error.kind.as_dict()
     match error.kind.name:
         case "type":
-            return _retype(*_copy_parent(root, path), kind["types"], error, schema)
+            return _retype(parent, key, kind["types"], error, schema)
         case "required":
-            return _add_default(
-                *_copy_parent(root, path), kind["property"], schema.subschema(error.schema_path[:-1]), schema
-            )
+            return _add_default(parent, key, kind["property"], schema.subschema(error.schema_path[:-1]), schema)
         case "enum":
-            return _choose(*_copy_parent(root, path), kind["options"], error, schema)
+            return _choose(parent, key, kind["options"], error, schema)
         case "const":
-            return _choose(*_copy_parent(root, path), [kind["expected_value"]], error, schema)
-        case "anyOf" | "oneOf":
-            return _choose_branch(root, error, schema)
+            return _choose(parent, key, [kind["expected_value"]], error, schema)
         case _:
             return False
 
