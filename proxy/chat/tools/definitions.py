@@ -111,8 +111,8 @@ class ToolConfig:
         names = [tool.name for tool in self.tools]
         labels: dict[str, Tool] = {}
         for tool in self.tools:
-            is_bare = not tool.namespace or (names.count(tool.name) == 1 and not tool.is_found)
-            labels[tool.name if is_bare else qualified_name(tool.namespace or "", tool.name)] = tool
+            is_bare = names.count(tool.name) == 1 and not tool.is_found
+            labels[tool.name if is_bare else qualified_name(tool.namespace, tool.name)] = tool
         return labels
 
     @property
@@ -169,8 +169,10 @@ def _check_schema(
         raise bad_request(f"The JSON schema {whose} cannot be used: {error}.", param=param, code=code) from None
 
 
-def qualified_name(namespace: str, name: str) -> str:
-    """The name of a tool with its namespace, as agents write it."""
+def qualified_name(namespace: str | None, name: str) -> str:
+    """The name of a tool with its namespace, if it has one, as agents write it."""
+    if not namespace:
+        return name
     return namespace + ("" if namespace.endswith("__") else "__") + name
 
 

@@ -44,18 +44,15 @@ _OBJECT_OR_CALL = (
 def instructions(tool_config: ToolConfig) -> str:
     """The text to put before the client's system messages; empty without tools and output format."""
     parts = []
+    may_call = bool(tool_config.tools) and tool_config.choice.mode != "none"
     if tool_config.tools:
         lines = (_line(label, tool) for label, tool in tool_config.labels.items() if not tool.is_found)
         parts += [_TOOLS_BEFORE, _fence(TOOLS_FENCE, lines)]
         parts += _choice(tool_config.choice.mode, tool_config.chosen)
-        if not tool_config.parallel and tool_config.choice.mode != "none":
+        if may_call and not tool_config.parallel:
             parts.append(_SINGLE)
     if tool_config.output_format:
-        parts.append(
-            _output_format(
-                tool_config.output_format, with_tools=bool(tool_config.tools) and tool_config.choice.mode != "none"
-            )
-        )
+        parts.append(_output_format(tool_config.output_format, may_call=may_call))
     return "\n".join(parts)
 
 
@@ -63,7 +60,7 @@ def found_tools_text(tools: Sequence[Tool]) -> str:
     """The result of a tool search. The definitions stand only here, so that the instructions stay the same."""
     if not tools:
         return _NOTHING_FOUND
-    lines = (_line(qualified_name(tool.namespace, tool.name) if tool.namespace else tool.name, tool) for tool in tools)
+    lines = (_line(qualified_name(tool.namespace, tool.name), tool) for tool in tools)
     return f"{_FOUND}\n{_fence(TOOLS_FENCE, lines)}"
 
 
@@ -91,10 +88,10 @@ def _choice(mode: str, chosen: Sequence[str]) -> Iterable[str]:
         yield f"Call only: {', '.join(chosen)}."
 
 
-def _output_format(output_format: OutputFormat, *, with_tools: bool) -> str:
+def _output_format(output_format: OutputFormat, *, may_call: bool) -> str:
     if output_format.schema is None:
-        return _OBJECT_OR_CALL if with_tools else _OBJECT
-    before = _SCHEMA_OR_CALL if with_tools else _SCHEMA
+        return _OBJECT_OR_CALL if may_call else _OBJECT
+    before = _SCHEMA_OR_CALL if may_call else _SCHEMA
     description = [f"It is for: {cut_description(output_format.description)}"] if output_format.description else []
     return "\n".join([*description, before, _fence(SCHEMA_FENCE, [_compact(output_format.schema)])])
 
@@ -154,7 +151,7 @@ def result(name: str, text: str, *, error: bool = False) -> str:
 
 def tool_label(name: str, namespace: str | None, tool_config: ToolConfig | None) -> str:
     """The name that the model has for a tool."""
-    label = qualified_name(namespace, name) if namespace else name
+    label = qualified_name(namespace, name)
     return label if tool_config is None or label in tool_config.labels else name
 
 
