@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from proxy.chat.tools.coercion import SchemaMismatch, coerce
 from proxy.chat.tools.definitions import OutputFormat
@@ -50,12 +51,11 @@ def _candidates(text: str) -> Iterator[tuple[str, bool]]:
     stripped = text.strip()
     if stripped[:1] not in ("", "`"):
         yield stripped, stripped[-1] in "}]"  # a number or a word at the end may be half of one
-    for count, fence in enumerate(_FENCE.finditer(text)):
-        if count == _MAX_TRIED:
-            break
+    for fence in islice(_FENCE.finditer(text), _MAX_TRIED):
         body = _fence_body(text, fence.end())
-        if body.strip():
-            yield body.strip(), _may_close(text, fence.end(), body)
+        is_closed = fence.end() + len(body) < len(text)
+        if json := body.strip():
+            yield json, is_closed or json[-1] in "}]"  # then nothing but brackets can be missing
     position = 0
     for _ in range(_MAX_TRIED):
         match = _OPEN.search(text, position)
@@ -65,12 +65,6 @@ def _candidates(text: str) -> Iterator[tuple[str, bool]]:
         position = match.start() + end if end > 0 else match.end()
         if end > 0:
             yield text[match.start() : position], False
-
-
-def _may_close(text: str, start: int, body: str) -> bool:
-    """Whether only closing brackets can be missing in the *body* of a fence: the fence was closed, or it ends with
-    a bracket."""
-    return start + len(body) < len(text) or body.rstrip()[-1:] in ("}", "]")
 
 
 def _fence_body(text: str, start: int) -> str:
