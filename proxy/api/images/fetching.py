@@ -20,10 +20,10 @@ from proxy.api.images.reading import (
     Fetched,
     ImageAddress,
     Picture,
-    addresses,
     not_fetched,
     put_in,
     read_content,
+    to_fetch,
     too_large,
 )
 from proxy.chat.ask import Media, media_of_last_turn
@@ -55,7 +55,7 @@ class PictureFetcher:
         """The same messages and pictures, with what was fetched in place of its address."""
         if not pictures:
             return tuple(messages), {}
-        pending, new = addresses(messages, pictures)
+        pending, new = to_fetch(messages, pictures)
         fetched: dict[str, Fetched] = {}
         missing: list[ImageAddress] = []
         for address in pending:

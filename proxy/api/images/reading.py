@@ -128,7 +128,7 @@ def too_large(where: str) -> ServiceError:
     return bad_request(f"'{where}' is larger than 20 MB.", param=where, code="image_too_large")
 
 
-def addresses(messages: Sequence[Message], pictures: Mapping[str, Picture]) -> tuple[list[ImageAddress], set[str]]:
+def to_fetch(messages: Sequence[Message], pictures: Mapping[str, Picture]) -> tuple[list[ImageAddress], set[str]]:
     """What is still to be fetched, newest first and each once, and the names of those that this turn brings."""
     pending: dict[str, ImageAddress] = {}
     newest_first = (name for message in reversed(messages) for name in reversed(message.images))

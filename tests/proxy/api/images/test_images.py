@@ -13,10 +13,10 @@ from proxy.api.images.reading import (
     Fetched,
     ImageAddress,
     Picture,
-    addresses,
     put_in,
     read_content,
     read_image_url,
+    to_fetch,
 )
 from proxy.chat.ask import Ask, Image
 from proxy.chat.errors import ServiceError
@@ -131,13 +131,13 @@ def test_only_the_pictures_after_the_last_answer_are_new() -> None:
         message_with("user", "d", "d"),
     ]
 
-    pending, new = addresses(history, pictures)
+    pending, new = to_fetch(history, pictures)
 
     assert [address.where for address in pending] == ["d", "c", "b", "a"]
     assert new == {"c", "d"}
-    assert addresses([*history, message_with("assistant")], pictures)[1] == new
-    assert addresses([message_with("system", "a")], pictures)[1] == {"a"}
-    assert addresses([], {}) == ([], set())
+    assert to_fetch([*history, message_with("assistant")], pictures)[1] == new
+    assert to_fetch([message_with("system", "a")], pictures)[1] == {"a"}
+    assert to_fetch([], {}) == ([], set())
 
 
 def test_fetched_pictures_take_the_place_of_their_addresses() -> None:
