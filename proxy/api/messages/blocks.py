@@ -148,13 +148,11 @@ class _Blocks:
         if source.get("type") not in ("base64", "url"):
             raise bad_request(f"'{place}' must be base64 or a URL.", param=place)
         url = _data_url(source, place) if source["type"] == "base64" else source.get("url")
-        digest, self.pictures[digest] = read_picture(url, place)
-        self._content.show(digest)
+        self._show(*read_picture(url, place))
 
     def image_url(self, block: Mapping[str, Any], where: str) -> None:
         """A picture as chat completions tell it, where calls are told as here."""
-        digest, self.pictures[digest] = read_picture(block.get("image_url"), where)
-        self._content.show(digest)
+        self._show(*read_picture(block.get("image_url"), where))
 
     def document(self, block: Mapping[str, Any], where: str) -> None:
         """A document: as a text where it is one; others only servers can take."""
@@ -169,8 +167,7 @@ class _Blocks:
         elif kind == "base64":
             name = text_or_empty(block.get("title")) or "document"
             file = {"filename": name, "file_data": _data_url(source, place)}
-            digest, self.pictures[digest] = read_part({"type": "file", "file": file}, place)
-            self._content.show(digest)
+            self._show(*read_part({"type": "file", "file": file}, place))
         else:
             raise bad_request(
                 f"'{place}' must be text or base64: no files are kept here, and none are fetched.",
@@ -183,6 +180,10 @@ class _Blocks:
         self._label(block, ("title", "source"))
         for text in read_texts(block.get("content"), f"{where}.content"):
             self._content.say(text)
+
+    def _show(self, name: str, picture: Picture) -> None:
+        self.pictures[name] = picture
+        self._content.show(name)
 
     def _label(self, block: Mapping[str, Any], names: Sequence[str]) -> None:
         for name in names:
