@@ -80,14 +80,15 @@ class CallCollector:
         name = find_name(value.text)
         return name is None or self._may_be_known(*name)
 
-    def take(self, call: ParsedCall) -> None:
-        """Check a call and add it, or record its problem."""
-        if self.is_full:
-            return
-        try:
-            self._take(call)
-        except (MalformedJson, SchemaMismatch) as error:
-            self.problem = self.problem or str(error)
+    def take(self, *calls: ParsedCall) -> None:
+        """Check calls and add them, or record the problem of the first invalid one."""
+        for call in calls:
+            if self.is_full:
+                return
+            try:
+                self._take(call)
+            except (MalformedJson, SchemaMismatch) as error:
+                self.problem = self.problem or str(error)
 
     def _take(self, call: ParsedCall) -> None:
         tool = self._tool(call.name)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from proxy.chat.tools.call_collector import CallCollector
-from proxy.chat.tools.dialects import tagged_calls
-from proxy.chat.tools.fences import calls_fence, json_calls
+from proxy.chat.tools.json_calls import calls_fence, json_calls
 from proxy.chat.tools.python_calls import code_fence
+from proxy.chat.tools.tagged_calls import tagged_calls
 from proxy.chat.tools.tags import FIRST_LETTERS, opens_call
 from proxy.chat.tools.text_stream import FENCE, IMITATIONS, Steps, TextStream
 
@@ -121,28 +121,25 @@ def _draft_parser(parser: Parser) -> Parser:
 
 def _run_length(text: str, at: int) -> int:
     """Number of characters equal to the one at *at* from there on, at most `_MAX_MARKS`."""
-    end = at
-    while end < len(text) and end - at < _MAX_MARKS and text[end] == text[at]:
-        end += 1
-    return end - at
+    ahead = text[at : at + _MAX_MARKS]
+    return len(ahead) - len(ahead.lstrip(ahead[0]))
 
 
 def _backticks(text: str, at: int, position: Position) -> Detection:
     count = _run_length(text, at)
     begin = at + count
-    if begin == len(text) and count < _MAX_MARKS:
-        return "more"
+    if not 3 <= count < _MAX_MARKS:
+        return "more" if begin == len(text) and count < _MAX_MARKS else count
     is_ours = count == 3 and not position.is_indented
     if is_ours and (here := _CALLS_HERE.match(text, begin)):
         return CallStart(calls_fence, here.end() - at)
     end = text.find("\n", begin, begin + _MAX_INFO)
     info = text[begin : end if end >= 0 else begin + _MAX_INFO]
-    is_fence = 3 <= count < _MAX_MARKS
-    if is_fence and "`" in info:
+    if "`" in info:
         return _inline_code(text, at, begin + info.index("`"), count)
-    if is_fence and end < 0 and len(info) < _MAX_INFO:
+    if end < 0 and len(info) < _MAX_INFO:
         return "more"
-    if not is_fence or not (position.starts_line or _WORD.fullmatch(info)):
+    if not (position.starts_line or _WORD.fullmatch(info)):
         return count
     word, length = info.strip().lower(), end + 1 - at if end >= 0 else count
     is_opening = is_ours and end >= 0 and word in _FENCES and (position.starts_line or word not in _OF_JSON)

@@ -134,11 +134,11 @@ class CallReader:
         if is_claimed:
             self.is_done = True
             return ""
-        self._rejected += 1
         return self._reject("".join(stream.raw))
 
     def _reject(self, text: str) -> str:
         """Emit the opening, which turned out to be text; returns the rest of *text* to read."""
+        self._rejected += 1
         if not self._opening_text.strip():
             self._emit(self._opening_text + text[:1])
             return text[1:]

@@ -14,7 +14,7 @@ from typing import Any
 
 from proxy.chat.tools.call_collector import CallCollector
 from proxy.chat.tools.call_shapes import ParsedCall
-from proxy.chat.tools.fences import LINE_END, calls_fence
+from proxy.chat.tools.json_calls import LINE_END, calls_fence
 from proxy.chat.tools.loose_json import MalformedJson, dump_json
 from proxy.chat.tools.text_stream import BLANKS, Steps, TextStream
 

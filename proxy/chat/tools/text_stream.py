@@ -45,7 +45,7 @@ class TextStream:
         """End the stream."""
         self.has_ended, self.was_cut = True, cut
 
-    def more(self) -> Steps[bool]:
+    def _more(self) -> Steps[bool]:
         """Wait for more text; False at the end."""
         if self.has_ended:
             return False
@@ -54,7 +54,7 @@ class TextStream:
 
     def peek(self, count: int) -> Steps[str]:
         """Return the next *count* characters, fewer at the end, without consuming them."""
-        while len(self._text) - self._at < count and (yield from self.more()):
+        while len(self._text) - self._at < count and (yield from self._more()):
             pass
         return self._text[self._at : self._at + count]
 
@@ -65,7 +65,7 @@ class TextStream:
                 self._at += 1
             if self._at < len(self._text):
                 return self._text[self._at]
-            if not (yield from self.more()):
+            if not (yield from self._more()):
                 return ""
 
     def begins(self, *prefixes: str) -> Steps[bool]:
@@ -111,7 +111,7 @@ class TextStream:
             keep = max(self._at, len(self._text) - max_length)
             taken.append(self._text[self._at : keep])
             self._at = keep
-            yield from self.more()
+            yield from self._more()
 
     def value(self, may_be: Callable[[str, int], bool] | None = None) -> Steps[JsonValue | None]:
         """Consume the JSON value that begins here; None as soon as *may_be* rejects its beginning, or its length so
@@ -136,7 +136,7 @@ class TextStream:
                 return JsonValue("".join(taken))
             if at >= 0 and not scanner.in_string and (yield from self.begins(FENCE, *IMITATIONS)):
                 return JsonValue("".join(taken))
-            if self._at == len(self._text) and not (yield from self.more()):
+            if self._at == len(self._text) and not (yield from self._more()):
                 text = "".join(taken)
                 lacks_bracket_only = scanner.depth == 1 and not scanner.in_string and text.rstrip()[-1:] in ("}", "]")
                 return JsonValue(text, is_partial=self.was_cut or not lacks_bracket_only)

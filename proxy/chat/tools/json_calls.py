@@ -1,4 +1,4 @@
-"""Parsers for calls in fences, and for JSON that is the whole answer. Each begins after the text that opened it.
+"""Parsers for calls as JSON, in fences or as the whole answer. Each begins after the text that opened it.
 
 A parser returns True where it claimed the text: the calls were collected, and the answer is over. False: it is text.
 """
@@ -7,7 +7,7 @@ import re
 
 from proxy.chat.tools.call_collector import CallCollector
 from proxy.chat.tools.call_shapes import ParsedCall
-from proxy.chat.tools.dialects import tagged_calls
+from proxy.chat.tools.tagged_calls import tagged_calls
 from proxy.chat.tools.text_stream import BLANKS, FENCE, IMITATIONS, JsonValue, Steps, TextStream
 
 LINE_END = re.compile(r"\n")
@@ -25,7 +25,7 @@ def calls_fence(stream: TextStream, collector: CallCollector) -> Steps[bool]:
     while True:
         head = yield from stream.skip(_BETWEEN)
         if not head:
-            collector.has_partial = collector.has_partial or not is_claimed
+            collector.has_partial |= not is_claimed
             return True
         if (yield from stream.begins(*IMITATIONS)):
             return is_claimed
@@ -50,8 +50,7 @@ def _read(collector: CallCollector, value: JsonValue, *, is_claimed: bool) -> bo
         collector.has_partial = True
         return True
     calls = collector.read(value)
-    for call in calls:
-        collector.take(call)
+    collector.take(*calls)
     if not calls and is_claimed:
         collector.problem = collector.problem or f"this is no call of a tool: {value.text[:80]}"
     return is_claimed or bool(calls)
@@ -84,8 +83,7 @@ def json_calls(stream: TextStream, collector: CallCollector) -> Steps[bool]:
             found += calls
         else:
             return False
-    for call in found:
-        collector.take(call)
+    collector.take(*found)
     if found and head == "<":  # as of Qwen's models
         yield from tagged_calls(stream, collector)
     return bool(found) or collector.has_partial

@@ -120,16 +120,16 @@ class _TagParser:
         collector = self._collector
         if value.is_partial:
             is_partial = self._tool_name is not None or collector.is_partial(value)
-            collector.has_partial = collector.has_partial or is_partial
-            self._is_claimed, self._tool_name = self._is_claimed or is_partial, None
+            collector.has_partial |= is_partial
+            self._is_claimed |= is_partial
+            self._tool_name = None
             return False
         if self._tool_name is not None:
             self._read_arguments(self._tool_name, value.text)
             return True
         calls = collector.read(value)
-        for call in calls:
-            collector.take(call)
-        self._is_claimed = self._is_claimed or bool(calls)
+        collector.take(*calls)
+        self._is_claimed |= bool(calls)
         return bool(calls)
 
     def _read_arguments(self, name: str, text: str) -> None:
