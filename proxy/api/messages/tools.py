@@ -26,9 +26,7 @@ def read_tool_options(body: Mapping[str, Any], mode: ToolsMode) -> ToolOptions:
     kinds = [_kind(item, f"tools[{index}]") for index, item in enumerate(items)]
     choice, parallel = _read_choice(body.get("tool_choice"))
     tools = tuple(
-        _tool(item, f"tools[{index}]", choice.names)
-        for index, (item, kind) in enumerate(zip(items, kinds, strict=True))
-        if kind == "custom"
+        _tool(item, f"tools[{index}]", choice.names) for index, item in enumerate(items) if kinds[index] == "custom"
     )
     searching = [item for item, kind in zip(items, kinds, strict=True) if kind.startswith(SEARCH)]
     others = [kind for kind in kinds if kind != "custom" and not kind.startswith(SEARCH)]
