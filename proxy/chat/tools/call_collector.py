@@ -72,25 +72,26 @@ class CallCollector:
         calls = [call._replace(repaired=repaired) for call in parse_calls(content, bare=bare)]
         if calls:
             return calls if self.knows(calls[0].name) else []
-        fits = bare and self._sole is not None and _fits(self._tools[self._sole], content)
-        return [ParsedCall(self._sole or "", content, repaired=True)] if fits else []
+        if bare and self._sole and _fits(self._tools[self._sole], content):
+            return [ParsedCall(self._sole, content, repaired=True)]
+        return []
 
-    def is_partial(self, value: JsonValue) -> bool:
-        """Whether the incomplete *value* may be the beginning of a call of a declared tool."""
-        name = find_name(value.text)
+    def may_begin_call(self, text: str) -> bool:
+        """Whether the incomplete JSON *text* may be the beginning of a call of a declared tool."""
+        name = find_name(text)
         return name is None or self._may_be_known(*name)
 
-    def take(self, *calls: ParsedCall) -> None:
+    def add(self, *calls: ParsedCall) -> None:
         """Check calls and add them, or record the problem of the first invalid one."""
         for call in calls:
             if self.is_full:
                 return
             try:
-                self._take(call)
+                self._add(call)
             except (MalformedJson, SchemaMismatch) as error:
                 self.problem = self.problem or str(error)
 
-    def _take(self, call: ParsedCall) -> None:
+    def _add(self, call: ParsedCall) -> None:
         tool = self._tool(call.name)
         if tool is None:
             raise SchemaMismatch(f"there is no tool '{call.name[:80]}'")

@@ -45,12 +45,12 @@ def calls_fence(stream: TextStream, collector: CallCollector) -> Steps[bool]:
 def _read(collector: CallCollector, value: JsonValue, *, is_claimed: bool) -> bool:
     """Collect the calls of one value; returns whether the fence is one of calls."""
     if value.is_partial:
-        if not is_claimed and not collector.is_partial(value):
+        if not is_claimed and not collector.may_begin_call(value.text):
             return False
         collector.has_partial = True
         return True
     calls = collector.read(value)
-    collector.take(*calls)
+    collector.add(*calls)
     if not calls and is_claimed:
         collector.problem = collector.problem or f"this is no call of a tool: {value.text[:80]}"
     return is_claimed or bool(calls)
@@ -74,7 +74,7 @@ def json_calls(stream: TextStream, collector: CallCollector) -> Steps[bool]:
                 return False
         elif head in "{[":
             value = yield from stream.value(collector.may_be_bare_call)
-            if value and value.is_partial and collector.is_partial(value):
+            if value and value.is_partial and collector.may_begin_call(value.text):
                 collector.has_partial = True
                 break
             calls = collector.read(value, bare=True) if value else []
@@ -83,7 +83,7 @@ def json_calls(stream: TextStream, collector: CallCollector) -> Steps[bool]:
             found += calls
         else:
             return False
-    collector.take(*found)
+    collector.add(*found)
     if found and head == "<":  # as of Qwen's models
         yield from tagged_calls(stream, collector)
     return bool(found) or collector.has_partial

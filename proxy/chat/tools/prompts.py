@@ -103,10 +103,11 @@ def messages_as_text(messages: Sequence[Message], tool_config: ToolConfig | None
     for message in messages:
         text, tool_result = message.text, message.result
         if message.calls:
-            names |= {call.id: tool_label(call.name, call.namespace, tool_config) for call in message.calls}
+            names |= {call.id: _label(call.name, call.namespace, tool_config) for call in message.calls}
             text = with_calls(text, message.calls, tool_config)
         elif tool_result is not None:
-            text = result(tool_result.name or names.get(tool_result.call_id) or "tool", text, error=tool_result.failed)
+            name = tool_result.name or names.get(tool_result.call_id) or "tool"
+            text = result_text(name, text, error=tool_result.failed)
         if text is message.text:
             rendered.append(message)
         else:
@@ -124,7 +125,7 @@ def with_calls(text: str, calls: Sequence[ToolCall], tool_config: ToolConfig | N
 
 def _call(call: ToolCall, tool_config: ToolConfig | None) -> str:
     arguments = dump_json({"input": call.arguments}) if call.kind == "custom" else _arguments(call.arguments or "{}")
-    return f'{{"name":{dump_json(tool_label(call.name, call.namespace, tool_config))},"arguments":{arguments}}}'
+    return f'{{"name":{dump_json(_label(call.name, call.namespace, tool_config))},"arguments":{arguments}}}'
 
 
 def _arguments(text: str) -> str:
@@ -144,12 +145,12 @@ _rendered_arguments: Cache[str, str] = Cache(1_000_000)
 _NO_NAME = re.compile(r"[\s\[\]]+")
 
 
-def result(name: str, text: str, *, error: bool = False) -> str:
+def result_text(name: str, text: str, *, error: bool = False) -> str:
     """A tool's result as the text of a user message. *name* is made to fit in its first line."""
     return f"[{'error' if error else 'result'} of {_NO_NAME.sub('_', name)}]\n{text}"
 
 
-def tool_label(name: str, namespace: str | None, tool_config: ToolConfig | None) -> str:
+def _label(name: str, namespace: str | None, tool_config: ToolConfig | None) -> str:
     """The name that the model has for a tool."""
     label = qualified_name(namespace, name)
     return label if tool_config is None or label in tool_config.labels else name

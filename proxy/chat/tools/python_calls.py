@@ -40,9 +40,9 @@ def code_fence(stream: TextStream, collector: CallCollector) -> Steps[bool]:
         return True
     try:
         for called, arguments in calls_in_code(text):
-            collector.take(ParsedCall(called, arguments, repaired=True))
+            collector.add(ParsedCall(called, arguments, repaired=True))
     except MalformedJson as broken:
-        collector.take(ParsedCall(name, broken=str(broken)))
+        collector.add(ParsedCall(name, broken=str(broken)))
     return True
 
 

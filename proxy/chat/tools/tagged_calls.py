@@ -86,10 +86,10 @@ class _TagParser:
 
     def _finish_call(self) -> None:
         if self._tool_name is not None:
-            self._take(ParsedCall(self._tool_name, self._parameters))
+            self._add(ParsedCall(self._tool_name, self._parameters))
 
-    def _take(self, call: ParsedCall) -> None:
-        self._collector.take(call)
+    def _add(self, call: ParsedCall) -> None:
+        self._collector.add(call)
         self._tool_name, self._parameters, self._is_claimed = None, {}, True
 
     def _name(self, name: str) -> bool:
@@ -119,16 +119,16 @@ class _TagParser:
     def _take_value(self, value: JsonValue) -> bool:
         collector = self._collector
         if value.is_partial:
-            is_partial = self._tool_name is not None or collector.is_partial(value)
-            collector.has_partial |= is_partial
-            self._is_claimed |= is_partial
+            is_call = self._tool_name is not None or collector.may_begin_call(value.text)
+            collector.has_partial |= is_call
+            self._is_claimed |= is_call
             self._tool_name = None
             return False
         if self._tool_name is not None:
             self._read_arguments(self._tool_name, value.text)
             return True
         calls = collector.read(value)
-        collector.take(*calls)
+        collector.add(*calls)
         self._is_claimed |= bool(calls)
         return bool(calls)
 
@@ -136,9 +136,9 @@ class _TagParser:
         try:
             arguments, repaired = read_loose_json(text, close=True)
         except MalformedJson as broken:
-            self._take(ParsedCall(name, broken=str(broken)))
+            self._add(ParsedCall(name, broken=str(broken)))
         else:
-            self._take(ParsedCall(name, arguments, repaired))
+            self._add(ParsedCall(name, arguments, repaired))
 
     def _tag(self) -> Steps[bool]:
         tag = yield from self._next_tag()

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.chat.errors import ServiceError
 from proxy.chat.tools.definitions import FUNCTIONS, MESSAGES, RESPONSES, OutputFormat, Tool, ToolChoice, ToolConfig
-from proxy.chat.tools.prompts import instructions, result, with_calls
+from proxy.chat.tools.prompts import instructions, result_text, with_calls
 from shared.conversations import ToolCall
 from tests.proxy.chat.tools.answer_reader import LIST, OFFER, PATCH, WEATHER, pieces_of, read
 
@@ -185,8 +185,8 @@ def test_calls_of_earlier_are_told_as_the_model_would_write_them() -> None:
 
 
 def test_results_begin_with_their_line() -> None:
-    assert result("get_weather", "21") == "[result of get_weather]\n21"
-    assert result("get_weather", "no", error=True) == "[error of get_weather]\nno"
+    assert result_text("get_weather", "21") == "[result of get_weather]\n21"
+    assert result_text("get_weather", "no", error=True) == "[error of get_weather]\nno"
 
 
 def test_a_namespace_is_told_only_where_it_is_needed_and_set_again() -> None:
