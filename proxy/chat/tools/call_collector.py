@@ -17,16 +17,16 @@ _UNDECIDED = 64_000  # characters of JSON that has not named a tool yet
 
 
 class CallCollector:
-    """Collects the calls of one answer from its parsers."""
+    """Collects the calls of one answer from its parsers, and passes the valid ones on."""
 
-    def __init__(self, tool_config: ToolConfig, new_id: Callable[[], str]) -> None:
+    def __init__(self, tool_config: ToolConfig, new_id: Callable[[], str], emit: Callable[[ToolCall], None]) -> None:
         self._tool_config = tool_config
         self._new_id = new_id
+        self._emit = emit
         self._tools = _spellings(tool_config)
         self._by_lower_case = _by_lower_case(self._tools)
         self._sole = _sole(tool_config)
-        self.found: list[ToolCall] = []  # not passed on yet
-        self.count = 0  # of the calls, also those that were passed on
+        self.count = 0  # of the calls that were passed on
         self.has_repaired = False
         self.problem = ""  # the first one
         self.has_partial = False
@@ -106,7 +106,7 @@ class CallCollector:
             arguments, changed = _arguments(tool, dict(call.flat_arguments) if is_flat else call.arguments)
         self.count += 1
         self.has_repaired |= call.repaired or changed
-        self.found.append(
+        self._emit(
             ToolCall(id=self._new_id(), name=tool.name, arguments=arguments, kind=tool.kind, namespace=tool.namespace)
         )
 

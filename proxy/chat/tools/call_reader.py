@@ -51,7 +51,8 @@ class CallReader:
     def __init__(self, tool_config: ToolConfig, new_id: Callable[[], str]) -> None:
         """*new_id* returns the id for a new call."""
         self._tool_config = tool_config
-        self._collector = CallCollector(tool_config, new_id)
+        self._events: list[Event] = []
+        self._collector = CallCollector(tool_config, new_id, self._events.append)
         self._is_active = bool(tool_config.tools)
         self.is_done = False  # the rest is not needed: the upstream can be dropped
         self._was_cut = False
@@ -63,7 +64,6 @@ class CallReader:
         self._rejected = 0
         self._parsing: tuple[TextStream, Steps[bool]] | None = None  # input of the current parser, and the parser
         self._opening_text = ""  # that started the parser, with the blanks before it
-        self._events: list[Event] = []
 
     def feed(self, piece: str) -> list[Event]:
         """Return the text and calls that are decided."""
@@ -106,7 +106,8 @@ class CallReader:
         return Verdict(problem, collector.has_repaired, collector.has_partial)
 
     def _take_events(self) -> list[Event]:
-        events, self._events = self._events, []
+        events = self._events.copy()
+        self._events.clear()
         return events
 
     def _process(self, text: str) -> None:
@@ -121,20 +122,12 @@ class CallReader:
 
     def _advance(self, stream: TextStream, steps: Steps[bool]) -> str:
         """Resume the parser with what it was fed; returns the text to read again if it found no calls."""
-        is_claimed: bool | None = None
         try:
             next(steps)
         except StopIteration as stop:
-            is_claimed = stop.value
-        self._events += self._collector.found
-        self._collector.found.clear()
-        if is_claimed is None:
-            return ""
-        self._parsing = None
-        if is_claimed:
-            self.is_done = True
-            return ""
-        return self._reject("".join(stream.raw))
+            self._parsing, self.is_done = None, stop.value
+            return "" if self.is_done else self._reject("".join(stream.raw))
+        return ""
 
     def _reject(self, text: str) -> str:
         """Emit the opening, which turned out to be text; returns the rest of *text* to read."""

@@ -14,7 +14,7 @@ MAX_TOOLS = 128
 MAX_NAME = 128  # characters
 MAX_DESCRIPTION = 16_000  # bytes
 # A name has to stand in a line such as `[result of NAME]`, whatever the client's API allows in one.
-_NAME = re.compile(r"""[^\s"'`<>\[\]{}()\\\x00-\x1f]+""")
+_NAME = re.compile(rf"""[^\s"'`<>\[\]{{}}()\\\x00-\x1f]{{1,{MAX_NAME}}}""")
 _INPUT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
 
 
@@ -127,13 +127,13 @@ class ToolConfig:
     def _check_tool(self, position: int, tool: Tool, names: set[tuple[str, str | None]]) -> None:
         """*names*: those of the tools before it, to which this one's is added."""
         item = self.fields.item.format(position)
-        if len(tool.name) > MAX_NAME or not _NAME.fullmatch(tool.name):
+        if not _NAME.fullmatch(tool.name):
             raise bad_request(
                 f"'{tool.name[:MAX_NAME]}' cannot name a tool: that takes 1 to {MAX_NAME} characters, but no blanks, "
                 "quotes and brackets.",
                 param=f"{item}.name",
             )
-        if tool.namespace is not None and (len(tool.namespace) > MAX_NAME or not _NAME.fullmatch(tool.namespace)):
+        if tool.namespace is not None and not _NAME.fullmatch(tool.namespace):
             raise bad_request("A namespace needs a name as tools do.", param=f"{item}.name")
         if (tool.name, tool.namespace) in names:
             raise bad_request(
