@@ -158,7 +158,7 @@ class CallReader:
                 line, before = newline + 1, ""
             lead = (before + text[line : min(found, line + _LEAD)])[:_LEAD]
             is_first = self._is_first and not text[start:found].strip()
-            result = detect(text, found, Position(lead, text[start:found][-1:], is_first), self._collector)
+            result = detect(text, found, Position(lead, text[max(start, found - 1) : found], is_first), self._collector)
             if self._is_reasoning:
                 result = inside_reasoning(result)
             if not isinstance(result, int):

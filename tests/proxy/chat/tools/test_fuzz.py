@@ -146,6 +146,15 @@ def test_nothing_takes_long(kind: str, size: int) -> None:
     assert time.process_time() - before < 0.7
 
 
+def test_marks_that_begin_nothing_take_no_long_time_in_a_long_text_that_comes_at_once() -> None:
+    """About 0.1 s; time that grows with the square of the length would be several seconds."""
+    text = ("word " * 40 + "[1] ") * 20_000 + "."
+    before = time.process_time()
+
+    assert read([text]).text == text
+    assert time.process_time() - before < 1
+
+
 def test_text_passes_at_once_unless_it_may_start_a_call() -> None:
     reader = CallReader(ToolConfig((WEATHER,)), str)
     steps = {
