@@ -95,9 +95,12 @@ class MessageReply:
         text = answer.text + ("" if self._of_json else end.refusal or "")
         thought = end.extras.reasoning_text if end.extras else ""
         content = [_thinking_block(thought, SIGNATURE)] if thought else []
-        content += [{**_text_block(text), "citations": _citations(end.sources)}] if text else []
+        if text:
+            content.append(_text_block(text, end.sources))
         for call in answer.calls:
-            content += [*([_signed_block(call)] if call.signed else []), _tool_block(call, _given(call))]
+            if call.signed:
+                content.append(_signed_block(call))
+            content.append(_tool_block(call, _given(call)))
         return self._message(content, end, _usage(used, end.sources))
 
     def _message(self, content: list[dict[str, Any]], end: End | None, usage: dict[str, Any]) -> dict[str, Any]:
@@ -150,8 +153,8 @@ def _given(call: ToolCall) -> Any:
     return given
 
 
-def _text_block(text: str) -> dict[str, Any]:
-    return {"type": "text", "text": text, "citations": []}
+def _text_block(text: str, sources: Sequence[Citation] = ()) -> dict[str, Any]:
+    return {"type": "text", "text": text, "citations": _citations(sources)}
 
 
 def _thinking_block(thought: str, signature: str) -> dict[str, Any]:
