@@ -3,7 +3,7 @@
 Naming an address must not give access to this machine or its network (server-side request forgery).
 """
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from yarl import URL
 
@@ -32,7 +32,7 @@ _NOT_PUBLIC_6 = tuple(
         "3fff::/20",
     )
 )
-_NAT64 = ip_network("64:ff9b::/96")  # how hosts without IPv4 of their own reach IPv4
+_NAT64 = IPv6Network("64:ff9b::/96")  # how hosts without IPv4 of their own reach IPv4
 
 
 def is_public(address: Address) -> bool:
