@@ -6,7 +6,7 @@ import pytest
 
 from proxy.chat.history import always_sent
 from proxy.chat.tools.definitions import OutputFormat, Tool, ToolChoice, ToolConfig
-from proxy.chat.tools.prompts import instructions, messages_as_text, retry_prompt
+from proxy.chat.tools.prompts import messages_as_text, result_text, retry_prompt, with_calls
 from shared.conversations import Message, ToolCall, ToolResult
 from tests.proxy.chat.tools.answer_reader import LIST, read
 
@@ -14,6 +14,12 @@ CALLS = (
     ToolCall(id="1", name="look", arguments="{}", namespace="a"),
     ToolCall(id="2", name="list_files", arguments="{}"),
 )
+EVERY_KIND = [
+    ToolCall(id="1", name="get_weather", arguments='{"city": "北京"}'),
+    ToolCall(id="2", name="apply_patch", arguments='*** Begin "x"\n', kind="custom"),
+    ToolCall(id="3", name="list_files", arguments=""),
+    ToolCall(id="4", name="get_weather", arguments="not JSON"),
+]
 FENCE = '```tool_calls\n{"name":"look","arguments":{}}\n{"name":"list_files","arguments":{}}\n```'
 OFFER = ToolConfig((Tool("look", namespace="a"), Tool("list_files")))
 
@@ -26,6 +32,28 @@ def prompt_texts(*messages: Message) -> list[str]:
 def result(call_id: str, name: str = "", *, failed: bool = False) -> Message:
     """A result of a tool."""
     return Message(role="user", text="21", result=ToolResult(call_id=call_id, name=name, failed=failed))
+
+
+def test_calls_of_earlier_are_told_as_the_model_would_write_them() -> None:
+    text = with_calls("I look.\n", EVERY_KIND)
+
+    assert text == "\n".join([
+        "I look.", "", "```tool_calls",
+        '{"name":"get_weather","arguments":{"city":"北京"}}',
+        r'{"name":"apply_patch","arguments":{"input":"*** Begin \"x\"\n"}}',
+        '{"name":"list_files","arguments":{}}',
+        '{"name":"get_weather","arguments":"not JSON"}',
+        "```",
+    ])  # fmt: skip
+    assert with_calls("", EVERY_KIND).startswith("```tool_calls\n")
+    assert with_calls("text ", []) == "text "
+    assert read([with_calls("I look.", EVERY_KIND[:3])]).text == "I look."
+    assert [name for name, _ in read([with_calls("", EVERY_KIND[:3])]).calls] == [call.name for call in EVERY_KIND[:3]]
+
+
+def test_results_begin_with_their_line() -> None:
+    assert result_text("get_weather", "21") == "[result of get_weather]\n21"
+    assert result_text("get_weather", "no", error=True) == "[error of get_weather]\nno"
 
 
 def test_results_are_told_by_the_names_of_their_calls() -> None:
@@ -50,12 +78,6 @@ def test_pictures_stay_with_their_result_and_all_else_stays_as_it_is() -> None:
         plain,
         replace(pictured, text="[result of look]\na picture"),
     )
-
-
-def test_an_answer_by_schema_is_told_what_it_is_for() -> None:
-    text = instructions(ToolConfig(output_format=OutputFormat({"type": "object"}, "weather", "The weather of a city.")))
-
-    assert text.startswith("It is for: The weather of a city.\n")
 
 
 def test_a_retry_quotes_what_was_wrong() -> None:
