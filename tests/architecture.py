@@ -69,7 +69,10 @@ PURE_FOLDERS = {
     "proxy/api/responses/": ("compaction", "handlers", "service"),
 }
 PURE_FILES = (
-    *(f"proxy/chat/{name}.py" for name in ("ask", "catalog", "errors", "extras", "history", "tokens", "truncation")),
+    *(
+        f"proxy/chat/{name}.py"
+        for name in ("ask", "catalog", "errors", "extras", "history", "nesting", "tokens", "truncation")
+    ),
     *(f"proxy/upstreams/{name}.py" for name in ("breaker", "event_decoder", "meaning")),
     *(f"proxy/api/{name}.py" for name in ("content", "opaque", "parameters", "tools")),
     *("proxy/api/images/reading.py", "proxy/server/content_encoding.py"),

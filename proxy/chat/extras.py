@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy.chat.tools.schema import is_too_deep
+from proxy.chat.nesting import is_too_deep
 
 REASONING_TEXTS = ("reasoning_content", "reasoning")  # the fields in which servers send reasoning
 THINKING = "thinking"  # the type of a content part that holds reasoning, as Mistral's servers send it

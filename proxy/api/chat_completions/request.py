@@ -25,7 +25,7 @@ from proxy.chat.conversations import new_item_id
 from proxy.chat.errors import bad_request, unsupported_part
 from proxy.chat.extras import DETAILS, read_thoughts
 from proxy.chat.extras import REASONING_TEXTS as THOUGHT_NAMES
-from proxy.chat.tools.schema import is_too_deep
+from proxy.chat.nesting import is_too_deep
 from shared.conversations import Message, Role, ToolResult
 
 MAX_STOPS = 16

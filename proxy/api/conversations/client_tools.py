@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from proxy.api.tools import text_or_empty
-from proxy.chat.tools.schema import is_too_deep
+from proxy.chat.nesting import is_too_deep
 from shared.conversations import ToolKind
 
 _TEXT = {"type": "string"}

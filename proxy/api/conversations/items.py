@@ -11,7 +11,7 @@ from proxy.api.images.reading import NOT_KEPT
 from proxy.api.parameters import read_page_size
 from proxy.chat.conversations import unknown_item
 from proxy.chat.errors import bad_request
-from proxy.chat.tools.schema import is_too_deep
+from proxy.chat.nesting import is_too_deep
 from shared.conversations import Citation, Message, ToolCall, ToolKind, ToolResult
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100  # OpenAI's

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from proxy.api.images.addresses import web_url
 from proxy.chat.ask import OMITTED_FILE, ContentPart, Image, Media, media_of_last_turn, replace_media, turn_start
 from proxy.chat.errors import ServiceError, bad_request, drop_tracebacks
-from proxy.chat.tools.schema import is_too_deep
+from proxy.chat.nesting import is_too_deep
 from shared.conversations import Message
 
 MAX_IMAGE_BYTES = 20 * 1024 * 1024

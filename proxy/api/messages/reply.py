@@ -11,8 +11,8 @@ from proxy.api.messages.errors import error_body
 from proxy.api.opaque import encode_signature
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extras
+from proxy.chat.nesting import is_too_deep
 from proxy.chat.tokens import Usage
-from proxy.chat.tools.schema import is_too_deep
 from proxy.chat.upstream import End
 from shared.conversations import Citation, Message, ToolCall
 from shared.plugins.lenient_json import read_json

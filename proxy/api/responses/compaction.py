@@ -18,9 +18,9 @@ from proxy.api.responses.request import ResponseRequest, parse_response
 from proxy.api.tools import ToolsMode, text_or_empty, unsupported
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extras
+from proxy.chat.nesting import is_too_deep
 from proxy.chat.tokens import Usage
 from proxy.chat.tools.definitions import ToolChoice
-from proxy.chat.tools.schema import is_too_deep
 from proxy.chat.upstream import End
 from shared.conversations import Message, ToolCall
 

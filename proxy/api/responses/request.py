@@ -21,7 +21,7 @@ from proxy.api.responses.tools import read_tool_options
 from proxy.api.tools import ToolsMode, unsupported
 from proxy.chat.ask import HINTS, Ask
 from proxy.chat.errors import bad_request
-from proxy.chat.tools.schema import is_too_deep
+from proxy.chat.nesting import is_too_deep
 from shared.conversations import Message
 
 _WITHOUT_EFFECT = ("background", "context_management")  # an answer is made while the client waits

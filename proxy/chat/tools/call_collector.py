@@ -126,7 +126,7 @@ def _sole(tool_config: ToolConfig) -> str | None:
     """The label of the tool that has to be called, if there is just one and it takes an object."""
     labels = [label for label, tool in tool_config.labels.items() if tool_config.may_call(tool)]
     is_sole = tool_config.choice.mode == "required" and len(labels) == 1
-    return labels[0] if is_sole and tool_config.labels[labels[0]].kind == "function" else None
+    return labels[0] if is_sole and tool_config.labels[labels[0]].kind != "custom" else None
 
 
 def _fits(tool: Tool, value: Any) -> bool:

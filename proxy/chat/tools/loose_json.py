@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple, NoReturn
 
-from proxy.chat.tools.schema import is_too_deep
+from proxy.chat.nesting import is_too_deep
 
 _TOKEN = re.compile(
     r"""

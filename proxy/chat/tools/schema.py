@@ -6,7 +6,7 @@ its stack, and its list of errors grows exponentially where a schema refers to i
 bare verdict does not.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,12 @@ from urllib.parse import unquote
 
 import orjson
 
+from proxy.chat.nesting import MAX_DEPTH, children, is_too_deep, measure
 from proxy.chat.tools.cache import Cache
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError, Validator
 
-MAX_DEPTH = 100  # of a schema and of a value
 _MAX_WEIGHT = 200_000  # subschemas, with those of references: validation stays below 10 ms
 _MAX_EXPLAINED = 1_000  # possible errors of a value; beyond, they are not listed
 _MAX_COMPARED = 1_000_000  # parts of a value, each with every subschema
@@ -86,7 +86,7 @@ class Schema:
         return next(iter(self._references.find(target)), None) if isinstance(target, str) else None
 
     def _can_explain(self, value: Any) -> bool:
-        depth, size = _measure(value)
+        depth, size = measure(value)
         references = self._references
         if depth > MAX_DEPTH or references.size > _MAX_EXPLAINED or references.size * size > _MAX_COMPARED:
             return False
@@ -111,28 +111,6 @@ def compile_schema(definition: Mapping[str, Any] | bool, *, any_pattern: bool = 
 
 
 _schemas: Cache[tuple[bytes, bool], Schema] = Cache(2_000_000)
-
-
-def is_too_deep(value: Any) -> bool:
-    """Whether *value* has more than `MAX_DEPTH` levels."""
-    return _measure(value)[0] > MAX_DEPTH
-
-
-def _measure(value: Any) -> tuple[int, int]:
-    """Number of levels and of nodes in *value*, up to the first level that is too deep."""
-    level, depth, size = [value], 0, 1
-    while depth <= MAX_DEPTH:
-        level = [child for node in level for child in _children(node)]
-        if not level:
-            break
-        depth, size = depth + 1, size + len(level)
-    return depth, size
-
-
-def _children(node: Any) -> Iterator[Any]:
-    if isinstance(node, Mapping):
-        return iter(node.values())
-    return iter(node) if isinstance(node, list) else iter(())
 
 
 def _compile(definition: Mapping[str, Any] | bool, skippable: int) -> "Validator":
@@ -229,7 +207,7 @@ class _References:
             for name in names:
                 if isinstance(name, str):
                     self._anchors.setdefault(unquote(name.rpartition("#")[2]), []).append(node)
-        for child in _children(node):
+        for child in children(node):
             self._index_anchors(child)
 
     def _count_subschemas(self, node: Any, depth: int) -> int:
@@ -240,7 +218,7 @@ class _References:
                 if isinstance(target, str):
                     self.count += 1
                     weight += self._count_referred(target, depth)
-        for child in _children(node):
+        for child in children(node):
             weight = min(weight + self._count_subschemas(child, depth), _MAX_WEIGHT + 1)
         return weight
 

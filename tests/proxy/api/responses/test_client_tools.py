@@ -182,6 +182,17 @@ async def test_it_may_be_chosen(choice: Any, proxy: RunningProxy, site: Simulate
     assert [item.type for item in answer.output] == ["apply_patch_call"]
 
 
+async def test_where_it_has_to_be_called_its_arguments_alone_are_a_call(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    site.behaviour.scripts = {"it": [{"text": json.dumps({"commands": ["ls"]})}]}
+    answer = await proxy.openai.responses.create(
+        model=STATEFUL, input=[ASKED], tools=[SHELL], tool_choice={"type": "shell"}
+    )
+
+    assert [item.type for item in answer.output] == ["shell_call"]
+
+
 async def test_a_local_shells_skills_are_told(proxy: RunningProxy, site: SimulatedSite) -> None:
     skill = {"name": "pdf", "path": "/skills/pdf", "description": "Read and write PDF files."}
     shell: Any = {"type": "shell", "environment": {"type": "local", "skills": [skill]}}

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from proxy.chat.nesting import MAX_DEPTH
 from proxy.chat.tools.cache import Cache
-from proxy.chat.tools.schema import MAX_DEPTH, InvalidSchema, compile_schema
+from proxy.chat.tools.schema import InvalidSchema, compile_schema
 
 
 def nested(levels: int, key: str) -> Any:
