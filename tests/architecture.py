@@ -4,8 +4,9 @@ Each function takes a path from the root, in POSIX form, and the file's text, an
 """
 
 import ast
+import graphlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 MAX_LINES = 300
 FORBIDDEN = {  # by folder: what it never imports
@@ -65,7 +66,7 @@ PURE_FOLDERS = {
     "proxy/api/completions/": ("handlers",),
     "proxy/api/conversations/": ("handlers",),
     "proxy/api/messages/": ("handlers", "models"),
-    "proxy/api/openapi/": ("__init__",),
+    "proxy/api/openapi/": (),
     "proxy/api/responses/": ("compaction", "handlers", "service"),
 }
 PURE_FILES = (
@@ -132,6 +133,49 @@ def wrong_imports(path: str, tree: ast.AST) -> Iterator[str]:
             yield f"{path} imports {name}"
         if is_pure(path) and not within(name, PURE_IMPORTS):
             yield f"{path} must stay pure and imports {name}"
+
+
+def import_cycle(sources: Mapping[str, str]) -> list[str]:
+    """The modules of a cycle of imports among *sources*, texts by path; empty where there is none.
+
+    Only what is imported while a module is read counts, with the packages that this reads besides.
+    """
+    names = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in sources}
+    graph: dict[str, set[str]] = {}
+    for name, path in names.items():
+        tree = ast.parse(sources[path])
+        found = {_module(imported, names) for imported in imports(ast.Module(list(_read_at_once(tree.body)), []))}
+        around = set(_packages(name))
+        graph[name] = {each for module in found for each in (module, *_packages(module))} - {name, ""} - around
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def _read_at_once(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The import statements that run while their module is read."""
+    for node in body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif isinstance(node, ast.Try | ast.With) or (
+            isinstance(node, ast.If) and dotted(node.test) != "TYPE_CHECKING"
+        ):
+            yield from _read_at_once([each for each in ast.iter_child_nodes(node) if isinstance(each, ast.stmt)])
+
+
+def _module(imported: str, names: Collection[str]) -> str:
+    """The module among *names* that holds what is *imported*; "" if it is none of them."""
+    while imported and imported not in names:
+        imported = imported.rpartition(".")[0]
+    return imported
+
+
+def _packages(name: str) -> Iterator[str]:
+    """The packages around the module *name*."""
+    while name := name.rpartition(".")[0]:
+        yield name
 
 
 def misplaced_names(path: str, tree: ast.AST) -> Iterator[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture import MAX_LINES, product_problems, suite_problems, text_problems
+from tests.architecture import MAX_LINES, import_cycle, product_problems, suite_problems, text_problems
 
 ROOT = Path(__file__).parents[1]
 TEXTS = {".py", ".js", ".mjs", ".md", ".toml", ".txt", ".yml", ".yaml", ".sh"}
@@ -24,6 +24,28 @@ def test_every_product_file_imports_only_what_its_package_may() -> None:
     sources = [(path, text) for path, text in files("harvester", "proxy", "shared") if path.endswith(".py")]
 
     assert [problem for path, text in sources for problem in product_problems(path, text)] == []
+
+
+def test_no_imports_go_round_in_a_circle() -> None:
+    """Or which module is imported first decides whether it can be."""
+    sources = {path: text for path, text in files("harvester", "proxy", "shared") if path.endswith(".py")}
+
+    assert import_cycle(sources) == []
+
+
+@pytest.mark.parametrize(
+    ("sources", "cycle"),
+    [
+        ({"a.py": "import b", "b.py": "from a import x"}, {"a", "b"}),
+        ({"p/__init__.py": "from q import one", "p/x.py": "", "q.py": "from p.x import y"}, {"p", "q"}),
+        ({"a.py": "try:\n    import b\nexcept ImportError:\n    pass", "b.py": "import a"}, {"a", "b"}),
+        ({"a.py": "import b", "b.py": "def f():\n    import a"}, set()),
+        ({"a.py": "import b", "b.py": "if TYPE_CHECKING:\n    import a"}, set()),
+        ({"p/__init__.py": "from p import x", "p/x.py": "from p import y", "p/y.py": ""}, set()),
+    ],
+)
+def test_a_circle_of_imports_is_found(sources: dict[str, str], cycle: set[str]) -> None:
+    assert set(import_cycle(sources)) == cycle
 
 
 def test_only_modules_that_join_packages_are_at_the_top_of_the_proxy() -> None:

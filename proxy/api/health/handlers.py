@@ -98,6 +98,6 @@ async def openapi(request: web.Request) -> web.Response:
 
 @cache
 def _document(needs_key: bool) -> bytes:
-    from proxy.api.openapi import document  # a megabyte that most proxies are never asked for
+    from proxy.api.openapi.document import document  # a megabyte that most proxies are never asked for
 
     return orjson.dumps(document(__version__, needs_key=needs_key))

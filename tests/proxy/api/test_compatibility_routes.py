@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.api.openapi import document
+from proxy.api.openapi.document import document
 from tests.proxy.running import RunningProxy, capture, running_proxy
 from tests.proxy.wire import connected, exchange
 from tests.site import SimulatedSite

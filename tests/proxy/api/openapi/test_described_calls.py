@@ -6,7 +6,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from proxy.api.openapi import document
+from proxy.api.openapi.document import document
 from tests.proxy.api.tools.test_stream import BEIJING, FLAT, FORMAT, PARIS, TOOLS, WEATHER, play_stream, stream_response
 from tests.proxy.running import RunningProxy
 from tests.proxy.wire import exchange

@@ -6,7 +6,7 @@ from typing import Any
 
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
-from proxy.api.openapi import document
+from proxy.api.openapi.document import document
 from proxy.app import open_app
 from shared.settings import load
 from shared.store import open_store

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.api.openapi import document
+from proxy.api.openapi.document import document
 
 METHODS = {"get", "head", "post", "delete"}
 
