@@ -1,0 +1,1 @@
+"""Counting what was used, for the store and for `/metrics`."""

@@ -1,0 +1,1 @@
+"""The chat plugins' front ends, as both services use them: addresses, forms, markup and JSON."""

@@ -1,0 +1,1 @@
+"""Starting child processes, watching over them, and telling others that one is alive."""

@@ -1,0 +1,1 @@
+"""The HTTP client of sites and servers. `client.py` is its interface."""

@@ -1,0 +1,1 @@
+"""`/admin`: keys, usage, status and visits, for the master key and the web page."""

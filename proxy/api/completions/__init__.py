@@ -1,0 +1,1 @@
+"""`/v1/completions`, the older form of a chat."""

@@ -1,0 +1,1 @@
+"""`/v1/embeddings`, which servers answer."""

@@ -1,0 +1,1 @@
+"""Sites with the AI Engine plugin. `site.py` has a turn answered, in one request."""

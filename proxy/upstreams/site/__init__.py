@@ -1,0 +1,1 @@
+"""What sites have in common, whichever chat plugin they have: credentials, recovery, refusals."""

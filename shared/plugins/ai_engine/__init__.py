@@ -1,0 +1,1 @@
+"""AI Engine's front end, as both services use it."""
