@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from shared.cli.gateway import Gateway, GatewayError, GatewayUnreachable, gateway_from
+from shared.cli.gateway import Gateway, GatewayError, GatewayUnreachable, NotTheProxy, gateway_from
 from shared.cli.master_key import MasterKey, find_key
 from shared.cli.text import sanitized
 from shared.processes.services import EXIT_FAILED, EXIT_PORT_TAKEN, EXIT_SETTINGS
@@ -105,6 +105,8 @@ def describe(error: GatewayError) -> str:
     if isinstance(error, GatewayUnreachable):
         start = "start it with `freeaichat up`; where it runs at another port, set FREEAICHAT_PORT here too"
         hint = "`freeaichat doctor` looks closer" if error.is_silent else start
+    elif isinstance(error, NotTheProxy):
+        hint = "where the proxy runs at another port, set FREEAICHAT_PORT here too"
     else:
         hint = HINTS.get(error.code) or HINTS.get(error.status) or ""
     return f"{error}; {hint}" if hint else str(error)

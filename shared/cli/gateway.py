@@ -16,6 +16,7 @@ STORED_SECONDS = 15.0  # for what needs the store, which the proxy waits for som
 SILENCE_SECONDS = 300.0  # the proxy fills its silences, so that a longer one means that it hangs
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 MAX_EVENT_BYTES = 16 * 1024 * 1024  # the proxy itself takes none above 8 MiB
+_READINESS = {"ready", "degraded", "unavailable"}
 
 
 class GatewayError(Exception):
@@ -25,6 +26,10 @@ class GatewayError(Exception):
         super().__init__(message)
         self.status = status
         self.code = code
+
+
+class NotTheProxy(GatewayError):
+    """Something else answers at the proxy's address."""
 
 
 class GatewayUnreachable(GatewayError):
@@ -58,8 +63,18 @@ class Gateway:
     def fetch(self, path: str) -> dict[str, Any]:
         """The JSON object at *path*. Raises `GatewayError`."""
         status, body = self.get(path)
-        if status != 200:
-            raise _error_from(status, body)
+        if status != 200 or not body:
+            raise self._error(status, body)
+        return body
+
+    def readiness(self, *, timeout: float = CONNECT_SECONDS) -> dict[str, Any]:
+        """What the proxy tells at `/readyz`, of which `status` is one of `_READINESS`.
+
+        Raises `GatewayUnreachable` and `NotTheProxy`.
+        """
+        status, body = self.get("/readyz", timeout=timeout)
+        if body.get("status") not in _READINESS:
+            raise self._not_the_proxy(status)
         return body
 
     def new_conversation(self) -> str:
@@ -67,7 +82,7 @@ class Gateway:
         with self._request("POST", "/v1/conversations", "{}", STORED_SECONDS) as response:
             body = _json_object(response.read(MAX_ANSWER_BYTES))
             if response.status != 200 or not body.get("id"):
-                raise _error_from(response.status, body)
+                raise self._error(response.status, body)
             return str(body["id"])
 
     def delete_conversation(self, conversation: str) -> None:
@@ -85,9 +100,19 @@ class Gateway:
         body = json.dumps({**request, "stream": True, "stream_options": {"include_usage": True}})
         with self._request("POST", "/v1/chat/completions", body, SILENCE_SECONDS) as response:
             if response.status != 200:
-                raise _error_from(response.status, _json_object(response.read(MAX_ANSWER_BYTES)))
+                raise self._error(response.status, _json_object(response.read(MAX_ANSWER_BYTES)))
             read_headers({name.lower(): value for name, value in response.getheaders()})
             yield from _chunks(response)
+
+    def _error(self, status: int, body: dict[str, Any]) -> GatewayError:
+        """The exception for an error response, or for one that is not the proxy's."""
+        message = _error_field(body, "message")
+        if not message:
+            return self._not_the_proxy(status)
+        return GatewayError(f"{message.rstrip('.')} (HTTP {status})", status, _error_field(body, "code"))
+
+    def _not_the_proxy(self, status: int) -> NotTheProxy:
+        return NotTheProxy(f"something else answers at {self.base_url} (HTTP {status})", status)
 
     @contextmanager
     def _request(self, method: str, path: str, body: str | None, timeout: float) -> Iterator[http.client.HTTPResponse]:
@@ -132,13 +157,6 @@ def preferred_model(models: list[dict[str, Any]]) -> str | None:
     """The first of the proxy's *models* that the page shows, else the first of all; None where there is none."""
     ranked = sorted(models, key=lambda model: not model.get("discovered"))  # stable: the order of preference stays
     return str(ranked[0]["id"]) if ranked else None
-
-
-def _error_from(status: int, body: dict[str, Any]) -> GatewayError:
-    """The exception for an error response."""
-    message = _error_field(body, "message")
-    text = f"{message.rstrip('.')} (HTTP {status})" if message else f"the proxy answered with HTTP {status}"
-    return GatewayError(text, status, _error_field(body, "code"))
 
 
 def _chunks(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ import click
 
 from shared.cli import status_text, text
 from shared.cli.failures import read_gateway, read_settings, run_with_store
-from shared.cli.gateway import Gateway, GatewayUnreachable, models_in
+from shared.cli.gateway import Gateway, GatewayUnreachable, NotTheProxy, models_in
 from shared.cli.status_text import Report
 from shared.models import Bot, Credentials, Visit
 from shared.parsing import Server, Site
@@ -53,16 +53,18 @@ async def gather(settings: Settings, store: Store, gateway: Gateway, now: float)
 def fetch_proxy_state(gateway: Gateway) -> tuple[Report, ModelNames]:
     """The proxy's state and its model names; without names where it does not answer."""
     names: ModelNames = defaultdict(list)
+    report: Report = {"base_url": gateway.base_url, "running": True, "ready": False}
     try:
-        status, ready = gateway.get("/readyz")
+        found = gateway.readiness()
         for model in models_in(gateway.get("/v1/models")[1]):
             names[str(model.get("site")), model.get("bot_id") or 0].append(str(model["id"]))
     except GatewayUnreachable as error:
         reason = "does not answer in time" if error.is_silent else "not running"
-        return {"base_url": gateway.base_url, "running": error.is_silent, "ready": False, "reason": reason}, {}
-    reason = str(ready.get("reason") or ("" if status == 200 else f"HTTP {status}"))
-    report = {"base_url": gateway.base_url, "running": True, "ready": status == 200, "reason": reason}
-    return {**report, "sites": ready.get("sites", [])}, names
+        return {**report, "running": error.is_silent, "reason": reason}, {}
+    except NotTheProxy as error:
+        return {**report, "reason": f"something else answers there (HTTP {error.status})"}, {}
+    is_ready = found["status"] != "unavailable"
+    return {**report, "ready": is_ready, "reason": found.get("reason", ""), "sites": found.get("sites", [])}, names
 
 
 async def _harvester(store: Store, now: float) -> Report:

@@ -12,7 +12,7 @@ from time import monotonic, time
 import click
 
 from shared.cli import accept_any_encoding, up_text
-from shared.cli.gateway import Gateway, GatewayUnreachable, gateway_from, models_in, preferred_model
+from shared.cli.gateway import Gateway, GatewayError, gateway_from, models_in, preferred_model
 from shared.cli.live_line import REDRAW_SECONDS, LiveLine
 from shared.cli.master_key import find_key, is_key_needed
 from shared.models import VISIT_IN_PROGRESS, Outcome, SiteState, Visit
@@ -142,10 +142,10 @@ class ProgressPrinter:
 def model_when_ready(gateway: Gateway) -> str | None:
     """The name of a model once requests can be answered, else None."""
     try:
-        if gateway.get("/readyz", timeout=PROBE_SECONDS)[0] != 200:
+        if gateway.readiness(timeout=PROBE_SECONDS)["status"] == "unavailable":
             return None
         return preferred_model(models_in(gateway.get("/v1/models", timeout=PROBE_SECONDS)[1]))
-    except GatewayUnreachable:
+    except GatewayError:
         return None
 
 

@@ -143,19 +143,31 @@ def test_a_discovered_model_is_preferred_and_the_order_kept() -> None:
     assert preferred_model([]) is None
 
 
-@pytest.mark.parametrize(
-    "body", ["null", '{"data":null}', '{"data":["a",1,{}]}', '{"data":[{"id":"a","bot_id":"b"}]}', "[" * 10_000]
-)
-async def test_what_another_program_answers_is_no_error(body: str) -> None:
+@pytest.mark.parametrize("body", ['{"data":null}', '{"data":["a",1,{}]}', '{"data":[{"id":"a","bot_id":"b"}]}'])
+async def test_odd_models_of_another_program_are_passed_over(body: str) -> None:
     async def answer(_: web.Request) -> web.StreamResponse:
         return web.Response(text=body)
 
     async with answering(answer) as gateway:
         names = await asyncio.to_thread(model_names, gateway)
-        found, _ = await asyncio.to_thread(fetch_proxy_state, gateway)
 
     assert names == (["a"] if "id" in body else [])
-    assert found["running"]
+
+
+@pytest.mark.parametrize("body", ["<html>", "null", '{"status": "ok"}', "[" * 10_000])
+@pytest.mark.parametrize("status", [200, 404])
+async def test_another_program_at_the_port_is_not_taken_for_the_proxy(body: str, status: int) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        is_listing = request.path == "/v1/models"
+        return web.Response(text="<html>" if is_listing else body, status=status)
+
+    async with answering(answer) as gateway:
+        found, _ = await asyncio.to_thread(fetch_proxy_state, gateway)
+        with pytest.raises(Failure, match="something else answers .* FREEAICHAT_PORT"):
+            await asyncio.to_thread(model_names, gateway)
+
+    expected = (False, f"something else answers there (HTTP {status})")
+    assert (found["ready"], found["reason"]) == expected
 
 
 class Impatient(Gateway):

@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import quote
 
 from shared.cli.doctor.check import Check, fail, ok, warn
-from shared.cli.gateway import Gateway, GatewayUnreachable
+from shared.cli.gateway import Gateway, GatewayUnreachable, NotTheProxy
 from shared.cli.master_key import find_key
 from shared.processes.ports import bind_error
 from shared.secrets import KEY_FILE, is_ours
@@ -19,7 +19,6 @@ MIN_FREE_BYTES = 200 * 1024**2  # the store is bounded at 512 MiB by default, an
 LEAST_TEMPORARY_BYTES = 50 * 1024**2
 PROBE_SECONDS = 2.0
 MIN_KEY_LENGTH = 16  # characters
-_READINESS = {"ready", "degraded", "unavailable"}  # what `/readyz` of our own proxy tells
 _QUOTES = ("'", '"')
 
 
@@ -124,15 +123,12 @@ def check_key_accepted(gateway: Gateway) -> Check:
 def check_port(settings: Settings, gateway: Gateway) -> Check:
     """Whether our port is free, or our own proxy answers there."""
     try:
-        status, body = gateway.get("/healthz", timeout=PROBE_SECONDS)
-        if is_alive := status == 200 and body.get("status") == "ok":  # as many a program says
-            status, body = gateway.get("/readyz", timeout=PROBE_SECONDS)
+        gateway.readiness(timeout=PROBE_SECONDS)
     except GatewayUnreachable:
         return _check_bind(settings)
-    if is_alive and body.get("status") in _READINESS:
-        return ok("port", f"the proxy answers at {gateway.base_url}")
-    advice = "stop it, or set FREEAICHAT_PORT to a free port"
-    return fail("port", f"something else answers at {gateway.base_url} (HTTP {status})", advice)
+    except NotTheProxy as error:
+        return fail("port", str(error), "stop it, or set FREEAICHAT_PORT to a free port")
+    return ok("port", f"the proxy answers at {gateway.base_url}")
 
 
 def _check_bind(settings: Settings) -> Check:

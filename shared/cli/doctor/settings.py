@@ -7,7 +7,7 @@ from itertools import chain
 from urllib.parse import quote
 
 from shared.cli.doctor.check import Check, fail, ok, warn
-from shared.cli.gateway import Gateway, GatewayUnreachable
+from shared.cli.gateway import Gateway, GatewayError
 from shared.models import Bot
 from shared.parsing import Site
 from shared.settings import NAMES, PREFIX, Settings
@@ -106,10 +106,10 @@ def check_default_model(settings: Settings, gateway: Gateway) -> list[Check]:
     """Whether there is the model that answers for unknown names, as far as a running proxy tells."""
     name = settings.default_model
     try:
-        status, _ = gateway.get(f"/v1/models/{quote(name, safe='/:@')}") if name else (0, {})
-    except GatewayUnreachable:
-        return []
-    advice = "`freeaichat models` lists the names"
-    return (
-        [warn("models", f"FREEAICHAT_DEFAULT_MODEL names {name!r}, which no site has", advice)] if status == 404 else []
-    )
+        if name:
+            gateway.fetch(f"/v1/models/{quote(name, safe='/:@')}")
+    except GatewayError as error:
+        if error.code == "model_not_found":
+            what = f"FREEAICHAT_DEFAULT_MODEL names {name!r}, which no site has"
+            return [warn("models", what, "`freeaichat models` lists the names")]
+    return []
