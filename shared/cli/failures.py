@@ -68,7 +68,7 @@ def read_settings() -> Settings:
 def read_gateway(settings: Settings) -> Gateway:
     """The proxy that *settings* describe. Raises `BadSettings` where the key file cannot be read."""
     try:
-        return gateway_from(settings)
+        return gateway_from(settings, find_key(settings))
     except OSError as error:
         raise BadSettings(f"the key file in {settings.data_dir} cannot be read: {error.strerror}") from error
 

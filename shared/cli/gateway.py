@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
-from shared.cli.master_key import find_key
+from shared.cli.master_key import MasterKey
 from shared.settings import Settings
 
 CONNECT_SECONDS = 5.0
@@ -129,9 +129,8 @@ class Gateway:
             connection.close()
 
 
-def gateway_from(settings: Settings) -> Gateway:
-    """The proxy that *settings* describe, as reached from this machine. Raises OSError for an unreadable key."""
-    key = find_key(settings)
+def gateway_from(settings: Settings, key: MasterKey | None) -> Gateway:
+    """The proxy that *settings* describe, as reached from this machine with *key*."""
     return Gateway(reachable_host(settings.hosts[0]), settings.port, key.value if key else "")
 
 

@@ -1,6 +1,7 @@
 """The master key, from the settings or its file."""
 
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,13 @@ def find_key(settings: Settings) -> MasterKey | None:
         return MasterKey(settings.api_key.value)
     value = read_master_key(settings.data_dir)
     return MasterKey(value, settings.data_dir / KEY_FILE) if value else None
+
+
+def readable_key(settings: Settings) -> MasterKey | None:
+    """As `find_key`; None also for a key that cannot be read, where others report that."""
+    with suppress(OSError):
+        return find_key(settings)
+    return None
 
 
 def is_key_needed(settings: Settings) -> bool:

@@ -14,7 +14,7 @@ import click
 from shared.cli import accept_any_encoding, up_text
 from shared.cli.gateway import Gateway, GatewayError, gateway_from, models_in, preferred_model
 from shared.cli.live_line import REDRAW_SECONDS, LiveLine
-from shared.cli.master_key import find_key, is_key_needed
+from shared.cli.master_key import is_key_needed, readable_key
 from shared.models import VISIT_IN_PROGRESS, Outcome, SiteState, Visit
 from shared.processes.lifeline import on_parent_exit
 from shared.processes.services import EXIT_FAILED
@@ -39,7 +39,6 @@ class ProgressPrinter:
         self._store = store
         self._live = live
         self._live_since = monotonic() - (time() - started)
-        self._gateway = gateway_from(settings)
         self._started = started
         self._printed_visits: set[str] = set()
         self._printed_credentials: set[tuple[str, float]] = set()
@@ -47,14 +46,18 @@ class ProgressPrinter:
 
     async def run(self) -> None:
         """Print until requests can be answered, and the first visit of each site is over. Raises StoreError."""
-        while (model := await asyncio.to_thread(model_when_ready, self._gateway)) is None:
+        while (model := await asyncio.to_thread(model_when_ready, self._gateway())) is None:
             await self._print_news()
             await self._wait(EAGER_PAUSE if time() - self._started < EAGER_SECONDS else PATIENT_PAUSE)
         await self._print_result()
         is_asked = is_key_needed(self._settings) or await self._store.keys()
-        key = find_key(self._settings) if is_asked else None
-        self._print(up_text.ready_lines(self._gateway.base_url, model, key, seconds=time() - self._started))
+        key = readable_key(self._settings) if is_asked else None
+        self._print(up_text.ready_lines(self._gateway().base_url, model, key, seconds=time() - self._started))
         await self._tell_the_rest()
+
+    def _gateway(self) -> Gateway:
+        """The proxy, with the master key of now: the first key that is made for others brings one with it."""
+        return gateway_from(self._settings, readable_key(self._settings))
 
     async def _tell_the_rest(self) -> None:
         """Tell what the first visits bring that were still under way when others could answer already."""

@@ -163,7 +163,7 @@ async def test_another_program_at_the_port_is_not_taken_for_the_proxy(body: str,
 
     async with answering(answer) as gateway:
         found, _ = await asyncio.to_thread(fetch_proxy_state, gateway)
-        with pytest.raises(Failure, match="something else answers .* FREEAICHAT_PORT"):
+        with pytest.raises(Failure, match=r"something else answers .* FREEAICHAT_PORT"):
             await asyncio.to_thread(model_names, gateway)
 
     expected = (False, f"something else answers there (HTTP {status})")

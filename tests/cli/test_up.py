@@ -105,6 +105,11 @@ def visit_now(environment: dict[str, str]) -> None:
     assert codes[-1] == 0
 
 
+def make_key(environment: dict[str, str]) -> None:
+    """Make the first key for others."""
+    subprocess.run([FREEAICHAT, "keys", "create", "--name", "ann"], env=environment, check=True)
+
+
 @pytest.fixture
 async def site() -> AsyncIterator[RunningSite]:
     """The simulated site, as a process of its own."""
@@ -173,6 +178,30 @@ async def test_a_first_visit_that_fails_is_reported_and_tried_again(
         visit_now(environment)
 
         assert "[DONE]" in shell(running.ready()).stdout
+
+
+async def test_a_key_that_is_made_before_it_is_ready_is_used_from_then_on(
+    environment: dict[str, str], tmp_path: Path, site: RunningSite
+) -> None:
+    await site.control(page_status=500)
+    with up(environment, tmp_path) as running:
+        running.wait_for("failed: ")
+        make_key(environment)
+
+        await site.control(page_status=200)
+        visit_now(environment)
+
+        assert "[DONE]" in shell(running.ready()).stdout
+
+
+def test_a_key_file_that_cannot_be_read_and_is_not_needed_is_passed_over(
+    environment: dict[str, str], by_hand: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "data" / "master.key").mkdir(parents=True)
+    with up(environment | by_hand, tmp_path) as running:
+        assert "[DONE]" in shell(running.ready()).stdout
+
+        assert "Traceback" not in running.log
 
 
 @pytest.mark.usefixtures("measured")

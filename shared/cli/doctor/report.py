@@ -12,8 +12,9 @@ import click
 from shared.cli.doctor.check import Check, Level, verdict
 from shared.cli.doctor.run_checks import run_checks
 from shared.cli.failures import Failure, read_settings
-from shared.cli.gateway import Gateway, gateway_from, reachable_host
+from shared.cli.gateway import Gateway, gateway_from
 from shared.cli.live_line import LiveLine
+from shared.cli.master_key import readable_key
 from shared.processes.services import EXIT_FAILED
 from shared.settings import Settings
 
@@ -27,7 +28,7 @@ def run(*, as_json: bool, bundle: Path | None = None) -> int:
     if bundle is not None and not bundle.parent.is_dir():
         raise Failure(f"{bundle} cannot be written: there is no directory {bundle.parent}")
     settings = read_settings()
-    gateway = _gateway(settings)
+    gateway = gateway_from(settings, readable_key(settings))
     findings = asyncio.run(_collect(settings, gateway, show=not as_json))
     if bundle is not None:
         _write_bundle(settings, gateway, findings, bundle, show=not as_json)
@@ -56,14 +57,6 @@ async def _collect(settings: Settings, gateway: Gateway, *, show: bool) -> list[
 def _progress(done: int, pending: Sequence[str]) -> str:
     names = ", ".join(pending[:MAX_PENDING_SHOWN]) + (" …" if len(pending) > MAX_PENDING_SHOWN else "")
     return f"[{'#' * done}{'.' * len(pending)}] {done} of {done + len(pending)}: {names}"
-
-
-def _gateway(settings: Settings) -> Gateway:
-    """The proxy; without a key where that cannot be read, which a check reports."""
-    try:
-        return gateway_from(settings)
-    except OSError:
-        return Gateway(reachable_host(settings.hosts[0]), settings.port)
 
 
 def _write_bundle(settings: Settings, gateway: Gateway, findings: Sequence[Check], target: Path, *, show: bool) -> None:
