@@ -5,8 +5,9 @@ import errno
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Any
+from contextlib import ExitStack, suppress
+
+from shared.processes.ports import bind_addresses, bound
 
 BACKLOG = 1024
 UNAVAILABLE_ERRORS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})  # of bind: no interface here has the address
@@ -26,33 +27,22 @@ def open_sockets(hosts: Sequence[str], port: int, *, shares_port: bool = False) 
     further workers may listen on the same address (SO_REUSEPORT); the system distributes connections among them.
     """
     sockets: list[socket.socket] = []
-    try:
-        for family, address in _addresses(hosts, port):
+    with ExitStack() as opened:
+        for family, (host, _, *rest) in bind_addresses(hosts, port):
+            address = (host, port or _port_of(sockets), *rest)
             try:
-                sockets.append(_open_socket(family, (address[0], port or _port_of(sockets)), shares_port=shares_port))
+                listener = opened.enter_context(bound((family, address), shares_port=shares_port))
             except OSError as error:
                 if not sockets or error.errno not in UNAVAILABLE_ERRORS:
                     raise
-    except OSError:
-        for listener in sockets:
-            listener.close()
-        raise
+                continue
+            listener.listen(BACKLOG)
+            if sys.platform == "linux":  # handed down to the connections
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000))
+            listener.setblocking(False)
+            sockets.append(listener)
+        opened.pop_all()
     return sockets
-
-
-def _addresses(hosts: Sequence[str], port: int) -> dict[tuple[int, tuple[Any, ...]], None]:
-    resolved = (
-        socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE) for host in hosts
-    )
-    return {(family, address): None for each in resolved for family, _, _, _, address in each}
-
-
-def _open_socket(family: int, address: tuple[str, int], *, shares_port: bool) -> socket.socket:
-    listener = socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=shares_port)
-    if sys.platform == "linux":  # handed down to the connections
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000))
-    listener.setblocking(False)
-    return listener
 
 
 def _port_of(sockets: Sequence[socket.socket]) -> int:
