@@ -12,6 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from shared.settings import NAMES, Settings, SettingsError, field_types
 from shared.settings.envfile import trimmed, variables_in
 
+_NO_SIZE = "is no size; write for example 512KiB or 32MiB"
+_WORDS = {  # for pydantic's kinds of problems; its own name its methods, or the text that is wrong
+    "int_parsing": "has to be a whole number",
+    "byte_size": _NO_SIZE,
+    "byte_size_unit": _NO_SIZE,
+}
+
 
 class _Base(BaseModel):
     model_config = ConfigDict(
@@ -52,9 +59,12 @@ def _values(variables: Mapping[str, str]) -> dict[str, str]:
 
 def _explain(error: ValidationError) -> str:
     problems = error.errors(include_url=False, include_context=False, include_input=False)
-    return "\n".join(
-        f"{NAMES[str(each['loc'][0])][0]}: {each['msg'].removeprefix('Value error, ')}" for each in problems
-    )
+    return "\n".join(f"{NAMES[str(each['loc'][0])][0]}: {_problem(each['type'], each['msg'])}" for each in problems)
+
+
+def _problem(kind: str, message: str) -> str:
+    """The words for a problem that pydantic found."""
+    return _WORDS.get(kind) or message.removeprefix("Value error, ").replace("Input should be", "has to be")
 
 
 def _field(declared: "Declared[Any]") -> Any:

@@ -21,7 +21,7 @@ def _clean_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     [
         ("FREEAICHAT_HARVEST_INTERVAL", "9999999d", "FREEAICHAT_HARVEST_INTERVAL: is longer than 365d, the most"),
         ("FREEAICHAT_RETENTION", "9999999d", "FREEAICHAT_RETENTION: is longer than 36500d, the most there may be"),
-        ("FREEAICHAT_MAX_UPSTREAM", "9" * 30, "FREEAICHAT_MAX_UPSTREAM: Input should be less than or equal to 65536"),
+        ("FREEAICHAT_MAX_UPSTREAM", "9" * 30, "FREEAICHAT_MAX_UPSTREAM: has to be less than or equal to 65536"),
         ("FREEAICHAT_DATA_DIR", "~nobody-here/x", "FREEAICHAT_DATA_DIR: nobody knows where ~nobody-here is; write"),
         ("FREEAICHAT_HOST", "a..b", "FREEAICHAT_HOST: is no host; write an address of this machine"),
         ("FREEAICHAT_HOST", "a b", "FREEAICHAT_HOST: is no host; write an address of this machine"),
