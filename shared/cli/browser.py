@@ -27,6 +27,8 @@ def find(settings: Settings) -> Browser | None:
 def ensure_browser(settings: Settings, *, force: bool = False, verbose: bool = False) -> Browser:
     """Install a missing browser, and check that the driver starts. Raises `Failure` with a command to run."""
     browser = find(settings)
+    if force and settings.browser:
+        raise BadSettings(f"{settings.browser} is used, whatever else is installed: unset FREEAICHAT_BROWSER first")
     if browser is not None and not force:
         click.echo(f"browser found: {browser.path} ({browser.found})")
     else:

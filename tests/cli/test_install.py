@@ -174,6 +174,17 @@ def test_force_installs_another_one_all_the_same(machine: Machine) -> None:
     assert len(machine.called) == 2
 
 
+def test_no_other_one_is_installed_where_the_settings_name_one(machine: Machine) -> None:
+    machine.add_browser()
+    machine.add_apt(available="chromium-headless-shell")
+    machine.environment["FREEAICHAT_BROWSER"] = f"{machine.bin}/chromium"
+
+    result = machine.install("--force")
+
+    assert (result.returncode, machine.called) == (2, [])
+    assert "unset FREEAICHAT_BROWSER" in result.stderr
+
+
 @pytest.mark.usefixtures("measured")
 def test_a_setting_that_names_no_browser_is_a_settings_error(machine: Machine) -> None:
     machine.environment["FREEAICHAT_BROWSER"] = "/nowhere/chromium"
