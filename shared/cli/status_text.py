@@ -52,7 +52,8 @@ def _health(proxy: Report, origin: str, now: float) -> Iterator[str]:
         if site["breaker"] != "closed":
             yield f"  circuit breaker: {click.style(site['breaker'].replace('_', ' '), fg='yellow')}"
         if site["cooldown_until"]:
-            yield f"  a bot refuses, or its quota or rate; asked last for {text.duration(site['cooldown_until'] - now)}"
+            left = text.duration(site["cooldown_until"] - now)
+            yield f"  cooldown (a bot refuses, or a quota or limit is reached): other sites come first for {left}"
         if site["queued"]:
             yield f"  {site['open_streams']} streams open, {site['queued']} requests waiting"
 

@@ -81,7 +81,7 @@ async def test_models_lists_what_the_proxy_offers(online: CommandLine, proxy: Ru
     assert [model["id"] for model in json.loads(as_json.output)["data"]] == offered
 
 
-async def test_models_tells_which_would_not_be_answered_now(
+async def test_models_and_status_tell_what_would_not_be_answered_now(
     online: CommandLine, proxy: RunningProxy, site: SimulatedSite
 ) -> None:
     site.behaviour.stream_error = site.behaviour.quota_text
@@ -92,6 +92,8 @@ async def test_models_tells_which_would_not_be_answered_now(
     states = {line.split()[0]: line.split()[-1] for line in listed.output.splitlines()}
     assert states["gpt-4o-mini-helper"] == "cooldown"
     assert states["vision-bot-视觉"] != "cooldown"
+    shown = (await online("status")).output
+    assert re.search(r"cooldown \(.*\): other sites come first for \d+ (s|min|h)", shown)
 
 
 async def test_chat_prints_the_streamed_answer(online: CommandLine) -> None:
