@@ -75,7 +75,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 def master_key(settings: Settings) -> str | None:
     """The master key: the configured one, else a generated one where other machines can reach the proxy."""
-    if settings.api_key is not None and settings.api_key.value:
+    if settings.api_key.value:
         return settings.api_key.value
     if settings.is_loopback_bind:
         return None

@@ -31,7 +31,7 @@ class MasterKey:
 
 def find_key(settings: Settings) -> MasterKey | None:
     """The master key under *settings*; None if there is none yet. Raises OSError."""
-    if settings.api_key is not None and settings.api_key.value:
+    if settings.api_key.value:
         return MasterKey(settings.api_key.value)
     value = read_master_key(settings.data_dir)
     return MasterKey(value, settings.data_dir / KEY_FILE) if value else None
@@ -46,4 +46,4 @@ def readable_key(settings: Settings) -> MasterKey | None:
 
 def is_key_needed(settings: Settings) -> bool:
     """Whether requests need a key while there are no API keys; with API keys they always do."""
-    return not settings.is_loopback_bind or bool(settings.api_key and settings.api_key.value)
+    return not settings.is_loopback_bind or bool(settings.api_key.value)

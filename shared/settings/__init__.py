@@ -57,8 +57,8 @@ class Settings:
         (parsing.site("https://chatgptfree.ai/"),),
         "page URLs that carry the chat, in order of preference; each origin is one site",
     )
-    api_key: field_types.Line | None = setting(
-        None,
+    api_key: field_types.Line = setting(
+        Secret(),
         "the master key; without one, a loopback bind is open and any other bind makes its own",
         *("FREEAICHAT_API_KEY", "API_MASTER_KEY"),
     )

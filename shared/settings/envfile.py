@@ -14,7 +14,6 @@ from dotenv.parser import parse_stream
 
 from shared.settings import NAMES, SettingsError
 
-_DOLLARS = re.compile(r"\$+")
 _NAME = re.compile(r"\s*(?:(?:export|set)\s+)?(\w+)\s*[=:]")
 
 
@@ -65,11 +64,3 @@ def _read(path: Path) -> str:
 
 def _refusal(path: Path, problem: str) -> SettingsError:
     return SettingsError(f"FREEAICHAT_ENV_FILE: {path} {problem}")
-
-
-def undouble_dollars(cookie: str) -> str:
-    """Turn `$$` into `$` when every `$` is doubled (as Compose once demanded), else leave the text alone."""
-    dollar_runs = _DOLLARS.findall(cookie)
-    if dollar_runs and all(len(run) % 2 == 0 for run in dollar_runs):
-        return cookie.replace("$$", "$")
-    return cookie

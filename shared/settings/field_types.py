@@ -3,6 +3,7 @@
 The results are plain values, without pydantic's own types.
 """
 
+import re
 import socket
 import sys
 from collections.abc import Callable
@@ -15,7 +16,6 @@ from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, GetPydant
 
 from shared import parsing
 from shared.secrets import Secret
-from shared.settings.envfile import undouble_dollars
 
 MAX_SESSION_ID = 64  # PROTOCOL 7
 MAX_WORKERS = 64
@@ -24,6 +24,7 @@ MAX_INTERVAL = 365 * 86400.0
 MAX_DURATION = 100 * MAX_INTERVAL
 SHARES_PORTS = sys.platform == "linux" and hasattr(socket, "SO_REUSEPORT")  # and shares the connections out evenly
 _SQLITE = "sqlite:///"
+_DOLLARS = re.compile(r"\$+")
 
 
 def _parsed(parser: Callable[[str], Any]) -> BeforeValidator:
@@ -73,6 +74,14 @@ def _validate_line(secret: Secret) -> Secret:
     if any(character < " " or character == "\x7f" for character in secret.value):
         raise ValueError("holds a line break or another control character")
     return secret
+
+
+def undouble_dollars(cookie: str) -> str:
+    """Turn `$$` into `$` when every `$` is doubled (as Compose once demanded), else leave the text alone."""
+    dollar_runs = _DOLLARS.findall(cookie)
+    if dollar_runs and all(len(run) % 2 == 0 for run in dollar_runs):
+        return cookie.replace("$$", "$")
+    return cookie
 
 
 def _validate_workers(workers: int) -> int:

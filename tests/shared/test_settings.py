@@ -11,7 +11,7 @@ from shared import parsing
 from shared.parsing import Site
 from shared.secrets import Secret
 from shared.settings import NAMES, Settings, SettingsError, load
-from shared.settings.envfile import undouble_dollars
+from shared.settings.field_types import undouble_dollars
 
 ALIASES = ("API_MASTER_KEY", "PORT", "NGINX_PORT", "COOKIE", "AJAX_NONCE", "SESSION_ID", "POST_ID")
 
@@ -42,7 +42,7 @@ def test_every_setting_has_a_default() -> None:
     found = load()
 
     assert found.sites == (Site("https://chatgptfree.ai", "https://chatgptfree.ai/"),)
-    assert found.api_key is None
+    assert found.api_key == Secret()
     assert (found.host, found.port, found.is_loopback_bind) == ("127.0.0.1", 8080, True)
     assert found.store_url == f"sqlite:///{found.data_dir}/freeaichat.db"
     assert found.data_dir.is_absolute()
@@ -125,7 +125,7 @@ def test_names_of_other_programs_mean_nothing(monkeypatch: pytest.MonkeyPatch, n
     monkeypatch.setenv(name, "1")
     assert load() == Settings()
     monkeypatch.delenv(name)
-    assert load().api_key is None
+    assert load().api_key == Secret()
 
 
 @pytest.mark.parametrize(("in_environment", "in_file"), [("FREEAICHAT_PORT", "PORT"), ("PORT", "FREEAICHAT_PORT")])
