@@ -28,12 +28,12 @@ class Turn:
 
     def read_headers(self, headers: Mapping[str, str]) -> None:
         """Remember what the answer's *headers* tell of it."""
-        describe = {
+        remarks = {
             "x-fallback-model": "{} answered in place of the model",
             "x-dropped-messages": "earlier messages that were left out: {}",
             "x-ignored-params": "not to be had here: {}",
         }
-        self.remarks = [words.format(headers[name]) for name, words in describe.items() if headers.get(name)]
+        self.remarks = [words.format(headers[name]) for name, words in remarks.items() if headers.get(name)]
 
     def take(self, chunk: dict[str, Any]) -> str:
         """Add a chunk of the stream; returns its text."""
