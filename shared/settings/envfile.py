@@ -12,9 +12,10 @@ from pathlib import Path
 
 from dotenv.parser import parse_stream
 
-from shared.settings import NAMES, SettingsError
+from shared.settings import NAMES, PREFIX, SettingsError
 
-_NAME = re.compile(r"\s*(?:(?:export|set)\s+)?(\w+)\s*[=:]")
+# What a line is to set. Where no sign follows, only a name with our prefix counts: `Port of …` may begin a sentence.
+_NAME = re.compile(rf"\s*(?:(?:export|set)\s+)?({PREFIX}\w+|\w+(?=\s*[=:]))", re.IGNORECASE)
 
 
 def variables_in(path: Path) -> dict[str, str]:

@@ -46,6 +46,7 @@ def test_blanks_around_a_value_mean_nothing(tmp_path: Path, monkeypatch: pytest.
         ('FREEAICHAT_API_KEY="hush', "FREEAICHAT_API_KEY"),
         ("export api_master_key='hush", "API_MASTER_KEY"),
         ("FREEAICHAT_API_KEY: hush", "FREEAICHAT_API_KEY"),
+        ("export freeaichat_api_key hush", "FREEAICHAT_API_KEY"),
         ('COOKIE="a="hush"; c=d"', "COOKIE"),
         ("PORT='\nFREEAICHAT_API_KEY='hush'", "PORT"),
     ],
@@ -69,7 +70,7 @@ def test_what_others_keep_in_the_file_may_be_written_in_any_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / ".env").write_text("OTHER='x\n[section]\nkey: value\nPORT=9001\n")
+    (tmp_path / ".env").write_text("OTHER='x\n[section]\nkey: value\nPort of the proxy\nPORT=9001\n")
 
     assert load().port == 9001
 
