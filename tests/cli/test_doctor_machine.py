@@ -10,7 +10,14 @@ from threading import Thread
 import pytest
 
 from shared.cli.doctor.check import Level
-from shared.cli.doctor.machine import check_data_dir, check_key, check_port, check_python, check_temporary_dir
+from shared.cli.doctor.machine import (
+    check_data_dir,
+    check_key,
+    check_key_accepted,
+    check_port,
+    check_python,
+    check_temporary_dir,
+)
 from shared.cli.gateway import Gateway
 from shared.secrets import ensure_master_key
 from shared.settings import Settings, load
@@ -74,10 +81,12 @@ def test_a_free_port_is_fine(free_port: int) -> None:
 @pytest.mark.parametrize("body", [b"<html>", b'{"status": "ok"}'])  # as many a program's health is told
 def test_another_web_server_on_the_port_is_a_failure_with_a_mend(body: bytes) -> None:
     with http_server(body) as port:
-        found = check_port(Settings(port=port), Gateway("127.0.0.1", port))
+        gateway = Gateway("127.0.0.1", port)
+        found, key = check_port(Settings(port=port), gateway), check_key_accepted(gateway)
 
     assert found.level is Level.FAIL
     assert "FREEAICHAT_PORT" in found.advice
+    assert "no proxy runs" in key.what
 
 
 def test_a_silent_listener_on_the_port_is_a_failure() -> None:

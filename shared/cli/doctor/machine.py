@@ -111,8 +111,9 @@ def _check_characters(key: str) -> Check | None:
 def check_key_accepted(gateway: Gateway) -> Check:
     """Whether a running proxy accepts our key."""
     try:
+        gateway.readiness(timeout=PROBE_SECONDS)
         status, _ = gateway.get("/v1/models", timeout=PROBE_SECONDS)
-    except GatewayUnreachable:
+    except (GatewayUnreachable, NotTheProxy):
         return ok("proxy key", "no proxy runs that could refuse it")
     if status in {401, 403}:
         advice = "set FREEAICHAT_API_KEY or FREEAICHAT_DATA_DIR here as for the proxy, or start the proxy again"
