@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from random import uniform
 from time import monotonic
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from proxy.chat.ask import Ask
 from proxy.chat.errors import ServiceError
@@ -187,6 +187,13 @@ class UpstreamBots:
     is_server: bool = False
 
 
+class Problem(NamedTuple):
+    """Why an upstream cannot answer now, in words; *code*: one of those that errors have."""
+
+    code: str | None
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """The state of an upstream. *cooldown_until*: Unix seconds. *credentials*: current ones, where the upstream
@@ -194,7 +201,7 @@ class Health:
     """
 
     name: str
-    problem: str | None  # why it cannot answer now
+    problem: Problem | None  # None: it can answer
     breaker: BreakerState
     cooldown_until: float | None
     open_streams: int

@@ -21,10 +21,9 @@ function head(site, ask = null) {
 /** Why it is not ready: what that means in the page's language, of a server also in the proxy's words. */
 function reason(site) {
   if (!site.reason) return null;
-  if (site.breaker === "open" || site.reason.includes("left alone")) return el("p.note.error", { t: "dash.reason.open" });
-  if (site.reason.includes("in this minute")) return el("p.note.error", { t: "dash.reason.minute" });
-  if (site.kind === "openai_server") return el("div.note.error", {}, errorParts(new ApiError(0, { own: "dash.reason.server", message: site.reason })));
-  return el("p.note.error", { t: site.credentials ? "dash.reason.refused" : "dash.reason.none" });
+  const code = site.breaker === "open" ? "site_unavailable" : site.code;
+  if (site.kind !== "openai_server" || code === "site_unavailable") return el("p.note.error", { t: `dash.reason.${code}` });
+  return el("div.note.error", {}, errorParts(new ApiError(0, { own: "dash.reason.server", message: site.reason })));
 }
 
 /** A word in the colour of what it tells. */

@@ -7,7 +7,7 @@ from math import ceil
 from time import monotonic, time
 
 from proxy.chat.errors import ServiceError
-from proxy.chat.upstream import Health, Refusal, RefusalReason, StopReading
+from proxy.chat.upstream import Health, Problem, Refusal, RefusalReason, StopReading
 from proxy.upstreams.breaker import Breaker
 from proxy.upstreams.slots import Slots
 from shared.models import Credentials
@@ -16,6 +16,8 @@ from shared.models import Credentials
 QUOTA_COOLDOWN = 600.0
 RATE_LIMIT_COOLDOWN = 30.0
 MINUTE = 60.0
+_PACED = Problem("rate_limit_exceeded", "the site takes no more requests from this address in this minute")
+_RESTS = Problem("site_unavailable", "the site failed again and again and is left alone for a moment")
 _FAULTS = frozenset({RefusalReason.UPSTREAM, RefusalReason.CREDENTIALS})  # of the whole site, unless it had begun
 _COOLING = {
     RefusalReason.QUOTA: QUOTA_COOLDOWN,
@@ -89,14 +91,14 @@ class Gate:
         return time() + left if left > 0 else None
 
     def health(
-        self, kind: str | None, trouble: str | None, *, bots: int, credentials: Credentials | None = None
+        self, kind: str | None, trouble: Problem | None, *, bots: int, credentials: Credentials | None = None
     ) -> Health:
         """The upstream's health now. *trouble*: what else is wrong with it than that no turn may pass."""
         now = monotonic()
         if now < self._paced_until:
-            trouble = trouble or "the site takes no more requests from this address in this minute"
+            trouble = trouble or _PACED
         elif not self.breaker.admits(now):
-            trouble = trouble or "the site failed again and again and is left alone for a moment"
+            trouble = trouble or _RESTS
         return Health(
             name=self.site,
             kind=kind,

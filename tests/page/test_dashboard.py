@@ -12,7 +12,7 @@ from playwright.async_api import Route, expect
 from proxy.upstreams import breaker
 from shared.admin.usage import UsageBatch, UsageGroup, hour_of
 from shared.processes import heartbeat
-from tests.openai_server import OpenAiPeer
+from tests.openai_server import HttpError, OpenAiPeer
 from tests.page.browsing import PHONE, OpenedPage, PageOpener
 from tests.site import SimulatedSite
 
@@ -73,7 +73,7 @@ async def test_why_nothing_is_answered_is_reported_in_the_pages_language(opener:
     async def refused(route: Route) -> None:
         status: dict[str, Any] = await (await route.fetch()).json()
         status["store"]["trouble"] = "the disk is full"
-        status["sites"][0] |= {"ready": False, "reason": "the site refuses the current credentials"}
+        status["sites"][0] |= {"ready": False, "reason": "refused", "code": "credentials_refused"}
         await route.fulfill(body=json.dumps(status))
 
     await opened.page.route("**/admin/status", refused)
@@ -116,6 +116,17 @@ async def test_a_site_whose_trial_is_under_way_is_said_to_have_failed(
 
     await expect(opened.page.locator("article.card .note.error")).to_contain_text("failed again and again")
     trial.cancel()
+
+
+async def test_a_servers_own_words_are_not_taken_for_the_proxys(opener: PageOpener) -> None:
+    async with OpenAiPeer("tiny") as server:
+        server.listing = HttpError(500, {"error": "left alone: too much in this minute"})
+        opened = await opener.open(servers=f"mine={server.base_url}")
+        await opened.go("Dashboard")
+        note = opened.page.locator("article.card .note.error")
+
+        await expect(note).to_contain_text("The server cannot be reached, refuses its key, or lists no models.")
+        await expect(note).to_contain_text("left alone: too much in this minute")
 
 
 async def test_the_dashboard_shows_servers_beside_sites(opener: PageOpener) -> None:

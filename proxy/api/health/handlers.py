@@ -27,7 +27,7 @@ async def readyz(request: web.Request) -> web.Response:
     """
     healths = [upstream.health() for upstream in request.app[UPSTREAMS]]
     others = (request.app[STORE_TROUBLE](), request.app[BACKGROUND].problem)
-    reasons = [reason for reason in (*(each.problem for each in healths), *others) if reason]
+    reasons = [*(each.problem.text for each in healths if each.problem), *(reason for reason in others if reason)]
     is_ready = any(each.problem is None for each in healths)
     body: dict[str, object] = {"status": ("degraded" if reasons else "ready") if is_ready else "unavailable"}
     if reasons and (CALLER in request or not is_ready):
@@ -43,7 +43,8 @@ def describe(health: Health) -> dict[str, object]:
         "site": health.name,
         "kind": health.kind,
         "ready": health.problem is None,
-        "reason": health.problem,
+        "reason": health.problem and health.problem.text,
+        "code": health.problem and health.problem.code,
         "breaker": health.breaker,
         "cooldown_until": health.cooldown_until,
         "open_streams": health.open_streams,

@@ -21,6 +21,7 @@ from proxy.chat.upstream import (
     EmbeddingsResponse,
     End,
     Health,
+    Problem,
     Refusal,
     RefusalReason,
     RetryBudget,
@@ -48,7 +49,7 @@ LISTED_PAUSE = 60.0  # between two looks at them
 AWAY_PAUSE = 5.0  # while they cannot be had
 MAX_EMBEDDING_BYTES = 64 * 1024**2  # 2048 vectors of 1536 numbers as text are half of it
 PATIENCE_SECONDS = 3.0  # how long a request waits for the first look
-_UNKNOWN = "its models are not known yet"
+_UNKNOWN = Problem("upstream_unreachable", "its models are not known yet")
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class OpenAiServer:
         self._idle_timeout = idle_timeout
         self._numbers: dict[str, int] = {}
         self._bots = UpstreamBots(server.site, (), 0.0, self, is_server=True)
-        self._trouble: str | None = _UNKNOWN
+        self._trouble: Problem | None = _UNKNOWN
         self._wanted, self._looked = asyncio.Event(), asyncio.Event()
         self._looked_at = -AWAY_PAUSE
         self._quirks: dict[int, Quirks] = {}
@@ -112,7 +113,7 @@ class OpenAiServer:
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await looked.wait()
         if not self.is_discovered:
-            raise unreachable(self.name, self._trouble or _UNKNOWN).error
+            raise unreachable(self.name, (self._trouble or _UNKNOWN).text).error
 
     async def keep_listing(self) -> None:
         """Look for its models again and again; never ends by itself."""
@@ -132,9 +133,9 @@ class OpenAiServer:
             reply = await self._client.get(f"{self._server.base_url}/models", self._headers(), timeout=LISTING_SECONDS)
             bots = self._listed(reply)
         except (SiteUnreachable, InvalidListing) as error:
-            self._trouble = f"the server cannot be reached or lists no models: {error}"
+            self._trouble = Problem("upstream_unreachable", f"the server cannot be reached or lists no models: {error}")
         except Refusal as refusal:
-            self._trouble = refusal.error.message
+            self._trouble = Problem(refusal.error.code, refusal.error.message)
         else:
             self._trouble = None
             self.gate.revived()
@@ -142,7 +143,8 @@ class OpenAiServer:
                 at = self._bots.discovered_at or time()
                 self._bots = UpstreamBots(self._server.site, bots, at, self, is_server=True)
         if self._trouble != before:
-            log.info("server %s: %s", self.name, self._trouble or f"{len(self._bots.bots)} models")
+            found = self._trouble.text if self._trouble else f"{len(self._bots.bots)} models"
+            log.info("server %s: %s", self.name, found)
 
     def _listed(self, reply: Response) -> tuple[Bot, ...]:
         if reply.status == 404:  # which elsewhere is about a model
@@ -243,12 +245,11 @@ class OpenAiServer:
         return made
 
     def _reader(self, ask: Ask) -> ChunkReader:
-        logprobs = bool(ask.parameters.get("logprobs"))
         return ChunkReader(
             *(self.name, ask.tool_config, new_call_id),
             key=self._key,
             wants_extras=ask.wants_extras,
-            logprobs=logprobs,
+            logprobs=bool(ask.parameters.get("logprobs")),
             stops=ask.stops,
         )
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 
-from proxy.chat.upstream import MAX_ATTEMPTS, restart_pause
+from proxy.chat.upstream import MAX_ATTEMPTS, Problem, restart_pause
 from shared.models import Credentials, SiteState
 from shared.parsing import Site
 from shared.plugins.renewal import is_by_site, read_renewed, renewal_request
@@ -27,6 +27,10 @@ FIRST_CAPTURE_SECONDS = 5.0  # how long a request waits for the very first crede
 RENEWAL_SECONDS = 20.0  # how long a request waits for a visit to bring new ones
 STORE_RETRY_SECONDS = 1.0
 LATELY_SECONDS = 60.0  # after a success, no firewall or check can be in front of the site
+_NONE_YET = Problem("no_credentials", "no credentials were captured yet")
+_REFUSED = Problem(
+    "credentials_refused", "the site refuses the current credentials; a visit for new ones was asked for"
+)
 _NO_NONCE = "the site hands out no nonce to these credentials"
 
 log = logging.getLogger(__name__)
@@ -113,7 +117,7 @@ class CredentialKeeper:
         if state is None:
             if self._last_good.get(refused.site) == last_good:  # no turn has succeeded meanwhile
                 self._refused[refused.site] = refused
-            raise NoCredentials("the site refuses the current credentials; a visit for new ones was asked for")
+            raise NoCredentials(_REFUSED.text)
         return state.current
 
     def mark_good(self, used: Credentials) -> None:
@@ -227,14 +231,14 @@ class CredentialKeeper:
         except StoreError as error:
             log.warning("visit of %s not asked for: %s", site, error)
 
-    def problem(self, site: str) -> str | None:
-        """Why *site* could not answer a request now, in words; None if it could."""
+    def problem(self, site: str) -> Problem | None:
+        """Why *site* could not answer a request now; None if it could."""
         state = self._states.get(site)
         if state is None:
-            return "no credentials were captured yet"
+            return _NONE_YET
         refused = self._refused.get(site)
         if refused and (refused.generation, refused.nonce) == (state.current.generation, state.current.nonce):
-            return "the site refuses the current credentials; a visit for new ones was asked for"
+            return _REFUSED
         return None
 
 

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
+from proxy.chat.upstream import Problem
 from proxy.page.handlers import FOLDER, TYPES, files
+from proxy.upstreams import gate
+from proxy.upstreams.site import credentials
 from shared import __version__
 from shared.models import Cause
 from tests.proxy.page.error_codes import error_codes
@@ -121,6 +124,15 @@ def test_every_error_of_the_proxy_and_every_cause_of_a_visits_failure_has_its_wo
 
     assert set(words) == error_codes() | {f"visit.{cause}" for cause in Cause}
     assert all(re.search(r"[\u4e00-\u9fff]", text) for text in words.values()) is (language == "zh")
+
+
+def test_every_reason_why_a_site_is_not_ready_has_its_words() -> None:
+    values = (value for module in (gate, credentials) for value in vars(module).values())
+    codes = {value.code for value in values if isinstance(value, Problem)}
+
+    words = {name.removeprefix("dash.reason.") for name in texts("en") if name.startswith("dash.reason.")}
+    assert words == codes | {"server"}
+    assert len(codes) == 4
 
 
 def test_no_text_is_left_over() -> None:

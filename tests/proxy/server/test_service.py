@@ -117,7 +117,7 @@ async def test_refused_credentials_make_the_proxy_unready_until_new_ones_come(
     await proxy.takes(await capture(site), base=1)
 
     assert status == 503
-    assert "refuses" in str(body["reason"])
+    assert ("refuses" in str(body["reason"]), "'code': 'credentials_refused'" in str(body["sites"])) == (True, True)
     assert (await get(proxy, "/readyz"))[0] == 200
 
 

@@ -11,6 +11,7 @@ from proxy.chat.upstream import (
     AnswerSink,
     End,
     Health,
+    Problem,
     Refusal,
     RefusalReason,
     RetryBudget,
@@ -70,7 +71,7 @@ class ListUpstream:
         self.given = 0  # pieces
         self.waits = 0  # for its sink
         self.is_waiting = False
-        self.problem: str | None = None
+        self.problem: Problem | None = None
         self.kind: str | None = "list"
         self.supported_parameters: frozenset[str] = frozenset()
         self.is_discovered = True

@@ -191,7 +191,7 @@ async def test_a_cut_answer_shows_that_refused_credentials_are_good(
 async def test_a_site_with_an_open_breaker_is_reported(proxy: RunningProxy, site: SimulatedSite) -> None:
     await break_down(proxy, site, "fails")
 
-    assert "left alone" in (proxy.app[UPSTREAMS][0].health().problem or "")
+    assert "left alone" in str(proxy.app[UPSTREAMS][0].health().problem)
 
 
 @pytest.mark.usefixtures("short_pauses")

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.chat.errors import ServiceError
 from proxy.chat.tokens import Usage
-from proxy.chat.upstream import End, RefusalReason
+from proxy.chat.upstream import End, Problem, RefusalReason
 from shared.conversations import Citation
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.list_upstream import ListedAnswer, ListUpstream, assistant_message, refusal
@@ -123,7 +123,7 @@ async def test_text_that_a_stop_sequence_held_back_is_given_where_none_came(
 async def test_an_unhealthy_upstream_is_tried_last(
     other_first: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
-    other.problem = "it rests"
+    other.problem = Problem("site_unavailable", "it rests")
 
     assert (await other_first.chat("hi")).status == 200
     assert (len(site.model_calls), other.received) == (1, [])
@@ -281,7 +281,7 @@ async def stalled(other: ListUpstream) -> None:
 async def test_both_are_listed_with_their_models_and_health(
     site_first: RunningProxy, site: SimulatedSite, other: ListUpstream
 ) -> None:
-    other.problem = "it rests"
+    other.problem = Problem("site_unavailable", "it rests")
     async with site_first.http.get(f"{site_first.url}/readyz") as response:
         ready = await response.json()
     async with site_first.http.get(f"{site_first.url}/v1/models") as response:

@@ -61,8 +61,8 @@ async def test_the_status_tells_of_sites_store_and_harvester(proxy: RunningProxy
     assert body["harvester"]["running"]
     assert 9 <= body["harvester"]["heartbeat_age_seconds"] < 60
     [only] = body["sites"]
-    assert (only["site"], only["ready"], only["reason"], only["breaker"]) == (site.origin, True, None, "closed")
-    assert (only["cooldown_until"], only["open_streams"], only["queued"]) == (None, 0, 0)
+    assert (only["site"], only["ready"], only["reason"], only["code"]) == (site.origin, True, None, None)
+    assert (only["breaker"], only["cooldown_until"], only["open_streams"], only["queued"]) == ("closed", None, 0, 0)
     assert (only["credentials"]["source"], only["credentials"]["generation"]) == ("visit", 1)
     assert only["credentials"]["age_seconds"] == pytest.approx(only["credentials"]["nonce_age_seconds"])
     assert only["bots"] > 3
@@ -97,7 +97,7 @@ async def test_before_anything_was_captured_the_status_says_so(site: SimulatedSi
     [only] = body["sites"]
     assert (body["ready"], only["ready"], only["credentials"], only["bots"]) == (False, False, None, 0)
     assert only["kind"] is None
-    assert "captured" in only["reason"]
+    assert ("captured" in only["reason"], only["code"]) == (True, "no_credentials")
     assert body["harvester"] == {"running": False, "heartbeat_age_seconds": None}
 
 

@@ -232,7 +232,7 @@ async def test_a_server_that_comes_later_is_found(
         upstream = proxy.app[UPSTREAMS][1]
         unknown = await proxy.chat("hi", model="mine/tiny")
         assert (unknown.status, unknown.code) == (404, "model_not_found")
-        assert "cannot connect" in (upstream.health().problem or "")
+        assert "cannot connect" in str(upstream.health().problem)
         await server.start(port)
         try:
             async with asyncio.timeout(20):

@@ -89,10 +89,10 @@ async def test_a_server_that_lists_nothing_is_asked_last_until_it_does_or_answer
     known = upstream.bots()
     server.listing = HttpError(404)
     await upstream._look()
-    assert "takes its base URL" in (upstream.health().problem or "")
+    assert "takes its base URL" in str(upstream.health().problem)
     server.listing = HttpError(500, {"error": "it broke"})
     await upstream._look()
-    away = upstream.health().problem or "", upstream.rank(known.bots[0])
+    away = str(upstream.health().problem), upstream.rank(known.bots[0])
     assert (await gateway.chat("hi", model="mine/tiny")).status == 200
     assert upstream.health().problem is None
     for _ in range(FAILURES_TO_OPEN):

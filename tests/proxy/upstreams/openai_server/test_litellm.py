@@ -151,7 +151,9 @@ async def test_with_a_wrong_key_none_of_its_models_is_there_and_it_is_told_why(
         answer = await proxy.chat("hi", model="lite/mocked")
 
     assert (answer.status, answer.code) == (404, "model_not_found")
-    assert (upstream.health().problem or "").endswith("(HTTP 400)")  # without a database it knows no other keys
+    problem = upstream.health().problem
+    assert problem is not None
+    assert problem.text.endswith("(HTTP 400)")  # without a database it knows no other keys
     assert wrong not in str(answer.body) + str(upstream.health())
 
 
