@@ -1,5 +1,5 @@
 // Calls of tools, as API clients have them in their conversations, and what the tools gave.
-import { copy, el, iconButton } from "./dom.js";
+import { codeBox, el } from "./dom.js";
 
 /** What is shown of *calls*: `{name, isFree, given, result}`, with a name or a result that may be unknown (null). */
 export function callList(calls) {
@@ -36,9 +36,7 @@ function callDetails({ name, isFree, given, result }) {
 }
 
 function block(key, text) {
-  const button = iconButton("copy", "copy.code", () => copy(text, button), ".small");
-  const body = el("pre", { tabindex: "0" }, el("code", {}, text));
-  return el("div.code", {}, el("div.bar", {}, el("span", { t: key }), button), body);
+  return codeBox(el("span", { t: key }), el("pre", {}, el("code", {}, text)), () => text);
 }
 
 /** *text* on several lines where it is JSON; as it is where that would change a number or a letter of it. */

@@ -95,6 +95,13 @@ export async function copy(text, button) {
   setTimeout(() => button.classList.remove("done"), 1500);
 }
 
+/** A box around *pre*, which shows code: above it *title* (an element), and a button, called *name*, that copies `textOf()`. */
+export function codeBox(title, pre, textOf, name = "copy.code") {
+  const button = iconButton("copy", name, () => copy(textOf(), button), ".small");
+  pre.tabIndex = 0; // it scrolls: keys must reach it
+  return el("div.code", {}, el("div.bar", {}, title, button), pre);
+}
+
 function copyByHand(text) {
   const focused = document.activeElement; // selecting takes the focus
   const area = el("textarea.unseen", { "aria-hidden": "true" });

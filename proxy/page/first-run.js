@@ -1,5 +1,5 @@
 // The card for newcomers: what to copy into other programs. Shown until it is put away, or the first answer came.
-import { copy, el, iconButton } from "./dom.js";
+import { codeBox, el } from "./dom.js";
 import { t, translate } from "./i18n.js";
 import { asCurl, asEnvironment, asPython } from "./snippets.js";
 import { keep, recall } from "./storage.js";
@@ -7,7 +7,7 @@ import { keep, recall } from "./storage.js";
 const DONE = "first-run.done";
 const FORMS = { curl: asCurl, python: asPython, environment: asEnvironment };
 
-/** The card. `wishOf()` tells which model is asked, and whether a key is needed. */
+/** The card. `requestOf()` tells which model is asked, and whether a key is needed. */
 export class FirstRun {
   constructor(requestOf) {
     this.requestOf = requestOf;
@@ -20,9 +20,7 @@ export class FirstRun {
   }
 
   block(name) {
-    const button = iconButton("copy", `first.copy.${name}`, () => copy(this.form(name), button), ".small");
-    const bar = el("div.bar", {}, el("span", { t: `first.${name}` }), button);
-    return el("div.code", {}, bar, el("pre", { tabindex: "0" }, this.texts[name]));
+    return codeBox(el("span", { t: `first.${name}` }), el("pre", {}, this.texts[name]), () => this.form(name), `first.copy.${name}`);
   }
 
   form(name) {

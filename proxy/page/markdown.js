@@ -2,7 +2,7 @@
 import { Marked } from "./vendor/marked.js";
 import DOMPurify from "./vendor/purify.js";
 import hljs from "./vendor/highlight.js";
-import { copy, el, iconButton } from "./dom.js";
+import { codeBox, el } from "./dom.js";
 
 const escape = (text) =>
   text.replace(/[&<>"']/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" })[sign]);
@@ -75,9 +75,6 @@ function asCheckbox(box) {
 function frame(block) {
   const inner = block.querySelector("code");
   const language = inner?.className.replace("language-", "") || "";
-  const button = iconButton("copy", "copy.code", () => copy(block.textContent.replace(/\n$/, ""), button), ".small");
-  block.tabIndex = 0; // it scrolls: keys must reach it
-  const box = el("div.code", {}, el("div.bar", {}, el("span", {}, language), button));
-  block.replaceWith(box);
-  box.append(block);
+  const { parentNode, nextSibling } = block; // before it moves into its box
+  parentNode.insertBefore(codeBox(el("span", {}, language), block, () => block.textContent.replace(/\n$/, "")), nextSibling);
 }

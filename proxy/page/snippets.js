@@ -48,7 +48,7 @@ export function asEnvironment({ needsKey }) {
   return `export OPENAI_BASE_URL=${origin}/v1\nexport OPENAI_API_KEY=${needsKey ? '"$FREEAICHAT_API_KEY"' : "unused"}\n`;
 }
 
-/** Buttons that copy either; `wishOf()` tells what is asked. */
+/** Buttons that copy either; `requestOf()` tells what is asked. */
 export function copyButtons(requestOf) {
   const one = (name, key, form) =>
     el("button.small", { type: "button", label: key, onclick: ({ currentTarget }) => copy(form(requestOf()), currentTarget) }, icon("copy"), name);
