@@ -1,8 +1,7 @@
 // What the models can, and which of them are left alone for now.
 import { request } from "./api.js";
-import { el } from "./dom.js";
+import { badge, el } from "./dom.js";
 import { number, t } from "./i18n.js";
-import { badge } from "./sites.js";
 
 const TRISTATE_ABILITIES = ["tools", "structured_outputs"]; // each by itself, emulated by the proxy, or not at all
 const BOOLEAN_ABILITIES = ["web_search", "images"];

@@ -90,19 +90,3 @@ function takeChunk(chunk, found, { onText, onThought }) {
   if (choice.delta.annotations) found.annotations = choice.delta.annotations;
   if (choice.delta.refusal) found.refusal = choice.delta.refusal;
 }
-
-const PAGE_SIZE = 100;
-const MAX_PAGES = 50;
-
-/** A conversation's items, oldest first. */
-export async function items(conversation) {
-  const found = [];
-  let after = "";
-  for (let page = 0; page < MAX_PAGES; page++) {
-    const more = await request("GET", `/v1/conversations/${conversation}/items?order=asc&limit=${PAGE_SIZE}${after}`);
-    found.push(...more.data);
-    if (!more.has_more) break;
-    after = `&after=${more.last_id}`;
-  }
-  return found;
-}

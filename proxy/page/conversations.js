@@ -9,7 +9,7 @@ const MAX_CONVERSATIONS = 200;
 const MAX_TITLE_CHARS = 120;
 
 /** All that are stored here, the last used first: `{id, title, model, broken: {item id: why}}`. */
-export function storedEntries() {
+function storedEntries() {
   return recall("conversations", []);
 }
 

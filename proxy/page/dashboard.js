@@ -1,9 +1,9 @@
 // How everything is, refreshed by itself while it is looked at.
 import { ModelTable } from "./abilities.js";
 import { ApiError, request } from "./api.js";
-import { el } from "./dom.js";
+import { badge, el } from "./dom.js";
 import { coded, duration, t } from "./i18n.js";
-import { badge, siteCard } from "./sites.js";
+import { siteCard } from "./sites.js";
 import { ErrorNotice } from "./error-notice.js";
 import { Usage } from "./usage.js";
 

@@ -61,6 +61,17 @@ export function icon(name) {
   return svg;
 }
 
+/** A word in the colour of what it tells. */
+export function badge(good, key) {
+  return el(`span.badge.${good ? "good" : "bad"}`, { t: key });
+}
+
+/** Terms and what they are now, as a list; null is left out. */
+export function terms(pairs) {
+  const shown = pairs.filter(([, value]) => value !== null);
+  return el("dl", {}, shown.map(([key, value]) => el("div", {}, el("dt", { t: key }), el("dd", {}, value))));
+}
+
 /** Open a dialog headed *key* around *content*; resolves to the `value` of the button that closed it, or "". */
 export function dialog(key, content, ...buttons) {
   const heading = el("h2", { t: key, id: "dialog-heading" });

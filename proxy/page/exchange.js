@@ -1,8 +1,10 @@
-// One turn with the proxy, and what becomes of it in the stored conversation.
+// A stored conversation: its turns, one more of them, and what becomes of that.
 import { ApiError, request, streamChat } from "./api.js";
 import { takeCall } from "./calls.js";
 import { dropQuestion, keepQuestion, remember } from "./conversations.js";
 
+const PAGE_SIZE = 100;
+const MAX_PAGES = 50;
 
 /**
  * Ask in the conversation *entry*; *answer* grows with its text and thoughts, and ends in one of its states. *search*: with
@@ -44,10 +46,10 @@ export async function removeExchange(entry, shown) {
   if (question?.role === "user") await request("DELETE", `/v1/conversations/${entry.id}/items/${question.id}`);
 }
 
-/** The turns that stored *items* stand for. */
-export function turnsOf(items, entry) {
+/** The turns of the conversation *entry*, oldest first. Raises `ApiError`. */
+export async function storedTurns(entry) {
   const turns = [];
-  for (const item of items) {
+  for (const item of await items(entry.id)) {
     if (item.type !== "message") takeCall(item, turns);
     else if (item.role !== "system") turns.push(turnOf(item, entry));
   }
@@ -60,6 +62,18 @@ function turnOf({ id, role, content }, entry) {
   const why = entry.broken[id];
   const sources = content.flatMap((part) => part.annotations ?? []).map((each) => ({ url_citation: each })); // as a chat's
   return { role, id, text, sources, stored: true, state: why ? "broken" : "done", why: why && (why === "stopped" ? why : ApiError.again(why)) };
+}
+
+async function items(id) {
+  const found = [];
+  let after = "";
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const more = await request("GET", `/v1/conversations/${id}/items?order=asc&limit=${PAGE_SIZE}${after}`);
+    found.push(...more.data);
+    if (!more.has_more) break;
+    after = `&after=${more.last_id}`;
+  }
+  return found;
 }
 
 async function newest(id, count) {

@@ -1,8 +1,7 @@
 // The keys screen: who may use the proxy, and how much.
 import { request } from "./api.js";
-import { confirmed, copy, dialog, el, iconButton } from "./dom.js";
+import { badge, confirmed, copy, dialog, el, iconButton, terms } from "./dom.js";
 import { moment, number, t } from "./i18n.js";
-import { badge, terms } from "./sites.js";
 import { ErrorNotice } from "./error-notice.js";
 
 /** The screen for administrators. */

@@ -1,9 +1,8 @@
 // The chat: conversations, messages, and what asks for more of them.
-import { items } from "./api.js";
 import { Composer, isComposing } from "./composer.js";
 import * as conversations from "./conversations.js";
 import { announce, el, icon, iconButton } from "./dom.js";
-import { ask, removeExchange, turnsOf } from "./exchange.js";
+import { ask, removeExchange, storedTurns } from "./exchange.js";
 import { FirstRun } from "./first-run.js";
 import { t } from "./i18n.js";
 import { Log } from "./log.js";
@@ -85,9 +84,9 @@ export class Playground {
 
   async load(entry) {
     this.log.show(el("p.empty.loading", { t: "loading" }));
-    const found = await items(entry.id);
+    const stored = await storedTurns(entry);
     if (entry !== this.entry) return; // another one was opened meanwhile
-    this.turns = [...turnsOf(found, entry), ...this.turns]; // what was sent meanwhile comes last
+    this.turns = [...stored, ...this.turns]; // what was sent meanwhile comes last
     if (entry.model) this.choice.choose(entry.model);
     if (!this.composer.isBusy) this.composer.text ||= conversations.unansweredQuestion(entry.id);
     this.draw();

@@ -1,6 +1,6 @@
 // A site or server as the dashboard shows it: whether it works, and of a site its credentials and its last visits.
 import { ApiError, request } from "./api.js";
-import { announce, dialog, el } from "./dom.js";
+import { announce, badge, dialog, el, terms } from "./dom.js";
 import { coded, duration, moment, reason as meaning, t } from "./i18n.js";
 import { errorParts } from "./error-notice.js";
 
@@ -24,17 +24,6 @@ function reason(site) {
   const code = site.breaker === "open" ? "site_unavailable" : site.code;
   if (site.kind !== "openai_server" || code === "site_unavailable") return el("p.note.error", { t: `dash.reason.${code}` });
   return el("div.note.error", {}, errorParts(new ApiError(0, { own: "dash.reason.server", message: site.reason })));
-}
-
-/** A word in the colour of what it tells. */
-export function badge(good, key) {
-  return el(`span.badge.${good ? "good" : "bad"}`, { t: key });
-}
-
-/** Terms and what they are now, as a list; null is left out. */
-export function terms(pairs) {
-  const shown = pairs.filter(([, value]) => value !== null);
-  return el("dl", {}, shown.map(([key, value]) => el("div", {}, el("dt", { t: key }), el("dd", {}, value))));
 }
 
 function facts(site, now) {
