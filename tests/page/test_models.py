@@ -91,6 +91,9 @@ async def test_a_dropped_picture_is_attached_where_the_model_takes_any(opener: P
     assert await page.evaluate(DROPPED, list(PNG))
     await opened.go("Chat")
     await expect(thumbs).to_have_count(1)
+    box = await page.get_by_role("button", name="Remove the picture").bounding_box()
+    assert box is not None
+    assert box["width"] == box["height"]  # a circle
 
 
 async def test_that_the_model_takes_no_pictures_is_said_as_soon_as_it_is_chosen(
