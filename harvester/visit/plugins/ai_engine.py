@@ -51,16 +51,10 @@ def _chats(page: Snapshot) -> PageChats | None:
     return read_chats(page.configs, partial(url_on_site, page.url))
 
 
-class _Chat:
+class _Chat(interface.Chat):
     """As `interface.Chat`."""
 
-    def __init__(self, tab: Tab, page: Snapshot, job: Job) -> None:
-        self._tab = tab
-        self._page = page
-        self._job = job
-        self._chats: PageChats  # set by `read`
-        self._rest_url = ""
-        self._resolve_url = partial(url_on_site, page.url)
+    _chats: PageChats  # set by `read`
 
     async def read(self) -> None:
         """Read the configuration in the page; nothing is typed."""
@@ -69,7 +63,7 @@ class _Chat:
             problem = "the page does not say how to use it" if chats is None else "it is for no text"
             reason = f"{self._page.url} has a chat field, but {problem}"
             raise VisitFailed(Cause.UNREADABLE_CHAT, reason)
-        self._chats, self._rest_url = chats, chats.rest_url
+        self._chats = chats
         if any(bot.custom_key for bot in chats.bots):
             await self._reload_uncached()
         if any(bot.consent_required for bot in self._chats.bots) and await self._has_agreed():
@@ -78,7 +72,7 @@ class _Chat:
 
     async def confirm(self) -> interface.ChatConfig:
         """Start a session at the site, as the page may come from a cache."""
-        status, body = await interface.post_with_retry(self._tab, session_request(self._rest_url))
+        status, body = await interface.post_with_retry(self._tab, session_request(self._chats.rest_url))
         session = read_session(status, body)
         if session is not None:
             return self._chat_config(session.nonce, session.session_id)
@@ -90,12 +84,12 @@ class _Chat:
     async def _has_agreed(self) -> bool:
         """Whether the guest has the consent cookie, which is never set here: a page may go on asking."""
         deadline = time.monotonic() + self._job.limits.consent
-        agreed = has_agreed(await self._tab.cookie_header(self._rest_url))
+        agreed = has_agreed(await self._tab.cookie_header(self._chats.rest_url))
         if not agreed and self._job.limits.consent:
             log.info("the chat asks its visitors to agree; %g s for a person to do so", self._job.limits.consent)
         while not agreed and time.monotonic() < deadline:
             await asyncio.sleep(POLL_SECONDS)
-            agreed = has_agreed(await self._tab.cookie_header(self._rest_url))
+            agreed = has_agreed(await self._tab.cookie_header(self._chats.rest_url))
         return agreed
 
     async def _reload_uncached(self) -> None:
@@ -107,13 +101,16 @@ class _Chat:
             log.warning("the page, made anew to revive its chats' own settings, cannot be had: %s", error)
             return
         shown = chats_in(body, self._resolve_url) if status == 200 else None
-        if shown is not None and shown.rest_url == self._rest_url:  # without those that frames and scripts bring
+        if shown is not None and shown.rest_url == self._chats.rest_url:  # without those that frames and scripts bring
             bots = {bot.id: bot for bot in (*self._chats.bots, *shown.bots)}
             self._chats = replace(self._chats, bots=tuple(bots.values()))
 
+    def _resolve_url(self, written: str) -> str:
+        return url_on_site(self._page.url, written)
+
     def _chat_config(self, nonce: str, session_id: str) -> interface.ChatConfig:
         return interface.ChatConfig(
-            ajax_url=self._rest_url,
+            ajax_url=self._chats.rest_url,
             nonce=nonce,
             session_id=session_id,
             post_id=self._chats.context_id,
@@ -135,14 +132,14 @@ class _Chat:
     async def _is_accepted(self, nonce: str) -> bool | None:
         """Whether the site accepts *nonce*, by a probe without a message; None where the answer does not show it."""
         bot = self._chats.bots[0]
-        probe = probe_request(self._rest_url, nonce, key=bot.key, custom_key=bot.custom_key)
+        probe = probe_request(self._chats.rest_url, nonce, key=bot.key, custom_key=bot.custom_key)
         return await interface.is_nonce_accepted(self._tab, probe, accepts_nonce)
 
     async def _uncached_pages(self) -> AsyncIterator[bytes]:
         """Yield uncached copies of the page, from the site and from core REST."""
         yield await interface.get_body(self._tab, cache_busting(self._page.url))
         for kind in ("pages", "posts") if self._chats.context_id else ():
-            yield await interface.get_body(self._tab, f"{self._rest_url}/wp/v2/{kind}/{self._chats.context_id}")
+            yield await interface.get_body(self._tab, f"{self._chats.rest_url}/wp/v2/{kind}/{self._chats.context_id}")
 
 
 def _refused(status: int, body: bytes) -> VisitFailed:

@@ -137,14 +137,10 @@ def _greeting(triggers: Sequence[str]) -> str:
     return next((word for word in GREETINGS if not word.lower().startswith(tuple(triggers))), "")
 
 
-class _Chat:
+class _Chat(interface.Chat):
     """As `interface.Chat`."""
 
-    def __init__(self, tab: Tab, page: Snapshot, job: Job) -> None:
-        self._tab = tab
-        self._page = page
-        self._job = job
-        self._chat_config: ChatConfig  # set by `read`
+    _chat_config: ChatConfig  # set by `read`
 
     async def read(self) -> None:
         """Read the page and its requests; type a message only if they are not enough."""

@@ -4,7 +4,6 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
@@ -31,12 +30,19 @@ class ChatConfig:
     bots: tuple[Bot, ...]
 
 
-class Chat(Protocol):
-    """The chat of one page. Both methods raise `VisitFailed`, TimeoutError and what `Tab` raises."""
+class Chat(ABC):
+    """The chat of a page that is open. Both methods raise `VisitFailed`, TimeoutError and what `Tab` raises."""
 
+    def __init__(self, tab: Tab, page: Snapshot, job: Job) -> None:
+        self._tab = tab
+        self._page = page
+        self._job = job
+
+    @abstractmethod
     async def read(self) -> None:
         """Read the configuration from the page and its requests."""
 
+    @abstractmethod
     async def confirm(self) -> ChatConfig:
         """The configuration, with a valid nonce and session id."""
 

@@ -7,7 +7,7 @@ import pytest
 
 from harvester.job import Job, Limits
 from harvester.visit import plugins
-from harvester.visit.plugins.interface import ChatConfig, Plugin
+from harvester.visit.plugins.interface import Chat, ChatConfig, Plugin
 from harvester.visit.run import StepTimer, visit
 from harvester.visit.tab import Snapshot, Tab
 from shared.models import Bot
@@ -34,13 +34,10 @@ class SecondPlugin(Plugin):
         return {"second-guest": session_id}
 
     def chat(self, tab: Tab, page: Snapshot, job: Job) -> "SecondChat":
-        return SecondChat(tab)
+        return SecondChat(tab, page, job)
 
 
-class SecondChat:
-    def __init__(self, tab: Tab) -> None:
-        self._tab = tab
-
+class SecondChat(Chat):
     async def read(self) -> None:
         pass
 
