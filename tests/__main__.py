@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 
 import psutil
 
-from harvester.processes import become_subreaper, reap_orphans
+from harvester.process_trees import become_subreaper, reap_orphans
 from tests.needs import provide
 
 LEAST_COVERAGE = 85  # percent, branches counted

@@ -78,7 +78,7 @@ def test_no_file_is_too_long_or_names_a_path_of_one_machine() -> None:
         ("proxy/x.py", "from tests.site import SimulatedSite"),
         ("proxy/handlers/x.py", "from ..app import create_app"),
         ("harvester/service/x.py", "from harvester.visit.tab import Tab"),
-        ("harvester/visit/x.py", "from harvester.service.worker import Workers"),
+        ("harvester/visit/x.py", "from harvester.service.visit_processes import VisitProcesses"),
         ("harvester/visit/x.py", "from shared.plugins.aipkit.page import read_configs"),
         ("harvester/visit/plugins/other.py", "from shared.plugins.aipkit.nonce import nonce_request"),
         ("harvester/x.py", "from playwright.async_api import async_playwright"),

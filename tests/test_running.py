@@ -99,7 +99,7 @@ def test_where_much_fails_or_all_hangs_nothing_runs_again(code: int, faults: int
 
 STAGE = """
 import os, sys
-from harvester.processes import become_subreaper
+from harvester.process_trees import become_subreaper
 from tests.__main__ import run_stage
 become_subreaper()
 sys.exit(run_stage(("sh", "-c", sys.argv[1]), os.environ, float(sys.argv[2])) % 256)

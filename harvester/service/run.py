@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from harvester.processes import become_subreaper
+from harvester.process_trees import become_subreaper
 from harvester.service.child import Child
 from harvester.service.saving import retry_unavailable
 from harvester.service.schedule import HOLD_SECONDS, Schedule
+from harvester.service.visit_processes import VisitProcesses
 from harvester.service.visitor import Visitor
-from harvester.service.worker import VisitProcesses
 from harvester.service.workspace import Workspace, WorkspaceError
 from shared.log_file import log_path
 from shared.logs import configure

@@ -13,7 +13,7 @@ from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt, stop_af
 from harvester.job import ATTENDED, UNATTENDED, Job, Limits, Report
 from harvester.service.saving import retry_unavailable, save_capture
 from harvester.service.tasks import finish_uncancelled
-from harvester.service.worker import MARGIN_SECONDS, VisitProcesses
+from harvester.service.visit_processes import MARGIN_SECONDS, VisitProcesses
 from harvester.service.workspace import Claim, Workspace, WorkspaceError
 from shared.browsers import BrowserNotFound, find_browser, has_display
 from shared.models import AIPKIT, VISIT_IN_PROGRESS, Cause, Credentials, Outcome, Visit
@@ -48,7 +48,7 @@ class Visitor:
         self,
         store: Store,
         workspace: Workspace,
-        workers: VisitProcesses,
+        processes: VisitProcesses,
         *,
         browser: str,
         limits: Limits = UNATTENDED,
@@ -57,7 +57,7 @@ class Visitor:
         """*browser*: the setting FREEAICHAT_BROWSER. *is_headed*: in a window, with time for a person."""
         self._store = store
         self._workspace = workspace
-        self._workers = workers
+        self._processes = processes
         self._browser = browser
         self._limits = ATTENDED if is_headed else limits
         self._is_headed = is_headed
@@ -171,7 +171,7 @@ class Visitor:
     async def _attempt(self, job: Job, claim: Claim, base: Credentials | None, reports: list[Report]) -> Report:
         count_before = len(reports)
         try:
-            async with self._workers.run(job, claim) as report:
+            async with self._processes.run(job, claim) as report:
                 reports.append(await self._store_capture(report, base))
         except OSError as error:
             if len(reports) > count_before:

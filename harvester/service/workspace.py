@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from harvester.processes import kill_process_tree
+from harvester.process_trees import kill_process_tree
 
 _ATTEMPTS = 100  # another process may remove what was just made, but hardly ever twice in a row
 

@@ -35,7 +35,7 @@ async def _main() -> None:
         return
     directory = os.fsdecode(line.removesuffix(b"\n"))
     directories.append(Path(directory))
-    # The driver and the browser inherit the directory: it marks them (harvester.processes).
+    # The driver and the browser inherit the directory: it marks them (harvester.process_trees).
     os.environ["TMPDIR"] = directory
     os.environ.setdefault("HOME", directory)  # without one the driver does not start for a user unknown to the system
     os.chdir(directory)
@@ -51,7 +51,7 @@ def _exit_orphaned(directories: Sequence[Path]) -> None:
     for directory in directories:
         from psutil import Process
 
-        from harvester.processes import kill_process_tree
+        from harvester.process_trees import kill_process_tree
 
         kill_process_tree(directory, root=Process(), exclude={os.getpid()})
         shutil.rmtree(directory, ignore_errors=True)

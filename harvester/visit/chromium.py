@@ -16,7 +16,7 @@ from harvester.visit.errors import BrowserFailed, Navigating, PageFailed
 from harvester.visit.identity import dump_identity
 from harvester.visit.playwright_calls import call, ignore_errors, ignore_errors_async, user_action
 from harvester.visit.plugins import PLUGINS
-from harvester.visit.requests import Request as Seen
+from harvester.visit.requests import PageRequest
 from harvester.visit.tab import PageDetails, Snapshot
 from shared.plugins.bot_checks import BLOCKED_ELEMENT
 from shared.plugins.markup import elements_in
@@ -140,9 +140,9 @@ class ChromiumTab:
                 return True
         return False
 
-    def requests(self) -> list[Seen]:
+    def requests(self) -> list[PageRequest]:
         return [
-            Seen(request.url, request.headers.get("content-type", ""), request.post_data_buffer or b"", status)
+            PageRequest(request.url, request.headers.get("content-type", ""), request.post_data_buffer or b"", status)
             for request, status in self._requests.items()
         ]
 

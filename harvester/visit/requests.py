@@ -9,7 +9,7 @@ _MAX_FIELDS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class PageRequest:
     """One request of a page. *status*: of the response; 0: none was seen."""
 
     url: str

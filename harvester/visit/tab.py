@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harvester.visit.addresses import Link
-from harvester.visit.requests import Request
+from harvester.visit.requests import PageRequest
 from shared.plugins.requests import PluginRequest
 
 POLL_SECONDS = 0.05  # between two snapshots
@@ -88,7 +88,7 @@ class Tab(Protocol):
         the button or the field is not usable.
         """
 
-    def requests(self) -> list[Request]:
+    def requests(self) -> list[PageRequest]:
         """The requests of the plugins' own scripts so far, in their order."""
 
     async def screenshot(self) -> bytes | None:

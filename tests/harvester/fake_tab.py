@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 from harvester.visit.errors import Navigating, PageFailed
-from harvester.visit.requests import Request
+from harvester.visit.requests import PageRequest
 from harvester.visit.tab import PageDetails, Snapshot
 from shared.plugins.requests import PluginRequest
 
@@ -39,10 +39,10 @@ def page(url: str = f"{SITE}/", *configs: str, **values: object) -> Snapshot:
     return replace(plain, **values)  # type: ignore[arg-type]
 
 
-def plugin_request(action: str, *, url: str = AJAX, status: int = 200, **fields: object) -> Request:
+def plugin_request(action: str, *, url: str = AJAX, status: int = 200, **fields: object) -> PageRequest:
     """A request of the chat's own script."""
     form = urlencode({"action": action, **fields}).encode()
-    return Request(url, "application/x-www-form-urlencoded", form, status)
+    return PageRequest(url, "application/x-www-form-urlencoded", form, status)
 
 
 @dataclass
@@ -53,7 +53,7 @@ class FakeTab:
     failures: dict[str, list[Exception]] = field(default_factory=dict)
     nonce_answers: list[tuple[int, bytes] | Exception] = field(default_factory=list)
     got: list[tuple[int, bytes] | Exception] = field(default_factory=list)  # what further addresses answer
-    typing_causes: list[Request] = field(default_factory=list)
+    typing_causes: list[PageRequest] = field(default_factory=list)
     interruptions: int = 0  # snapshots that fail because the page is just changing
     visited: list[str] = field(default_factory=list)
     typed: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ class FakeTab:
     shown: PageDetails = field(default_factory=lambda: PageDetails(text="", buttons=[], asks_password=False))
     scrolls: int = 0
     is_wide: bool = False
-    _requests: list[Request] = field(default_factory=list)
+    _requests: list[PageRequest] = field(default_factory=list)
 
     async def go(self, url: str, *, timeout: float) -> None:
         self.visited.append(url)
@@ -115,7 +115,7 @@ class FakeTab:
         self._requests += self.typing_causes
         return True
 
-    def requests(self) -> list[Request]:
+    def requests(self) -> list[PageRequest]:
         return list(self._requests)
 
     async def screenshot(self) -> bytes | None:

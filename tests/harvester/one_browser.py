@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from playwright.async_api import Browser, async_playwright
 
 from harvester.job import Job, Report
-from harvester.service.worker import VisitProcesses
+from harvester.service.visit_processes import VisitProcesses
 from harvester.service.workspace import Claim
 from harvester.visit.browser import guest_tab, open_browser
 from harvester.visit.chromium import ChromiumTab

@@ -8,7 +8,7 @@ from functools import partial
 
 from harvester.__main__ import main
 from harvester.job import Limits
-from harvester.service import policy, saving, schedule, worker
+from harvester.service import policy, saving, schedule, visit_processes
 from harvester.service import run as service
 from harvester.service.visitor import Visitor
 from shared.processes import heartbeat
@@ -24,7 +24,7 @@ _SHORT = (
     (schedule, "HOLD_SECONDS", FAILURE_PAUSE),
     (service, "HOLD_SECONDS", FAILURE_PAUSE),
     (saving, "STORE_SECONDS", STORE_SECONDS),
-    (worker, "MARGIN_SECONDS", 4.0),  # a picture takes up to 3
+    (visit_processes, "MARGIN_SECONDS", 4.0),  # a picture takes up to 3
     (heartbeat, "EVERY_SECONDS", HEARTBEAT_SECONDS),
     (service, "Visitor", partial(Visitor, limits=LIMITS)),
 )

@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 
 from harvester.job import Limits
+from harvester.service.visit_processes import VisitProcesses
 from harvester.service.visitor import Visitor
-from harvester.service.worker import VisitProcesses
 from harvester.service.workspace import Workspace
 from shared.models import Credentials, Outcome, SiteState, Visit
 from shared.parsing import Site
@@ -31,25 +31,25 @@ class Visits:
         store: Store,
         workspace: Workspace,
         site: SimulatedSite,
-        workers: VisitProcesses | None = None,
+        processes: VisitProcesses | None = None,
         *,
         browser: str = "",
         limits: Limits = QUICK,
     ) -> None:
-        """*workers*: what makes the visits; processes of their own where nothing else is given."""
+        """*processes*: what makes the visits; processes of their own where nothing else is given."""
         self.store = store
         self.workspace = workspace
         self.site = site
-        self.workers = workers or VisitProcesses()
-        self.visitor = Visitor(store, workspace, self.workers, browser=browser, limits=limits)
+        self.processes = processes or VisitProcesses()
+        self.visitor = Visitor(store, workspace, self.processes, browser=browser, limits=limits)
 
     def restarted(self) -> "Visits":
         """The same as a new process would make them."""
-        return Visits(self.store, Workspace(f"other {self.workspace.path}"), self.site, self.workers)
+        return Visits(self.store, Workspace(f"other {self.workspace.path}"), self.site, self.processes)
 
     def changed(self, *, site: SimulatedSite | None = None, limits: Limits = QUICK) -> "Visits":
         """The same for another site, or with other limits."""
-        return Visits(self.store, self.workspace, site or self.site, self.workers, limits=limits)
+        return Visits(self.store, self.workspace, site or self.site, self.processes, limits=limits)
 
     async def make(self, *, path: str = "", is_page_given: bool = False) -> Visit:
         """Visit the site's front page, or the one at *path* below it."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from harvester.visit.plugins.aipkit import observed_in
 from harvester.visit.plugins.aipkit import read_page as read_chat_page
-from harvester.visit.requests import Request
+from harvester.visit.requests import PageRequest
 from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import ChatRequest, parse_chat, read_messages
 from proxy.api.completions.shapes import to_chat_body
@@ -235,7 +235,7 @@ KINDS = st.sampled_from(["application/x-www-form-urlencoded", "multipart/form-da
 @example(AJAX, "", "multipart/form-data; boundary=b", b"--b\r\n\r\n--b--")
 @example(AJAX, "", "application/x-www-form-urlencoded", b"a=b&" * 100_000)
 def test_requests_of_a_page(start: str, rest: str, kind: str, body: bytes | None) -> None:
-    observed_in([Request(start + rest, kind, body or b"", 200)])
+    observed_in([PageRequest(start + rest, kind, body or b"", 200)])
 
 
 @pytest.mark.parametrize("parse", [duration, pairs, site, sites])

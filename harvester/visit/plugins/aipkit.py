@@ -15,7 +15,7 @@ from harvester.visit.caches import cache_busting, is_from_cache, rest_roots, res
 from harvester.visit.errors import Navigating, PageFailed, VisitFailed
 from harvester.visit.obstacles import older_chat
 from harvester.visit.plugins import interface
-from harvester.visit.requests import Request
+from harvester.visit.requests import PageRequest
 from harvester.visit.tab import POLL_SECONDS, Snapshot, Tab
 from shared.models import AIPKIT, Bot, Cause
 from shared.plugins.aipkit.nonce import nonce_request, read_nonce
@@ -100,7 +100,7 @@ def read_page(page: Snapshot, observed: Sequence[ObservedRequest]) -> ChatConfig
     )
 
 
-def observed_in(requests: Iterable[Request]) -> list[ObservedRequest]:
+def observed_in(requests: Iterable[PageRequest]) -> list[ObservedRequest]:
     """Parse those of *requests* that are the chat's."""
     found = []
     for request in requests:

@@ -153,7 +153,7 @@ async def test_what_cannot_be_cleaned_up_now_is_cleaned_up_by_the_next_visit_and
 
     opened = psutil.Process().num_fds()
     with monkeypatch.context() as patched:
-        patched.setattr("harvester.service.worker.kill_process_tree", fail)
+        patched.setattr("harvester.service.visit_processes.kill_process_tree", fail)
         await own_visits.capture()
     assert len(list(own_visits.workspace.path.glob("visit-*"))) == 1
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harvester.processes import kill_process_tree
+from harvester.process_trees import kill_process_tree
 from harvester.service.child import start_child
+from harvester.service.visit_processes import VisitProcesses
 from harvester.service.visitor import Visitor
-from harvester.service.worker import VisitProcesses
 from shared.models import Outcome
 from shared.parsing import Site
 from shared.processes.lifeline import Lifeline

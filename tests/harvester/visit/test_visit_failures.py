@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from harvester.job import Limits
-from harvester.processes import kill_process_tree
+from harvester.process_trees import kill_process_tree
 from harvester.service.visitor import ATTEMPTS
 from harvester.service.workspace import Workspace
 from shared.models import Cause, Outcome
@@ -189,7 +189,7 @@ async def test_what_is_killed_during_a_visit_is_started_again_and_the_visit_succ
 async def test_a_visit_that_hangs_is_ended_from_outside(
     store: Store, workspace: Workspace, site: SimulatedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harvester.service.worker.MARGIN_SECONDS", 0.5)
+    monkeypatch.setattr("harvester.service.visit_processes.MARGIN_SECONDS", 0.5)
     visits = Visits(store, workspace, site, limits=Limits(visit=2.0))
 
     stopping = asyncio.create_task(signal_one(workspace.path, worker, signal.SIGSTOP))
@@ -284,7 +284,7 @@ async def test_a_visit_that_is_cancelled_while_it_cleans_up_cleans_up_to_the_end
         go_on.wait(10)
         kill_process_tree(directory, root=root)
 
-    monkeypatch.setattr("harvester.service.worker.kill_process_tree", slowly)
+    monkeypatch.setattr("harvester.service.visit_processes.kill_process_tree", slowly)
     making = asyncio.create_task(own_visits.make())
     assert await asyncio.to_thread(started.wait, 10)
 

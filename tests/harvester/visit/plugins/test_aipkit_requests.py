@@ -3,7 +3,7 @@
 import pytest
 
 from harvester.visit.plugins.aipkit import observed_in
-from harvester.visit.requests import Request
+from harvester.visit.requests import PageRequest
 from shared.plugins.aipkit.observed_request import ObservedRequest
 
 AJAX = "https://example.org/blog/wp-admin/admin-ajax.php"
@@ -11,7 +11,7 @@ MULTIPART = "multipart/form-data; boundary=----WebKitFormBoundaryAbC"
 
 
 def read_request(url: str, content_type: str, body: bytes, status: int) -> ObservedRequest | None:
-    return next(iter(observed_in([Request(url, content_type, body, status)])), None)
+    return next(iter(observed_in([PageRequest(url, content_type, body, status)])), None)
 
 
 def multipart(**fields: str) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harvester.processes import kill_process_tree
+from harvester.process_trees import kill_process_tree
 from tests.cli.processes import is_alive, wait_until
 
 
@@ -108,7 +108,7 @@ REUSED = """
 import subprocess, sys, time
 from pathlib import Path
 import psutil
-from harvester.processes import kill_process_tree
+from harvester.process_trees import kill_process_tree
 ended = subprocess.Popen(["true"])
 root = psutil.Process(ended.pid)
 ended.wait()
@@ -136,7 +136,7 @@ def test_a_process_that_reuses_an_id_is_left_running(tmp_path: Path) -> None:
 
 ORPHANS = """
 import os, subprocess, time
-from harvester.processes import become_subreaper, reap_orphans
+from harvester.process_trees import become_subreaper, reap_orphans
 become_subreaper()
 waited_for = subprocess.Popen(["false"])
 orphan = int(subprocess.run(["sh", "-c", "sleep 0.2 >/dev/null & echo $!"], stdout=subprocess.PIPE).stdout)

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from harvester.job import Job, Report
-from harvester.processes import kill_process_tree, reap_orphans
+from harvester.process_trees import kill_process_tree, reap_orphans
 from harvester.service.child import Child, start_child
 from harvester.service.memory import MAX_BYTES, wait_for_excess
 from harvester.service.tasks import finish_uncancelled
