@@ -77,11 +77,9 @@ def _page_on_site(page_url: str, written: str) -> str:
     """*written* resolved against *page_url*, without its fragment; "" where it is not on the same site."""
     try:
         url = urldefrag(urljoin(page_url, written))[0]
-        parts, host = urlsplit(url), urlsplit(page_url).hostname or ""
-        is_same = parts.scheme in {"http", "https"} and is_same_site(host, parts.hostname or "")
+        return url if _is_on_site(page_url, url) else ""
     except ValueError:  # not an address at all
         return ""
-    return url if is_same else ""
 
 
 def url_on_site(page_url: str, written: str) -> str:
@@ -91,11 +89,15 @@ def url_on_site(page_url: str, written: str) -> str:
     """
     try:
         url = _as_secure(page_url, as_ascii(urljoin(page_url, written)))
-        parts, page_host = urlsplit(url), urlsplit(page_url).hostname or ""
-        is_same = parts.scheme in {"http", "https"} and is_same_site(page_host, parts.hostname or "")
+        return url if written and _is_on_site(page_url, url) else ""
     except ValueError:
         return ""
-    return url if written and is_same else ""
+
+
+def _is_on_site(page_url: str, url: str) -> bool:
+    """Whether *url* is an http(s) URL of the same site. Raises ValueError where it is no address."""
+    parts = urlsplit(url)
+    return parts.scheme in {"http", "https"} and is_same_site(urlsplit(page_url).hostname or "", parts.hostname or "")
 
 
 def _as_secure(page_url: str, url: str) -> str:
