@@ -1,4 +1,4 @@
-"""Fixtures: a store, a workspace, and the simulated site."""
+"""Fixtures: a store, a workspace, the simulated site, and a harvester's place in front of it."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from harvester.service.workspace import Workspace
 from shared.store import Store, open_store
 from tests.harvester.one_browser import OneBrowser, one_browser
+from tests.harvester.running import Installation
 from tests.harvester.visiting import Visits, processes_of
 from tests.site import SimulatedSite
 
@@ -33,6 +34,15 @@ async def site() -> AsyncIterator[SimulatedSite]:
     """The simulated site, running."""
     async with SimulatedSite() as running:
         yield running
+
+
+@pytest.fixture
+async def installation(tmp_path: Path, site: SimulatedSite) -> AsyncIterator[Installation]:
+    """A harvester's place that is left clean: no process, no temporary directory."""
+    installation = Installation(tmp_path, site.url)
+    yield installation
+    assert processes_of(installation.workspace) == []
+    assert not installation.workspace.exists()
 
 
 @pytest.fixture(scope="session")

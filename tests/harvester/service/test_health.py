@@ -15,12 +15,6 @@ from tests.harvester.visiting import processes_of, wait_for
 from tests.site import SimulatedSite
 
 
-@pytest.fixture
-def installation(tmp_path: Path, site: SimulatedSite) -> Installation:
-    """A place in front of the site."""
-    return Installation(tmp_path, site.url)
-
-
 async def test_it_is_healthy_while_the_site_does_not_answer(installation: Installation, site: SimulatedSite) -> None:
     site.behaviour.page_delay = 30
     async with open_store(installation.store_url) as store, harvester(installation) as running:

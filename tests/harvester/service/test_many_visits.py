@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from itertools import cycle, islice, pairwise, takewhile
 from pathlib import Path
 
@@ -35,15 +35,6 @@ async def wait_for_visits(store: Store, site: SimulatedSite, count: int) -> list
 
     await wait_for(poll, f"{count} visits", seconds=SECONDS_EACH * count)
     return [visit.seconds for visit in await store.visits()]
-
-
-@pytest.fixture
-async def installation(tmp_path: Path, site: SimulatedSite) -> AsyncIterator[Installation]:
-    """A place that is left clean: no process, no temporary directory."""
-    installation = Installation(tmp_path, site.url)
-    yield installation
-    assert processes_of(installation.workspace) == []
-    assert not installation.workspace.exists()
 
 
 async def test_many_visits_in_a_row_leave_nothing_and_do_not_make_the_service_grow(

@@ -1,7 +1,6 @@
 """`python -m harvester once`: one visit, one line of JSON, a documented exit code."""
 
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,17 +8,8 @@ import pytest
 from shared.models import Outcome
 from shared.store import open_store
 from tests.harvester.running import Installation, harvester, once
-from tests.harvester.visiting import processes_of, wait_for
+from tests.harvester.visiting import wait_for
 from tests.site import SimulatedSite
-
-
-@pytest.fixture
-async def installation(tmp_path: Path, site: SimulatedSite) -> AsyncIterator[Installation]:
-    """A place that is left clean: no process, no temporary directory."""
-    installation = Installation(tmp_path, site.url)
-    yield installation
-    assert processes_of(installation.workspace) == []
-    assert not installation.workspace.exists()
 
 
 async def test_a_capture_of_the_page_that_is_named_is_reported_with_its_secrets_masked(

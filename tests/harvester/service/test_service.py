@@ -18,20 +18,11 @@ from tests.cli.processes import is_alive
 from tests.figures import figure
 from tests.harvester.faults import signal_one, worker
 from tests.harvester.running import Installation, Running, harvester
-from tests.harvester.visiting import processes_of, wait_for
+from tests.harvester.visiting import wait_for
 from tests.proxy.running import capture
 from tests.site import SimulatedSite
 
 KILLS = int(os.environ.get("TEST_KILLS", "2"))  # the benchmarks command kills twenty times
-
-
-@pytest.fixture
-async def installation(tmp_path: Path, site: SimulatedSite) -> AsyncIterator[Installation]:
-    """A place that is left clean: no process, no temporary directory."""
-    installation = Installation(tmp_path, site.url)
-    yield installation
-    assert processes_of(installation.workspace) == []
-    assert not installation.workspace.exists()
 
 
 @pytest.fixture
