@@ -2,7 +2,7 @@
 
 import re
 
-from harvester.visit.errors import BY_HAND
+from harvester.visit.errors import BY_HAND, PageFailed
 from shared.models import Cause
 
 _NET_ERRORS = {  # Chromium's names, without `net::ERR_`
@@ -40,13 +40,13 @@ _UNUSABLE = (
 _MAX_QUOTED = 300
 
 
-def net_error(code: str) -> tuple[Cause, str, bool]:
-    """Cause and reason of a network error of Chromium (without `net::ERR_`), and whether it is transient."""
-    if code in _NET_ERRORS:
-        return Cause.PAGE if code in _NO_PAGE else Cause.UNREACHABLE, _NET_ERRORS[code], code in _TRANSIENT
+def net_error(code: str) -> PageFailed:
+    """The error for one of Chromium's network errors; *code*: its name without `net::ERR_`."""
     if code.startswith("CERT_"):
-        return Cause.CERTIFICATE, f"the site's certificate is not accepted ({code})", False
-    return Cause.UNREACHABLE, f"the connection to the site failed ({code})", code in _TRANSIENT
+        return PageFailed(f"the site's certificate is not accepted ({code})", cause=Cause.CERTIFICATE)
+    reason = _NET_ERRORS.get(code, f"the connection to the site failed ({code})")
+    cause = Cause.PAGE if code in _NO_PAGE else Cause.UNREACHABLE
+    return PageFailed(reason, cause=cause, is_transient=code in _TRANSIENT)
 
 
 def action_failure(message: str) -> str:

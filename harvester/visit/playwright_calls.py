@@ -45,8 +45,7 @@ def _map_error(error: Error) -> Exception:
     if error.name == "TimeoutError":
         return TimeoutError(text)
     if "net::ERR_" in text:
-        cause, reason, is_transient = net_error(text.partition("net::ERR_")[2].partition(" ")[0])
-        return PageFailed(reason, cause=cause, is_transient=is_transient)
+        return net_error(text.partition("net::ERR_")[2].partition(" ")[0])
     if "Download is starting" in text:
         return PageFailed("the address gives a file to download, not a page")
     if any(part in text for part in ("context was destroyed", "interrupted by another navigation", "was detached")):

@@ -29,18 +29,16 @@ def test_what_keeps_a_click_from_its_place_is_reported(log: str, reason: str) ->
 
 
 def test_network_errors_are_explained_and_only_broken_connections_are_worth_another_try() -> None:
-    assert net_error("NAME_NOT_RESOLVED") == (
-        Cause.UNREACHABLE,
-        "the site's name cannot be resolved; check the address and this machine's network",
-        False,
-    )
+    unknown = net_error("NAME_NOT_RESOLVED")
+    assert str(unknown) == "the site's name cannot be resolved; check the address and this machine's network"
+    assert (unknown.cause, unknown.is_transient) == (Cause.UNREACHABLE, False)
     for code in ("CONNECTION_RESET", "CONNECTION_CLOSED", "EMPTY_RESPONSE", "NETWORK_CHANGED", "HTTP2_PROTOCOL_ERROR"):
-        assert net_error(code)[2] is True
+        assert net_error(code).is_transient
     for code in ("ABORTED", "TOO_MANY_REDIRECTS", "UNSAFE_PORT"):  # the site may well be reached
-        assert net_error(code)[0] is Cause.PAGE
-    cause, reason, _ = net_error("CERT_DATE_INVALID")
-    assert (cause, "CERT_DATE_INVALID" in reason) == (Cause.CERTIFICATE, True)
-    assert "SOMETHING_NEW" in net_error("SOMETHING_NEW")[1]
+        assert net_error(code).cause is Cause.PAGE
+    expired = net_error("CERT_DATE_INVALID")
+    assert (expired.cause, "CERT_DATE_INVALID" in str(expired)) == (Cause.CERTIFICATE, True)
+    assert "SOMETHING_NEW" in str(net_error("SOMETHING_NEW"))
 
 
 def launch(line: str = "", ended: str = "exitCode=1, signal=null") -> str:
