@@ -31,7 +31,7 @@ export function forget(id) {
 /** Forget all of them here, where others may sign in after whoever had them. */
 export function forgetAll() {
   drop("conversations");
-  keepInTab(UNANSWERED, null);
+  dropQuestion();
 }
 
 /** Keep what is asked in the conversation *id* until `dropQuestion`: the page may be left before. */
