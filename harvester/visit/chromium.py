@@ -14,7 +14,7 @@ from harvester.visit.addresses import Link, should_load
 from harvester.visit.documents import Documents
 from harvester.visit.errors import BrowserFailed, Navigating, PageFailed
 from harvester.visit.identity import dump_identity
-from harvester.visit.playwright_calls import call, ignore_errors, ignore_errors_async, user_action
+from harvester.visit.playwright_calls import call, errors_logged, ignore_errors_async, user_action
 from harvester.visit.plugins import PLUGINS
 from harvester.visit.requests import PageRequest
 from harvester.visit.tab import PageDetails, Snapshot
@@ -56,8 +56,8 @@ class ChromiumTab:
         self._requests: dict[Request, int] = {}
         self._documents = Documents(_ATTRIBUTES)
         context.on("requestfinished", ignore_errors_async(self._documents.on_request_finished))
-        context.on("request", ignore_errors(self._on_request))
-        context.on("response", ignore_errors(self._on_response))
+        context.on("request", self._on_request)
+        context.on("response", self._on_response)
 
     async def go(self, url: str, *, timeout: float) -> None:
         self._document, self._loads, self._is_withheld = None, 0, False
@@ -202,6 +202,7 @@ class ChromiumTab:
             if frame.url in WRITTEN_FRAMES or is_same_site(host, urlsplit(frame.url).hostname or "")
         ][:MAX_FRAMES]
 
+    @errors_logged()
     def _on_request(self, request: Request) -> None:
         is_plugins = any(plugin.request_mark in request.url for plugin in PLUGINS)
         if self._is_document(request):
@@ -210,6 +211,7 @@ class ChromiumTab:
             self._requests[request] = 0
         self._documents.on_request(request)
 
+    @errors_logged()
     def _on_response(self, response: Response) -> None:
         if self._is_document(response.request):
             self._document = response

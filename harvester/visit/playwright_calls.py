@@ -66,24 +66,15 @@ def ignore_errors_async(handler: Callable[[T], Awaitable[None]]) -> Callable[[T]
     """Wrap an async event handler: errors while the tab is closing are logged and ignored."""
 
     async def handle(event: T) -> None:
-        with _errors_logged():
+        with errors_logged():
             await handler(event)
 
     return handle
 
 
-def ignore_errors(handler: Callable[[T], None]) -> Callable[[T], None]:
-    """Wrap an event handler: errors of events that cannot be read are logged and ignored."""
-
-    def handle(event: T) -> None:
-        with _errors_logged():
-            handler(event)
-
-    return handle
-
-
 @contextmanager
-def _errors_logged() -> Iterator[None]:
+def errors_logged() -> Iterator[None]:
+    """Log and ignore errors of events that cannot be read; also a decorator of event handlers that are not async."""
     try:
         yield
     except Error as error:
