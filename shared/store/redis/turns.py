@@ -123,6 +123,9 @@ _DELETE = Script(
             for _, call in ipairs(found.calls or {{}}) do
                 size = size + {MESSAGE_BYTES} + #call.name + #call.arguments + #(call.signed or '')
             end
+            for _, source in ipairs(found.sources or {{}}) do
+                size = size + {MESSAGE_BYTES} + #source.url + #source.title
+            end
             grow(-size)
             edited()
             return 1

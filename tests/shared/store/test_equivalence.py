@@ -10,7 +10,7 @@ import pytest
 
 from shared.admin.keys import ApiKey
 from shared.admin.usage import UsageBatch, UsageGroup, day_of, hour_of
-from shared.conversations import Conversation, Message, Note, ToolCall, ToolResult, TurnResult
+from shared.conversations import Citation, Conversation, Message, Note, ToolCall, ToolResult, TurnResult
 from shared.store import Store, StoreError, open_store
 from tests.redis_server import RedisServer
 from tests.shared.samples import SITE, capture, note, visit
@@ -130,6 +130,7 @@ class RandomCalls:
             Message(role="user", text=pick(TEXTS), images=("a" * 64,) * self._random.randrange(3)),
             Message(role="user", text=pick(TEXTS), result=ToolResult(call_id="call", name="视", failed=True)),
             Message(role="assistant", text=pick(TEXTS), calls=(call, call), thoughts=pick(TEXTS)),
+            Message(role="assistant", text=pick(TEXTS), sources=(Citation("https://é.example/", pick(TEXTS), 1, 2),)),
         )
         return tuple(replace(pick(kinds), id=f"msg_{self._number()}") for _ in range(self._random.randint(1, 3)))
 

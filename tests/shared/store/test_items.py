@@ -2,7 +2,15 @@
 
 from dataclasses import replace
 
-from shared.conversations import CONVERSATION_BYTES, MESSAGE_BYTES, Conversation, Message, ToolCall, stored_bytes
+from shared.conversations import (
+    CONVERSATION_BYTES,
+    MESSAGE_BYTES,
+    Citation,
+    Conversation,
+    Message,
+    ToolCall,
+    stored_bytes,
+)
 from shared.store import Store
 from tests.shared.samples import conversation, messages_of, note, texts_of, turn
 
@@ -80,12 +88,13 @@ async def test_what_is_added_and_taken_out_counts_for_pruning(store: Store) -> N
     assert await store.conversation("conv-1") is None
 
 
-async def test_calls_with_what_belongs_to_them_that_are_taken_out_count_no_more(store: Store) -> None:
+async def test_calls_and_sources_with_what_belongs_to_them_that_are_taken_out_count_no_more(store: Store) -> None:
     calls = (
         ToolCall(id="c1", name="look", arguments='{"at": "東京"}'),
         ToolCall(id="c2", name="look", arguments="{}", signed="{}"),
     )
     called = Message(role="assistant", text="é", id="msg_a", calls=calls, thoughts="hm 😀")
+    called = replace(called, sources=(Citation("https://wiki.example/", "東京"), Citation("https://é.example/", "")))
     await store.create_conversation(conversation("conv-1", at=1.0))
     await store.add_messages("conv-1", (called, message("msg_b", "z")), at=1.5)
 
