@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from shared.models import AIPKIT, Capture, Credentials, SiteState
+from shared.models import Capture, Credentials, SiteState
 from shared.parsing import Site
 from shared.plugins.aipkit.observed_request import AJAX_PATH
 from shared.plugins.aipkit.page import GUEST_ID_KEY
@@ -72,25 +73,29 @@ def merged_identity(stored: str | None, site: Site, *, cookie: str, session_id: 
 
 
 def _credentials(settings: Settings, state: SiteState | None, session_id: str, now: float) -> Credentials:
-    site = settings.sites[0]
-    current = state.current if state else None
-    cookie, nonce = settings.cookie.value, settings.ajax_nonce.value
-    return Credentials(
+    site, cookie, nonce = settings.sites[0], settings.cookie.value, settings.ajax_nonce.value
+    first = Credentials(
         site=site.origin,
-        plugin=current.plugin if current else AIPKIT,
-        ajax_url=current.ajax_url if current else f"{site.origin}{AJAX_PATH}",
-        page_url=current.page_url if current else site.url,
-        named_url=current.named_url if current else site.url,
-        is_led_to=current.is_led_to if current else False,
-        cookie=cookie or (current.cookie if current else ""),
-        nonce=nonce or (current.nonce if current else ""),
+        ajax_url=f"{site.origin}{AJAX_PATH}",
+        page_url=site.url,
+        named_url=site.url,
         session_id=session_id,
-        post_id=settings.post_id or (current.post_id if current else 0),
-        # A check's cookie holds only with the User-Agent it was given to; that of a cookie typed in is not known.
-        user_agent="" if cookie or not current else current.user_agent,
         source="manual",
         captured_at=now,
-        nonce_checked_at=now if nonce else (current.nonce_checked_at if current else 0.0),
+        nonce_checked_at=0.0,
+    )
+    stored = state.current if state else first
+    return replace(
+        stored,
+        cookie=cookie or stored.cookie,
+        nonce=nonce or stored.nonce,
+        session_id=session_id,
+        post_id=settings.post_id or stored.post_id,
+        # A check's cookie holds only with the User-Agent it was given to; that of a cookie typed in is not known.
+        user_agent="" if cookie else stored.user_agent,
+        source="manual",
+        captured_at=now,
+        nonce_checked_at=now if nonce else stored.nonce_checked_at,
     )
 
 
