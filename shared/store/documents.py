@@ -39,6 +39,11 @@ def skip_damaged(read: Callable[[R], T], rows: Iterable[R]) -> list[T]:
     return found
 
 
+def intact(read: Callable[[R], T], row: R | None) -> T | None:
+    """*read* of *row*; None where there is none, or it is damaged, which is logged."""
+    return next(iter(skip_damaged(read, [] if row is None else [row])), None)
+
+
 def skip_damaged_unless_all(read: Callable[[R], T], rows: Sequence[R]) -> list[T]:
     """As `skip_damaged`, but raises `StoreCorrupt` where there are rows and all are damaged."""
     found = skip_damaged(read, rows)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from shared.conversations import Note
 from shared.serialization import to_json
-from shared.store.documents import load_note, skip_damaged
+from shared.store.documents import intact, load_note
 from shared.store.redis import schema
 from shared.store.redis.client import RedisMixin, Script
 
@@ -52,5 +52,4 @@ class BranchStore(RedisMixin):
 
     async def pop_branch(self, history: str) -> Note | None:
         found = await self._run(_POP, [schema.key("branches"), schema.key("branch", history)], history)
-        notes = [] if found is None else skip_damaged(load_note, [found])
-        return notes[0] if notes else None
+        return intact(load_note, found)

@@ -5,7 +5,7 @@ from sqlite3 import Connection
 
 from shared.conversations import Note
 from shared.serialization import to_json
-from shared.store.documents import load_note, skip_damaged
+from shared.store.documents import intact, load_note
 from shared.store.sqlite.worker import SqliteMixin, write_transaction
 
 
@@ -24,5 +24,4 @@ class BranchStore(SqliteMixin):
             "RETURNING upstream",
             (history,),
         ).fetchone()
-        notes = [] if row is None else skip_damaged(load_note, [row["upstream"]])
-        return notes[0] if notes else None
+        return intact(load_note, row and row["upstream"])

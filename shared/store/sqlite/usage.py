@@ -5,7 +5,7 @@ from math import inf
 from sqlite3 import Connection
 
 from shared.admin.usage import DAY_SECONDS, Counters, UsageBatch, UsageGroup, add, day_of
-from shared.store.documents import decoding, skip_damaged
+from shared.store.documents import decoding, intact, skip_damaged
 from shared.store.sqlite.notes import read_note, write_note
 from shared.store.sqlite.worker import SqliteMixin, read_transaction, silent_write_transaction
 
@@ -21,7 +21,7 @@ class UsageStore(SqliteMixin):
             return
         for group, counters in batch.groups.items():
             row = db.execute("SELECT counts FROM usage WHERE (hour, key, model, site) = (?, ?, ?, ?)", group).fetchone()
-            counts = next(iter(skip_damaged(_load, [] if row is None else [row["counts"]])), {})
+            counts = intact(_load, row and row["counts"]) or {}
             add(counts, counters)
             db.execute(
                 "INSERT OR REPLACE INTO usage (hour, key, model, site, counts) VALUES (?, ?, ?, ?, ?)",
