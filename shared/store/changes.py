@@ -4,12 +4,10 @@ import asyncio
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 
-from shared.store import StoreError, StoreUnavailable
+from shared.store import StoreUnavailable
 
-Version = tuple[int, ...] | None
-EAGER_SECONDS, EAGER_PAUSE = 15.0, 0.05  # polls often at first: somebody may be waiting for a start
 MIN_PAUSE, MAX_PAUSE = 0.2, 30.0  # backoff after an unexpected exception
 
 log = logging.getLogger(__name__)
@@ -82,33 +80,3 @@ class Changes(ABC):
             self._is_following.clear()  # before the wait, in which another follower may begin
             follower.cancel()
             await asyncio.wait({follower})
-
-
-class PolledChanges(Changes):
-    """For a store that has to be polled."""
-
-    def __init__(self, version: Callable[[], Awaitable[Version]], *, seconds: float) -> None:
-        """*version* returns a value that differs after a change by another process.
-
-        It is called every *seconds*, at first more often.
-        """
-        super().__init__()
-        self._version = version
-        self._seconds = seconds
-        self._eager_until = time.monotonic() + EAGER_SECONDS
-
-    async def _follow(self) -> None:
-        last = await self._poll()
-        self._is_following.set()
-        while True:
-            is_eager = time.monotonic() < self._eager_until
-            await asyncio.sleep(min(self._seconds, EAGER_PAUSE) if is_eager else self._seconds)
-            if (version := await self._poll()) != last:
-                last = version
-                self.notify()
-
-    async def _poll(self) -> Version:
-        try:
-            return await self._version()
-        except StoreError:
-            return None  # an outage is a change too: watchers get the error when they read

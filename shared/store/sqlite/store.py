@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from shared.store import Store, StoreError
-from shared.store.changes import PolledChanges
 from shared.store.sqlite.branches import BranchStore
+from shared.store.sqlite.changes import PolledChanges
 from shared.store.sqlite.conversations import ConversationStore
 from shared.store.sqlite.credentials import CredentialStore
 from shared.store.sqlite.keys import KeyStore
@@ -22,7 +22,6 @@ from shared.store.sqlite.visits import VisitStore
 from shared.store.sqlite.worker import Worker
 
 BUSY_SECONDS = 5.0  # longest wait for another process's write; each takes milliseconds
-POLL_SECONDS = 0.2  # for changes by other processes, while there are watchers
 
 
 @asynccontextmanager
@@ -61,7 +60,7 @@ class SqliteStore(
         self._loop = asyncio.get_running_loop()
         worker = Worker(path.resolve(), busy_timeout=busy_timeout, max_pages=max_pages, on_change=self._announce_change)
         super().__init__(worker)
-        self._changes = PolledChanges(worker.version, seconds=POLL_SECONDS)
+        self._changes = PolledChanges(worker.version)
 
     async def open(self) -> None:
         """Open the file now, so that errors show at once."""

@@ -7,7 +7,8 @@ from contextlib import aclosing
 import pytest
 
 from shared.store import Store, open_store
-from shared.store.changes import MIN_PAUSE, Changes, PolledChanges
+from shared.store.changes import MIN_PAUSE, Changes
+from shared.store.sqlite.changes import PolledChanges
 from tests.shared.poll_counter import PollCounter
 from tests.shared.samples import SITE, capture, conversation, turn, visit
 
@@ -168,7 +169,7 @@ async def test_a_fault_in_following_others_is_reported_and_they_are_followed_aga
             raise faults.pop()
         return (version,)
 
-    changes = PolledChanges(looked_up, seconds=0.02)
+    changes = PolledChanges(looked_up)
     async with aclosing(changes.watch()) as watched:
         await _change(watched, 1.0)
         await _change(watched, 1.0)  # what happened during the fault may have been missed
