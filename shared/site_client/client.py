@@ -73,7 +73,7 @@ class SiteClient:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> Response:
         """Post *body* and read the whole response within *timeout* seconds. Raises `SiteUnreachable`."""
-        return await self._read_all(url, headers, timeout, body, max_bytes=MAX_REPLY_BYTES)
+        return await self._read_all(url, headers, body, timeout)
 
     async def ask(self, guest: Credentials, request: PluginRequest, *, timeout: float) -> Response:
         """Send *request* with the cookie and User-Agent of *guest*. As `post`."""
@@ -82,11 +82,10 @@ class SiteClient:
 
     async def get(self, url: str, headers: Mapping[str, str], *, timeout: float) -> Response:
         """Get *url* and read the whole response within *timeout* seconds. Raises `SiteUnreachable`."""
-        return await self._read_all(url, headers, timeout, None, max_bytes=MAX_PAGE_BYTES)
+        return await self._read_all(url, headers, None, timeout)
 
-    async def _read_all(
-        self, url: str, headers: Mapping[str, str], timeout: float, body: bytes | None, *, max_bytes: int
-    ) -> Response:
+    async def _read_all(self, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float) -> Response:
+        max_bytes = MAX_PAGE_BYTES if body is None else MAX_REPLY_BYTES
         with _mapped_errors():
             timeouts = Timeouts(timeout, timeout, is_for_all=True)
             head, response_body, connection = await self._send(url, headers, body, timeouts)
@@ -138,7 +137,7 @@ class StreamContext:
             self._connection.drop(self._body)
 
 
-async def read_bounded(chunks: AsyncIterable[bytes], max_bytes: int = MAX_REPLY_BYTES) -> bytes:
+async def read_bounded(chunks: AsyncIterable[bytes], max_bytes: int) -> bytes:
     """Join *chunks*, cut at *max_bytes* bytes."""
     content = bytearray()
     async for chunk in chunks:

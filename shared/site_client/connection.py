@@ -236,7 +236,6 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, error: SiteUnreachable) -> None:
         self._stop_timer()
-        self._keeps_alive = False
         if self._head is not None and not self._head.done():
             self._head.set_exception(error)
         self._body.end(error)

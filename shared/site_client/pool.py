@@ -80,11 +80,10 @@ class ConnectionPool:
             if connection.is_usable:
                 connection.is_reused = True
                 return connection
-        return await self._connect(key)
+        return await self._connect(key, idle)
 
-    async def _connect(self, key: tuple[str, str, int]) -> "_PooledConnection":
+    async def _connect(self, key: tuple[str, str, int], idle: "list[_PooledConnection]") -> "_PooledConnection":
         scheme, host, port = key
-        idle = self._idle.setdefault(key, [])
         if key not in self._proxies:
             self._proxies[key] = proxy_for(scheme, host, port)
         proxy = self._proxies[key]
