@@ -35,6 +35,7 @@ _KINDS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = 
     (AskError, "it belongs to a cluster in which another machine keeps the store; name that one in FREEAICHAT_STORE"),
     ((ClusterDownError, TryAgainError), "its cluster is not whole just now"),
     (InvalidResponse, "what answers there is not Redis"),
+    ((RedisTimeoutError, TimeoutError), "it does not answer in time"),
 )
 _CODES = {  # first words of errors that have no class of their own
     "MISCONF": "it cannot write to its disk",
@@ -60,8 +61,6 @@ def map_error(error: Exception, shown: str) -> StoreError:
         return StoreUnavailable(
             f"the store {shown} cannot be reached: {error} Check that Redis runs there, and FREEAICHAT_STORE"
         )
-    if isinstance(error, RedisTimeoutError | TimeoutError):
-        return StoreUnavailable(f"the store {shown} cannot be used just now: it does not answer in time")
     return StoreCorrupt(f"the store {shown} is damaged, or does not do what it is asked: {error}")
 
 
