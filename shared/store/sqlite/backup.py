@@ -12,7 +12,7 @@ from pathlib import Path
 
 from shared.store import StoreCorrupt, StoreError, StoreUnavailable
 from shared.store.sqlite.errors import mapped_errors
-from shared.store.sqlite.file import check_file, open_database, open_to_read
+from shared.store.sqlite.file import check_file, open_database, open_to_read, sidecars
 
 BUSY_SECONDS = 30.0  # longest wait for what the services write
 
@@ -46,7 +46,7 @@ def _write_copy(source: sqlite3.Connection, target: Path, *, replace: bool) -> N
     if replace:
         written.unlink(missing_ok=True)  # of a backup that was killed
     try:
-        os.close(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        written.touch(0o600, exist_ok=False)
     except FileExistsError:
         raise TargetExists(f"{target} is there already") from None
     try:
@@ -89,14 +89,14 @@ def _current(copy: Path, store: Path) -> Iterator[sqlite3.Connection]:
     duplicate = store.with_name(f"{store.name}.restoring")
     try:
         duplicate.unlink(missing_ok=True)
-        os.close(os.open(duplicate, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        duplicate.touch(0o600, exist_ok=False)
         with closing(open_to_read(copy, BUSY_SECONDS)) as source, closing(_connect(duplicate)) as target:
             source.backup(target)
         with closing(open_database(duplicate, busy_timeout=BUSY_SECONDS)) as connection:
             yield connection
     finally:
-        for suffix in ("", "-wal", "-shm"):
-            duplicate.with_name(duplicate.name + suffix).unlink(missing_ok=True)
+        for file in (duplicate, *sidecars(duplicate)):
+            file.unlink(missing_ok=True)
 
 
 def _source(store: Path) -> sqlite3.Connection:

@@ -93,9 +93,9 @@ def _size(path: Path) -> int:
 def _create(path: Path, busy_timeout: float) -> None:
     """Create a new store under another name and rename it, so that nobody sees half of one."""
     fresh = path.with_name(f"{path.name}.new")
-    for name in (fresh, *_sidecars(fresh), *_sidecars(path)):
+    for name in (fresh, *sidecars(fresh), *sidecars(path)):
         name.unlink(missing_ok=True)  # of a file that was deleted or never finished
-    os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    fresh.touch(0o600, exist_ok=False)
     _connect(fresh, busy_timeout, None).close()
     fresh.replace(path)
 
@@ -103,7 +103,7 @@ def _create(path: Path, busy_timeout: float) -> None:
 def open_to_read(path: Path, busy_timeout: float) -> sqlite3.Connection:
     """A read-only connection, which also reads the sidecar files."""
     # Without sidecar files nobody has it open, and `immutable` keeps SQLite from making any.
-    in_use = any(name.exists() for name in _sidecars(path))
+    in_use = any(name.exists() for name in sidecars(path))
     address = f"{path.as_uri()}?mode=ro{'' if in_use else '&immutable=1'}"
     return sqlite3.connect(address, uri=True, timeout=busy_timeout, isolation_level=None)
 
@@ -161,5 +161,6 @@ def _use_wal(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _sidecars(path: Path) -> list[Path]:
+def sidecars(path: Path) -> list[Path]:
+    """The files that SQLite keeps beside that at *path*, while it is in use."""
     return [path.with_name(path.name + suffix) for suffix in _SIDECARS]
