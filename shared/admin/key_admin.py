@@ -1,6 +1,6 @@
 """Creating, revoking and rotating API keys, for the command line and for the admin API."""
 
-from shared.admin.keys import MAX_KEYS, ApiKey, NewKey, digest, find, hint, new_key, new_secret
+from shared.admin.keys import MAX_KEYS, ApiKey, NewKey, digest, hint, new_key, new_secret
 from shared.store import Store
 
 
@@ -41,7 +41,8 @@ async def rotate(store: Store, name_or_id: str, *, now: float) -> tuple[str, Api
 
 
 async def _find(store: Store, name_or_id: str) -> ApiKey:
-    key = find(await store.keys(), name_or_id)
-    if key is None:
+    """The newest key with that id or name; one that was not revoked comes before those that were."""
+    matches = [key for key in await store.keys() if name_or_id in (key.id, key.name)]
+    if not matches:
         raise NoSuchKey(f"no key has the name or id {name_or_id!r}")
-    return key
+    return next((key for key in matches if key.revoked_at is None), matches[0])

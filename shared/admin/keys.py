@@ -7,7 +7,6 @@ from the keys (`Store.key_secret`), so that neither of the two alone tells wheth
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -121,12 +120,6 @@ def digest(pepper: bytes, secret: str) -> str:
 def hint(secret: str) -> str:
     """The last characters of a key's *secret*, to recognise it by."""
     return f"{PREFIX}…{secret[-4:]}"
-
-
-def find(keys: Sequence[ApiKey], name_or_id: str) -> ApiKey | None:
-    """The key with that id or name in *keys* (newest first); a valid one before a revoked one."""
-    matches = [key for key in keys if name_or_id in (key.id, key.name)]
-    return next((key for key in matches if key.revoked_at is None), next(iter(matches), None))
 
 
 def _limit(name: str, value: object) -> int | None:
