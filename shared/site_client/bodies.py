@@ -103,15 +103,3 @@ class Body:
         self._handler = None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
-
-
-class DiscardedBody(Body):
-    """A body without a reader; its data is discarded."""
-
-    __slots__ = ()
-
-    def feed(self, data: bytes) -> None:
-        """Discard *data*."""
-
-    def end(self, error: Exception | None = None) -> None:
-        """Do nothing."""

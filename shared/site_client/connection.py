@@ -8,7 +8,7 @@ import asyncio
 from math import inf
 from typing import NamedTuple
 
-from shared.site_client.bodies import Body, DiscardedBody
+from shared.site_client.bodies import Body
 from shared.site_client.codings import Coding, select_coding
 from shared.site_client.errors import SiteTimeout, SiteUnreachable
 from shared.site_client.http1 import MAX_HEAD_BYTES, BadResponse, Framing, Head, parse_head
@@ -17,7 +17,8 @@ MAX_INTERIMS = 8  # interim responses (status 1xx) before the real one
 WRITE_BYTES = 256 * 1024  # written at a time, so that a large body does not hold up the loop
 LINGER_SECONDS = 0.5  # for the last bytes of a body whose end nobody reads
 
-_NOBODY = DiscardedBody(lambda: None, lambda: None)
+_NOBODY = Body(lambda: None, lambda: None)  # of no reader: it has ended, and so ignores what it is fed
+_NOBODY.end()
 
 
 class Timeouts(NamedTuple):
