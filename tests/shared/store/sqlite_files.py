@@ -1,6 +1,7 @@
 """Create, delete and damage the files of the SQLite store."""
 
 import hashlib
+import os
 import sqlite3
 import stat
 import subprocess
@@ -28,6 +29,12 @@ def change(path: Path, *statements: str) -> None:
 def delete(path: Path) -> None:
     """The database alone, as a hurried person would."""
     path.unlink()
+
+
+def overwrite_a_page(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(4096 * 10)
+        file.write(os.urandom(4096))
 
 
 def hashes(directory: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from shared.store.sqlite import schema
 from shared.store.sqlite.backup import TargetExists, back_up, restore
 from shared.store.sqlite.store import open_sqlite
 from tests.shared.samples import SITE, capture, conversation, messages_of, texts_of
-from tests.shared.store.sqlite_files import change, hashes, is_sound, mode, modes
+from tests.shared.store.sqlite_files import change, hashes, is_sound, make, mode, modes, overwrite_a_page
 
 
 @pytest.fixture
@@ -99,6 +99,27 @@ async def test_nothing_is_left_of_a_backup_that_cannot_be_made(path: Path, tmp_p
         back_up(path, tmp_path / "copy.db", replace=False)
 
     assert modes(tmp_path).keys() == {"data"}
+
+
+async def test_a_damaged_store_takes_no_earlier_backups_place_and_a_damaged_copy_no_stores(
+    path: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copies" / "copy.db"
+    copy.parent.mkdir()
+    await make(path)
+    back_up(path, copy, replace=False)
+    before = hashes(path.parent)
+
+    overwrite_a_page(copy)
+    with pytest.raises(StoreCorrupt, match="or is damaged; name one that"):
+        restore(copy, path, replace=True)
+    assert hashes(path.parent) == before
+
+    before = hashes(copy.parent)
+    overwrite_a_page(path)
+    with pytest.raises(StoreCorrupt, match="is damaged"):
+        back_up(path, copy, replace=True)
+    assert hashes(copy.parent) == before
 
 
 async def test_a_backup_by_a_newer_version_leaves_the_store_to_the_older_services(path: Path, tmp_path: Path) -> None:

@@ -17,7 +17,16 @@ from shared.store.sqlite.notes import NoteStore
 from shared.store.sqlite.store import open_sqlite
 from shared.store.sqlite.worker import Worker, read_transaction, write_transaction
 from tests.shared.samples import conversation, texts_of, turn
-from tests.shared.store.sqlite_files import change, delete, hashes, is_sound, locked_by_another_process, make, mode
+from tests.shared.store.sqlite_files import (
+    change,
+    delete,
+    hashes,
+    is_sound,
+    locked_by_another_process,
+    make,
+    mode,
+    overwrite_a_page,
+)
 
 
 @pytest.fixture
@@ -31,12 +40,6 @@ def _write_text(path: Path) -> None:
 
 def _cut_in_half(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
-
-
-def _overwrite_a_page(path: Path) -> None:
-    with path.open("r+b") as file:
-        file.seek(4096 * 10)
-        file.write(os.urandom(4096))
 
 
 def _overwrite_the_header(path: Path) -> None:
@@ -59,7 +62,7 @@ def _make_anothers_with_its_mark(path: Path) -> None:
     [
         _write_text,
         _cut_in_half,
-        _overwrite_a_page,
+        overwrite_a_page,
         _overwrite_the_header,
         _make_anothers,
         _make_anothers_with_its_mark,
