@@ -94,6 +94,10 @@ async def test_nothing_is_left_of_a_backup_that_cannot_be_made(path: Path, tmp_p
     (tmp_path / "device").unlink()
     with pytest.raises(StoreError, match="is the store itself"):
         restore(path, path, replace=True)
+    before = hashes(path.parent)
+    with pytest.raises(StoreError, match="is the store itself"):
+        back_up(path, path, replace=True)
+    assert hashes(path.parent) == before
     change(path, "PRAGMA application_id = 1")
     with pytest.raises(StoreCorrupt, match="another program"):
         back_up(path, tmp_path / "copy.db", replace=False)
