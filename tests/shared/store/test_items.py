@@ -32,6 +32,15 @@ async def test_added_messages_come_last_and_no_copy_of_the_sites_holds_them(stor
     assert (found.note, found.updated_at) == (None, 500.0)
 
 
+async def test_where_pictures_stood_in_a_text_is_not_kept(store: Store) -> None:
+    pictured = Message(role="user", text="one two", id="msg_a", images=("a" * 64, "b" * 64), places=(3, 7))
+    await store.create_conversation(Conversation(id="conv-1", created_at=1.0, updated_at=1.0, messages=(pictured,)))
+
+    found = await store.conversation("conv-1")
+    assert found is not None
+    assert found.messages == (replace(pictured, places=()),)
+
+
 async def test_one_message_is_taken_out(store: Store) -> None:
     await store.create_conversation(Conversation(id="conv-1", created_at=1.0, updated_at=1.0, note=note()))
     await store.add_messages("conv-1", [message(name, name) for name in ("msg_a", "msg_b", "msg_c")], at=2.0)
