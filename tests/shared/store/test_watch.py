@@ -6,11 +6,15 @@ from contextlib import aclosing
 
 import pytest
 
+from shared.admin.keys import ApiKey
+from shared.admin.usage import UsageBatch, UsageGroup
+from shared.conversations import Message
 from shared.store import Store, open_store
 from shared.store.changes import MIN_PAUSE, Changes
+from shared.store.slots import Claim
 from shared.store.sqlite.changes import PolledChanges
 from tests.shared.poll_counter import PollCounter
-from tests.shared.samples import SITE, capture, conversation, turn, visit
+from tests.shared.samples import SITE, capture, conversation, note, turn, visit
 
 
 async def _change(changes: AsyncGenerator[None, None], seconds: float) -> None:
@@ -27,7 +31,12 @@ async def test_the_first_look_comes_at_once_and_then_nothing_without_a_change(st
         await store.get_note("a")
         await store.set_note("a", "1")
         await store.mark_good(SITE, 1)
-        await store.admit_requests("key-1", at=1.0, rpm=9, tpd=None)  # with each request of a limited key
+        # With each request, or every second:
+        await store.admit_requests("key-1", at=1.0, rpm=9, tpd=None)
+        await store.add_usage(UsageBatch("batch", {UsageGroup(0, "key-1", "m", SITE): {"requests": 1}}))
+        await store.prune_usage(before=3600.0)
+        await store.acquire_slots(SITE, Claim("one", 0, 1, 0), limit=1, at=1.0)
+        await store.release_slots(SITE, "one")
         await polls.wait_for_two()
         assert not waiting.done()
         await store.set_note("a", "2")
@@ -47,9 +56,19 @@ async def test_every_kind_of_write_wakes_the_watcher_at_once(store: Store) -> No
         store.create_conversation(conversation("conv-2")),
         store.begin_turn("conv-1", "t1", at=1.0),
         store.commit_turn("conv-1", turn("t1", "hi")),
+        store.begin_turn("conv-1", "t2", at=1.0),
+        store.abandon_turn("conv-1", "t2"),
+        store.add_messages("conv-1", [Message(role="user", text="hi", id="msg_a")], at=1.0),
+        store.delete_message("conv-1", "msg_a", at=1.0),
         store.update_metadata("conv-1", {"a": "1"}, at=1.0),
         store.delete_conversation("conv-1"),
         store.prune(before=10**10, max_bytes=1),
+        store.add_branches([("a", note("one"), 1.0), ("a", note("two"), 1.0)]),
+        store.pop_branch("a"),
+        store.prune(before=10**10, max_bytes=1),
+        store.add_key(ApiKey(id="key_1", name="app", digest="d", hint="h", created_at=1.0)),
+        store.rotate_key("key_1", digest="e", hint="g"),
+        store.revoke_key("key_1", at=1.0),
         store.set_note("a", "1"),
     ]
     async with aclosing(store.watch()) as changes:
