@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from proxy.chat.upstream_copies import UpstreamCopies
+from shared.admin.usage import UsageBatch, UsageGroup
 from shared.conversations import Note
 from shared.store import Store, StoreTooNew, StoreUnavailable, open_store
+from shared.store.slots import Claim
 from tests.redis_server import RedisServer
 from tests.shared.samples import SITE, conversation, visit
 from tests.shared.store.test_items import message
@@ -56,19 +58,31 @@ async def test_a_claim_made_before_the_clock_was_set_back_blocks_no_visit(tmp_pa
         assert not await store.begin_visit(SITE, "third", at=10_000.0, ttl=660.0)
 
 
-async def test_a_redis_that_is_full_can_be_freed_and_keys_can_be_revoked(own_redis: RedisServer) -> None:
+async def test_a_redis_that_is_full_refuses_nothing_that_frees_some_or_needs_little(own_redis: RedisServer) -> None:
     async with open_store(own_redis.url) as store:
         for number in range(3):
             await store.create_conversation(conversation(f"conv-{number}", "text", at=float(number)))
+        await store.add_messages("conv-0", [message("msg_a")], at=0.0)
+        await store.begin_turn("conv-0", "t1", at=0.0)
+        await store.add_branches([("old", COPY, 1.0), ("ahead", COPY, 10.0**9)])
         await store.add_key(key())
         [record] = await store.keys()
+        await store.add_usage(UsageBatch("batch", {UsageGroup(0, record.id, "m", SITE): {"requests": 1}}))
+        await store.acquire_slots(SITE, Claim("one", 0, 1, 0), limit=1, at=1.0)
         own_redis.command("CONFIG", "SET", "maxmemory", "1mb")
 
         with pytest.raises(StoreUnavailable, match="memory"):
             await store.create_conversation(conversation("conv-4", "text"))
+        await store.abandon_turn("conv-0", "t1")
+        assert await store.delete_message("conv-0", "msg_a", at=0.0)
         assert await store.delete_conversation("conv-0")
-        assert await store.prune(before=10.0, max_bytes=10**9) == 2
+        assert await store.prune(before=10.0, max_bytes=10**9, now=11.0) == 2
+        assert await store.prune_usage(before=10.0) == 1
+        await store.release_slots(SITE, "one")
+        await store.set_note("a", "1")
         assert await store.revoke_key(record.id, at=5.0)
+        assert await store.pop_branch("old") is None
+        assert await store.pop_branch("ahead") == COPY
         assert await store.begin_visit(SITE, "one", at=1.0, ttl=60.0)
         await store.end_visit(visit(1), "one")
 
