@@ -3,20 +3,18 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
-from dataclasses import replace
 from time import monotonic
 
 import pytest
 
-from shared.conversations import Message
-from shared.store import Store, StoreError, StoreUnavailable, open_store
+from shared.store import StoreUnavailable, open_store
 from shared.store.redis.changes import SILENCE_SECONDS
 from shared.store.redis.client import CALL_SECONDS
 from shared.store.redis.schema import VERSION
 from tests.redis_server import RedisServer
 from tests.relay import relay
 from tests.shared.poll_counter import PollCounter
-from tests.shared.samples import SITE, capture, conversation, note, texts_of, turn, visit
+from tests.shared.samples import SITE, capture, conversation, texts_of, turn
 
 BACK_SECONDS = 1.0  # after the server is there again
 BUSY_SECONDS = 3.0  # what a busy machine may add to a bound, and less than another wait would
@@ -130,67 +128,6 @@ async def test_a_turn_that_was_refused_by_a_hanging_server_may_be_committed_agai
         assert await store.commit_turn("conv-1", turn("t2", "three"))
         assert await store.commit_turn("conv-1", turn("t1", "two"))
         assert sorted(texts_of(await store.conversation("conv-1"))) == ["one", "three", "two"]
-
-
-async def _do_all_that_may_be_done_twice(store: Store) -> None:
-    assert await store.begin_visit(SITE, "one", at=1.0, ttl=60.0)
-    await store.end_visit(visit(1), "one", screenshot=b"png")
-    assert await store.begin_turn("conv-1", "t1", at=1.0)
-    assert await store.commit_turn("conv-1", turn("t1", "two"))
-    assert await store.update_metadata("conv-1", {"a": "1"}, at=1.0)
-    await store.set_note("a", "1")
-    assert await store.get_note("a") == "1"
-
-
-async def test_a_lost_answer_does_not_make_anything_happen_twice(redis_server: RedisServer) -> None:
-    """The request was carried out, the connection broke before the answer came."""
-    async with relay(redis_server.port) as network, open_store(f"redis://127.0.0.1:{network.port}") as store:
-        await store.ask_visit(SITE, "refused", at=1.0)
-        network.cut_answers(1)
-        await seconds_until_unavailable(store.ask_visit(SITE, "refused", at=1.0))
-        ask = await store.pending_ask(SITE)
-        assert ask is not None
-        assert ask.count == 2
-
-        for cut in range(8):
-            await store.delete_conversation("conv-1")
-            await store.create_conversation(conversation("conv-1", "one"))
-            doing = asyncio.create_task(_do_all_that_may_be_done_twice(store))
-            for _ in range(cut):
-                await asyncio.sleep(0.001)
-            network.cut_answers(1)
-            await doing
-            network.cut_answers(0)
-            found = await store.conversation("conv-1")
-            assert texts_of(found) == ["one", "two"]
-            assert found is not None
-            assert found.pending_turn is None
-        assert len(await store.visits()) == 1
-
-
-async def test_repeating_a_call_without_an_answer_does_nothing_twice(redis_server: RedisServer) -> None:
-    """As the proxy does while the store is away."""
-    whole = replace(conversation("conv-1", "one"), metadata={"a": "1"})
-    added = [Message(role="user", text="added", id="msg_1"), Message(role="user", text="more", id="msg_2")]
-    async with open_store(redis_server.url) as store:
-        for _ in range(2):
-            await store.create_conversation(whole)
-        assert texts_of(await store.conversation("conv-1")) == ["one"]
-        with pytest.raises(StoreError, match="conv-1"):
-            await store.create_conversation(replace(whole, metadata={}))
-
-        for _ in range(2):
-            assert await store.add_messages("conv-1", added, at=2.0)
-        assert texts_of(await store.conversation("conv-1")) == ["one", "added", "more"]
-
-        await store.add_branches([("a", note("kept"), 1.0)])
-        assert await store.pop_branch("a") == note("kept")
-        await store.add_branches([("a", note("kept"), 1.0), ("a", note("new"), 2.0)])
-        await store.add_branches([("a", note("new"), 2.0)])
-        assert [await store.pop_branch("a") for _ in range(2)] == [note("new"), None]
-
-        await store.add_branches([("a", note("kept"), 3.0)])  # put back by a turn that did not use it
-        assert await store.pop_branch("a") == note("kept")
 
 
 async def test_a_watcher_is_woken_when_the_server_goes_and_comes_back_and_hears_all_after(
