@@ -99,6 +99,19 @@ async def test_an_international_host_name_is_requested_as_browsers_do(monkeypatc
     assert named == ["xn--mller-kva.example"]
 
 
+@pytest.mark.parametrize("target", ["/a%7eb/%e4%2F..//c;d=%27?q=%7e&r=a+b?", "/?", "/%"])
+async def test_an_address_in_ascii_is_asked_for_as_it_is_written(target: str) -> None:
+    requests = asyncio.Queue[bytes]()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.put_nowait(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    async with answering(answer) as port, SiteClient() as client:
+        await client.get(f"http://127.0.0.1:{port}{target}", {}, timeout=5.0)
+    assert (await requests.get()).split(b"\r\n")[0] == f"GET {target} HTTP/1.1".encode()
+
+
 @LOOPS
 def test_a_connection_that_is_lost_before_it_is_used_is_unreachable(loop_factory: LoopFactory) -> None:
     async def lose() -> None:

@@ -71,9 +71,11 @@ async def test_a_backup_replaces_a_file_only_when_told(path: Path, tmp_path: Pat
         pass
 
     if replace:
+        (tmp_path / "copy.db.new").touch()  # of one that was killed
         back_up(path, target, replace=True)
         assert is_sound(target)
         assert mode(target) == 0o600
+        assert modes(tmp_path).keys() == {"data", "copy.db"}
     else:
         with pytest.raises(TargetExists, match=r"copy\.db is there already"):
             back_up(path, target, replace=False)

@@ -78,13 +78,20 @@ async def test_every_kind_of_write_wakes_the_watcher_at_once(store: Store) -> No
             await _change(changes, 1.0)
 
 
-async def test_a_change_of_another_opener_is_seen_within_a_second(store: Store, store_url: str) -> None:
+async def test_a_change_of_another_opener_is_seen_within_a_second_and_once(
+    store: Store, store_url: str, polls: PollCounter
+) -> None:
     async with open_store(store_url) as other, aclosing(store.watch()) as changes:
         await anext(changes)
         for number in range(5):
             await other.set_note("a", str(number))
             await _change(changes, 1.0)
             assert await store.get_note("a") == str(number)
+        waiting = asyncio.create_task(anext(changes))
+        await polls.wait_for_two()
+        assert not waiting.done()
+        waiting.cancel()
+        await asyncio.wait({waiting})
 
 
 async def test_a_change_made_while_the_watcher_is_busy_is_not_missed(
