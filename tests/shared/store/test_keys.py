@@ -54,6 +54,19 @@ async def test_a_key_is_revoked_once_and_never_rotated_afterwards(store: Store) 
     assert await store.keys() == [replace(one, digest="d", hint="h", revoked_at=3.0)]
 
 
+async def test_changes_of_a_key_at_once_are_all_made(store: Store) -> None:
+    for number in range(5):
+        one = key(f"app{number}")
+        await store.add_key(one)
+        rotations = [store.rotate_key(one.id, digest=f"d{each}", hint="h") for each in range(4)]
+        *rotated, revoked = await asyncio.gather(*rotations, store.revoke_key(one.id, at=3.0))
+
+        assert revoked
+        [found] = [each for each in await store.keys() if each.id == one.id]
+        assert found.revoked_at == 3.0
+        assert (found.digest in {f"d{each}" for each in range(4)}) == any(rotated)
+
+
 async def test_the_version_differs_after_every_change_of_keys_and_of_nothing_else(store: Store) -> None:
     one = key()
     versions = [await store.keys_version()]
