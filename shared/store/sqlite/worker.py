@@ -57,8 +57,6 @@ class Worker:
 
     async def close(self) -> None:
         """Wait for running calls, then close the connection. Later calls raise `StoreUnavailable`."""
-        if self._is_closed:
-            return
         self._is_closed = True
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
