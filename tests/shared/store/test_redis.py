@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 import redis
 
-from shared.store import Store, StoreCorrupt, StoreTooNew, StoreUnavailable, open_store, store_url
+from shared.store import (
+    KEPT_SCREENSHOTS,
+    KEPT_VISITS,
+    Store,
+    StoreCorrupt,
+    StoreTooNew,
+    StoreUnavailable,
+    open_store,
+    store_url,
+)
 from shared.store.redis.schema import VERSION
 from tests.ports import a_free_port
 from tests.redis_server import RedisServer, running_redis
@@ -56,6 +65,15 @@ async def test_deleted_and_pruned_conversations_and_taken_copies_leave_no_key(re
         b"{freeaichat}:conversation-bytes",
         SCHEMA.encode(),
     ]
+
+
+async def test_nothing_stays_of_visits_that_are_not_kept(redis_server: RedisServer) -> None:
+    async with open_store(redis_server.url) as store:
+        for number in range(KEPT_VISITS + 10):
+            await store.end_visit(visit(number), "one", screenshot=b"png")
+    assert redis_server.command("LLEN", "{freeaichat}:visits") == KEPT_VISITS
+    assert redis_server.command("HLEN", "{freeaichat}:visit-records") == KEPT_VISITS
+    assert redis_server.command("HLEN", "{freeaichat}:screenshots") == KEPT_SCREENSHOTS
 
 
 async def test_requests_of_a_limited_key_that_count_no_more_are_dropped(redis_server: RedisServer) -> None:

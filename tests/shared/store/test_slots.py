@@ -2,6 +2,9 @@
 
 import asyncio
 import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from time import time
 
 import pytest
@@ -138,6 +141,33 @@ async def test_the_slots_of_a_silent_holder_are_free_after_its_lease(
         found = await store.acquire_slots(SITE, Claim("two", 0, 2, 1), limit=MOST, at=time() + LEASE_SECONDS + 0.1)
 
     assert found == Share(MOST, MOST, 0, 0)
+
+
+async def test_a_lease_that_stays_the_same_is_written_again_after_half_of_its_time(tmp_path: Path) -> None:
+    claim, path = Claim("one", 0, 1, 0), tmp_path / "store.db"
+    async with open_store(f"sqlite:///{path}") as store:
+        with closing(sqlite3.connect(path)) as looking:
+            written = []
+            for at in (100.0, 100.0 + LEASE_SECONDS / 2 - 0.25, 100.0 + LEASE_SECONDS / 2 + 0.25):
+                before = looking.execute("PRAGMA data_version").fetchone()
+                await store.acquire_slots(SITE, claim, limit=MOST, at=at)
+                written.append(looking.execute("PRAGMA data_version").fetchone() != before)
+    assert written == [True, False, True]
+
+
+async def test_a_lease_that_stays_the_same_is_not_written_again_at_once_in_redis(redis_server: RedisServer) -> None:
+    async with open_store(redis_server.url) as store:
+        for demand, is_written in ((1, True), (1, False), (2, True)):
+            before = _changes(redis_server)
+            await take(store, "one", demand=demand)
+            assert (_changes(redis_server) != before) == is_written
+
+
+def _changes(server: RedisServer) -> object:
+    """How often something in it was changed."""
+    fields = server.command("INFO", "persistence")
+    assert isinstance(fields, dict)
+    return fields["rdb_changes_since_last_save"]
 
 
 async def test_a_lease_from_before_the_clock_was_set_back_holds_nothing(

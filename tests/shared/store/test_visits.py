@@ -3,7 +3,7 @@
 import asyncio
 from time import time
 
-from shared.store import KEPT_SCREENSHOTS, KEPT_VISITS, Store
+from shared.store import KEPT_ASKS, KEPT_SCREENSHOTS, KEPT_VISITS, Store
 from tests.shared.samples import SITE, visit
 
 OTHER_SITE = "http://127.0.0.1:8090"
@@ -44,6 +44,17 @@ async def test_an_ask_made_during_a_visit_survives_it_however_many_came_before(s
     ask = await store.pending_ask(SITE)
     assert ask is not None
     assert ask.asked_at == 1001.0
+
+
+async def test_asks_beyond_the_first_ones_count_as_made_when_the_last_of_them_was(store: Store) -> None:
+    for number in range(1, KEPT_ASKS + 5):
+        await store.ask_visit(SITE, "why", at=float(number))
+
+    await store.end_visit(visit(1, at=KEPT_ASKS - 0.5), "one")
+
+    ask = await store.pending_ask(SITE)
+    assert ask is not None
+    assert (ask.asked_at, ask.count) == (KEPT_ASKS + 4.0, 5)
 
 
 async def test_two_holders_never_visit_one_site_at_once(store: Store) -> None:
