@@ -1,6 +1,7 @@
 """How the store in a SQLite file meets damage, foreign files, locks, a full disk and deletion."""
 
 import asyncio
+import fcntl
 import os
 import resource
 import sqlite3
@@ -91,6 +92,18 @@ async def test_a_stored_value_that_cannot_be_read_is_reported_without_showing_it
             await store.site_state("s")
         assert "hush" not in str(refused.value)
         assert refused.value.__cause__ is None
+
+
+async def test_opening_waits_for_another_opener_but_not_for_ever(path: Path) -> None:
+    await make(path)
+    held = os.open(path.parent, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with pytest.raises(StoreUnavailable, match=f"another program keeps the directory {path.parent} locked"):
+        async with open_sqlite(path, busy_timeout=0.2):
+            pass
+    asyncio.get_running_loop().call_later(0.2, os.close, held)
+    async with open_sqlite(path, busy_timeout=5.0) as store:
+        assert await store.conversation("conv-1") is not None
 
 
 async def test_a_directory_in_the_files_place_and_a_file_in_the_directorys_are_refused(tmp_path: Path) -> None:
