@@ -58,7 +58,9 @@ async def test_a_claim_made_before_the_clock_was_set_back_blocks_no_visit(tmp_pa
         assert not await store.begin_visit(SITE, "third", at=10_000.0, ttl=660.0)
 
 
-async def test_a_redis_that_is_full_refuses_nothing_that_frees_some_or_needs_little(own_redis: RedisServer) -> None:
+async def test_a_redis_that_is_full_still_reads_and_refuses_nothing_that_frees_some_or_needs_little(
+    own_redis: RedisServer,
+) -> None:
     async with open_store(own_redis.url) as store:
         for number in range(3):
             await store.create_conversation(conversation(f"conv-{number}", "text", at=float(number)))
@@ -73,6 +75,12 @@ async def test_a_redis_that_is_full_refuses_nothing_that_frees_some_or_needs_lit
 
         with pytest.raises(StoreUnavailable, match="memory"):
             await store.create_conversation(conversation("conv-4", "text"))
+        assert [await store.site_state(SITE), await store.identity(SITE), await store.pending_ask(SITE)] == [None] * 3
+        assert [await store.visits(), await store.screenshot("none"), await store.get_note("a")] == [[], None, None]
+        assert await store.conversation("conv-1") is not None
+        assert await store.keys_version()
+        assert (await store.key_counts(record.id, at=1.0)).requests == 0
+        assert len(await store.usage(since=0.0, until=1.0)) == len(await store.keys()) == 1
         await store.abandon_turn("conv-0", "t1")
         assert await store.delete_message("conv-0", "msg_a", at=0.0)
         assert await store.delete_conversation("conv-0")
