@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.admin.usage import DAY_SECONDS, UsageBatch
 from shared.store import StoreTooNew
 from shared.store.sqlite import schema
 from shared.store.sqlite.store import open_sqlite
@@ -154,6 +155,22 @@ async def test_a_store_that_a_newer_version_migrates_meanwhile_is_left_alone(pat
             await store.set_note("a", "2")
         change(path, f"PRAGMA user_version = {len(schema.MIGRATIONS)}")
         assert await store.get_note("a") == "1"
+
+
+async def test_tokens_of_days_that_count_no_more_are_dropped(path: Path) -> None:
+    async with open_sqlite(path) as store:
+        for number, day in enumerate((10, 11, 12)):
+            await store.add_usage(UsageBatch(f"batch-{number}", {}, {("key_1", day): 7, ("key_2", 12): 1}))
+        assert _days(path) == [("key_1", 11), ("key_1", 12), ("key_2", 12)]
+        await store.prune_usage(before=12.0 * DAY_SECONDS)
+        assert _days(path) == [("key_1", 12), ("key_2", 12)]
+        await store.prune_usage(before=0.0, after=11.0 * DAY_SECONDS)
+        assert _days(path) == []
+
+
+def _days(path: Path) -> list[tuple[str, int]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT key, day FROM key_tokens ORDER BY key, day").fetchall()
 
 
 def test_each_migration_happens_whole_or_not_at_all(tmp_path: Path) -> None:
