@@ -53,7 +53,7 @@ class UpstreamCopies:
             async with asyncio.timeout(LOOK_UP_SECONDS):
                 if self._storing is not None:  # agents go on at once: it may be in that batch
                     await asyncio.wait({self._storing})
-                return await self._store.pop_branch(history)
+                return await self._store.take_copy(history)
         return None
 
     async def keep_flushing(self) -> None:
@@ -75,7 +75,7 @@ class UpstreamCopies:
         if not batch:
             return
         rows = [(history, note, at) for history, notes in batch.items() for note, at in notes]
-        task = self._storing = asyncio.create_task(self._store.add_branches(rows))
+        task = self._storing = asyncio.create_task(self._store.add_copies(rows))
         try:
             await asyncio.shield(task)
         finally:

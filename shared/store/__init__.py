@@ -20,7 +20,7 @@ KEPT_VISITS = 50
 KEPT_VISITS_PER_SITE = 10  # at least: the pauses between its visits depend on them
 KEPT_SCREENSHOTS = 5
 KEPT_ASKS = 16  # per site; asks beyond these are counted in the last one
-MAX_BRANCHES = 100_000  # one takes some 300 bytes in SQLite, 600 in Redis
+MAX_COPIES = 100_000  # one takes some 300 bytes in SQLite, 600 in Redis
 STARTING_SECONDS = 60.0  # how long a service waits for a store server that starts with it
 
 
@@ -152,12 +152,12 @@ class Store(Protocol):
         Returns the number of conversations dropped.
         """
 
-    # Branches ---------------------------------------------------------------------------------
+    # Copies -----------------------------------------------------------------------------------
 
-    async def add_branches(self, branches: Sequence[tuple[str, Note, float]]) -> None:
-        """Store the site's copies by the digest of the exact history that each holds, and since when."""
+    async def add_copies(self, copies: Sequence[tuple[str, Note, float]]) -> None:
+        """Store upstreams' copies by the digest of the exact history that each holds, and since when."""
 
-    async def pop_branch(self, history: str) -> Note | None:
+    async def take_copy(self, history: str) -> Note | None:
         """Remove and return the newest copy that holds *history*, if any: no two turns get the same one."""
 
     # Keys -------------------------------------------------------------------------------------

@@ -1,13 +1,13 @@
-"""Pruning of conversations and branches in Redis, in small scripts, so that none blocks it for long."""
+"""Pruning of conversations and copies in Redis, in small scripts, so that none blocks it for long."""
 
 from math import inf
 
-from shared.store import MAX_BRANCHES
+from shared.store import MAX_COPIES
 from shared.store.redis import schema
 from shared.store.redis.client import RedisMixin, Script
 
 REDATED_AT_ONCE = 1000
-BRANCHES_AT_ONCE = 1000
+COPIES_AT_ONCE = 1000
 CONVERSATIONS_AT_ONCE = 50
 
 _REDATE = Script(
@@ -65,7 +65,7 @@ _BRANCH = schema.key("branch", "")
 _BRANCHES = Script(
     f"""
     local surplus = redis.call('ZCARD', branches) - most
-    local oldest = redis.call('ZRANGE', branches, 0, {BRANCHES_AT_ONCE - 1}, 'WITHSCORES')
+    local oldest = redis.call('ZRANGE', branches, 0, {COPIES_AT_ONCE - 1}, 'WITHSCORES')
     local gone = 0
     for position = 1, #oldest, 2 do
         if tonumber(oldest[position + 1]) >= tonumber(before) and gone >= surplus then break end
@@ -93,6 +93,6 @@ class PruningStore(RedisMixin):
         keys = [conversations, schema.key("conversation-bytes")]
         while count := await self._run(_CONVERSATIONS, keys, before, max_bytes):
             dropped += count
-        while await self._run(_BRANCHES, [branches], before, MAX_BRANCHES):
+        while await self._run(_BRANCHES, [branches], before, MAX_COPIES):
             pass
         return dropped

@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from time import monotonic
 
 from shared.store import Store, StoreUnavailable
-from shared.store.redis.branches import BranchStore
 from shared.store.redis.changes import PublishedChanges
 from shared.store.redis.client import RedisClient, Script
 from shared.store.redis.conversations import ConversationStore
+from shared.store.redis.copies import CopyStore
 from shared.store.redis.credentials import CredentialStore
 from shared.store.redis.keys import KeyStore
 from shared.store.redis.notes import NoteStore
@@ -52,7 +52,7 @@ class RedisStore(
     VisitStore,
     ConversationStore,
     TurnStore,
-    BranchStore,
+    CopyStore,
     PruningStore,
     KeyStore,
     UsageStore,

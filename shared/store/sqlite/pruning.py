@@ -1,13 +1,13 @@
-"""Pruning of conversations and branches in SQLite, in small transactions, so that others never wait for long."""
+"""Pruning of conversations and copies in SQLite, in small transactions, so that others never wait for long."""
 
 from math import inf
 from sqlite3 import Connection
 
-from shared.store import MAX_BRANCHES
+from shared.store import MAX_COPIES
 from shared.store.sqlite.worker import SqliteMixin, silent_write_transaction, write_transaction
 
 REDATED_AT_ONCE = 1000
-BRANCHES_AT_ONCE = 1000
+COPIES_AT_ONCE = 1000
 CONVERSATIONS_AT_ONCE = 50
 
 _REDATE = (
@@ -25,7 +25,7 @@ class PruningStore(SqliteMixin):
         dropped = 0
         while count := await self._prune_conversations(before, max_bytes):
             dropped += count
-        while await self._prune_branches(before):
+        while await self._prune_copies(before):
             pass
         return dropped
 
@@ -52,10 +52,10 @@ class PruningStore(SqliteMixin):
         return dropped
 
     @write_transaction
-    def _prune_branches(self, db: Connection, before: float) -> int:
-        """Drop up to `BRANCHES_AT_ONCE` branches that are too old or too many; returns how many."""
+    def _prune_copies(self, db: Connection, before: float) -> int:
+        """Drop up to `COPIES_AT_ONCE` copies that are too old or too many; returns how many."""
         return db.execute(
             "DELETE FROM branches WHERE number IN (SELECT number FROM branches WHERE kept_at < ? "
             "OR number <= (SELECT MAX(number) FROM branches) - ? LIMIT ?)",
-            (before, MAX_BRANCHES, BRANCHES_AT_ONCE),
+            (before, MAX_COPIES, COPIES_AT_ONCE),
         ).rowcount

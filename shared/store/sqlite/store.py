@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from shared.store import Store, StoreError
-from shared.store.sqlite.branches import BranchStore
 from shared.store.sqlite.changes import PolledChanges
 from shared.store.sqlite.conversations import ConversationStore
+from shared.store.sqlite.copies import CopyStore
 from shared.store.sqlite.credentials import CredentialStore
 from shared.store.sqlite.keys import KeyStore
 from shared.store.sqlite.notes import NoteStore
@@ -47,7 +47,7 @@ class SqliteStore(
     CredentialStore,
     VisitStore,
     ConversationStore,
-    BranchStore,
+    CopyStore,
     PruningStore,
     KeyStore,
     UsageStore,

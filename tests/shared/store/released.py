@@ -31,7 +31,7 @@ async def fill(store: Store) -> None:
     await store.begin_turn("conv-1", "turn-1", at=3.0)
     await store.commit_turn("conv-1", turn("turn-1", "Hello, 视觉 😀", "Good day"))
     await store.update_metadata("conv-1", {"topic": "greetings"}, at=4.0)
-    await store.add_branches([("digest", note("copy-2"), 5.0)])
+    await store.add_copies([("digest", note("copy-2"), 5.0)])
     await store.set_note("a note", "its text")
 
 

@@ -26,12 +26,12 @@ async def test_a_visit_drops_asks_from_before_the_clock_was_set_back(store: Stor
 async def test_what_was_used_before_the_clock_was_set_back_is_kept_as_long_as_what_is_used_now(store: Store) -> None:
     await store.create_conversation(conversation("ahead", at=10_000.0))
     await store.create_conversation(conversation("now", at=100.0))
-    await store.add_branches([("ahead", note(), 10_000.0)])
+    await store.add_copies([("ahead", note(), 10_000.0)])
 
     assert await store.prune(before=0.0, now=100.0, max_bytes=10**9) == 0
     assert await store.conversation("ahead") == replace(conversation("ahead", at=100.0), created_at=10_000.0)
     assert await store.prune(before=101.0, now=201.0, max_bytes=10**9) == 2
-    assert await store.pop_branch("ahead") is None
+    assert await store.take_copy("ahead") is None
 
 
 async def test_of_many_from_before_the_clock_was_set_back_none_is_skipped(

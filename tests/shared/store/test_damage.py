@@ -51,8 +51,8 @@ async def run_request_calls(store: Store) -> None:
         lambda: store.commit_turn("conv-1", turn("t", "x", history=())),
         lambda: store.delete_message("conv-1", "msg_none", at=400.0),
         lambda: store.update_metadata("conv-1", {"a": "b"}, at=400.0),
-        lambda: store.pop_branch("digest"),
-        lambda: store.add_branches([("digest", note("copy-3"), 400.0)]),
+        lambda: store.take_copy("digest"),
+        lambda: store.add_copies([("digest", note("copy-3"), 400.0)]),
         lambda: store.site_state(SITE),
         lambda: store.save_capture(capture("bbbbbbbbbb"), base=1),
         lambda: store.save_nonce(SITE, "cccccccccc", checked_at=1.0, base=2),
@@ -138,7 +138,7 @@ async def test_a_conversation_whose_time_of_use_was_lost_gets_one_with_its_next_
 async def test_a_copy_that_cannot_be_read_is_skipped_in_redis_too(redis_server: RedisServer) -> None:
     async with open_store(redis_server.url) as store:
         redis_server.command("ZADD", "{freeaichat}:branch:digest", 1, "100.0 {}")
-        assert await store.pop_branch("digest") is None
+        assert await store.take_copy("digest") is None
 
 
 async def test_nonsense_in_redis_ends_neither_pruning_nor_what_follows_the_keys(redis_server: RedisServer) -> None:
@@ -182,7 +182,7 @@ async def test_rows_that_cannot_be_read_are_skipped(tmp_path: Path) -> None:
         await store.add_usage(UsageBatch("2", {GROUP: {"requests": 2}}))
         assert (GROUP, {"requests": 2}) in await store.usage(since=0.0, until=10.0 * HOUR)
         assert [key.name for key in await store.keys()] == ["two"]
-        assert await store.pop_branch("digest") is None
+        assert await store.take_copy("digest") is None
         with pytest.raises(StoreCorrupt, match="one Conversation"):
             await store.conversation("conv-1")
         await run_request_calls(store)

@@ -89,8 +89,8 @@ class RandomCalls:
         await self.compare(method, *args, **({} if method in {"abandon_turn", "commit_turn"} else {"at": self._now}))
         if method == "commit_turn":  # none is committed twice
             self._turns[self._turns.index(turn)] = f"t{self._number()}"
-        await self.compare("add_branches", [(pick("ab"), note(f"copy-{self._number()}"), self._now)])
-        await self.compare("pop_branch", pick("ab"))
+        await self.compare("add_copies", [(pick("ab"), note(f"copy-{self._number()}"), self._now)])
+        await self.compare("take_copy", pick("ab"))
 
     async def _visit(self) -> None:
         pick, site = self._random.choice, self._random.choice(SITES)

@@ -66,7 +66,7 @@ async def test_a_redis_that_is_full_still_reads_and_refuses_nothing_that_frees_s
             await store.create_conversation(conversation(f"conv-{number}", "text", at=float(number)))
         await store.add_messages("conv-0", [message("msg_a")], at=0.0)
         await store.begin_turn("conv-0", "t1", at=0.0)
-        await store.add_branches([("old", COPY, 1.0), ("ahead", COPY, 10.0**9)])
+        await store.add_copies([("old", COPY, 1.0), ("ahead", COPY, 10.0**9)])
         await store.add_key(key())
         [record] = await store.keys()
         await store.add_usage(UsageBatch("batch", {UsageGroup(0, record.id, "m", SITE): {"requests": 1}}))
@@ -89,8 +89,8 @@ async def test_a_redis_that_is_full_still_reads_and_refuses_nothing_that_frees_s
         await store.release_slots(SITE, "one")
         await store.set_note("a", "1")
         assert await store.revoke_key(record.id, at=5.0)
-        assert await store.pop_branch("old") is None
-        assert await store.pop_branch("ahead") == COPY
+        assert await store.take_copy("old") is None
+        assert await store.take_copy("ahead") == COPY
         assert await store.begin_visit(SITE, "one", at=1.0, ttl=60.0)
         await store.end_visit(visit(1), "one")
 
@@ -103,16 +103,16 @@ class Slow:
         self.kept: list[str] = []
         self.begun = asyncio.Event()
 
-    async def add_branches(self, branches: list[tuple[str, Note, float]]) -> None:
+    async def add_copies(self, copies: list[tuple[str, Note, float]]) -> None:
         """Keep them, in a moment."""
         self.begun.set()
         await asyncio.sleep(0.05)
         if self.failures:
             raise self.failures.pop()
-        self.kept += [history for history, _, _ in branches]
+        self.kept += [history for history, _, _ in copies]
 
 
-async def test_branches_in_flight_at_the_stop_are_stored_once() -> None:
+async def test_copies_in_flight_at_the_stop_are_stored_once() -> None:
     store = Slow()
     copies = UpstreamCopies(store)  # type: ignore[arg-type]  # it uses nothing else of a store
     copies.add("one", COPY)
@@ -125,7 +125,7 @@ async def test_branches_in_flight_at_the_stop_are_stored_once() -> None:
     assert store.kept == ["one"]
 
 
-async def test_branches_that_could_not_be_stored_are_kept_whatever_the_reason() -> None:
+async def test_copies_that_could_not_be_stored_are_kept_whatever_the_reason() -> None:
     store = Slow(StoreTooNew("a newer version wrote it"))
     copies = UpstreamCopies(store)  # type: ignore[arg-type]  # it uses nothing else of a store
     copies.add("one", COPY)

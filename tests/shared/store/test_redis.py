@@ -33,7 +33,7 @@ async def _fill(store: Store) -> None:
     await store.begin_visit(SITE, "one", at=1.0, ttl=60.0)
     await store.end_visit(visit(1, at=0.0), "two", screenshot=b"png")
     await store.create_conversation(conversation("conv-1", "one"))
-    await store.add_branches([("history", note(), 1.0)])
+    await store.add_copies([("history", note(), 1.0)])
     await store.set_note("a", "1")
 
 
@@ -50,9 +50,9 @@ async def test_deleted_and_pruned_conversations_and_taken_copies_leave_no_key(re
     async with open_store(redis_server.url) as store:
         await store.create_conversation(conversation("conv-1", "one"))
         await store.create_conversation(conversation("conv-2", "two"))
-        await store.add_branches([("history", note(), 1.0), ("another", note(), 1.0)])
+        await store.add_copies([("history", note(), 1.0), ("another", note(), 1.0)])
         await store.delete_conversation("conv-1")
-        await store.pop_branch("history")
+        await store.take_copy("history")
         dated = [redis_server.command("ZCARD", f"{{freeaichat}}:{name}") for name in ("conversations", "branches")]
         assert dated == [1, 1]
         await store.prune(before=10.0**10, max_bytes=0)

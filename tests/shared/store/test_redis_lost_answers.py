@@ -55,7 +55,7 @@ async def test_what_may_be_done_twice_is_and_nothing_of_it_is_there_twice(
         assert await losing.begin_turn("conv-1", "t2", at=1.0)
         assert await losing.commit_turn("conv-1", turn("t2", "two"))
         assert await losing.update_metadata("conv-1", {"a": "1"}, at=1.0)
-        await losing.add_branches([("a", note(), 1.0)])
+        await losing.add_copies([("a", note(), 1.0)])
         assert await losing.key_secret() == await store.key_secret()
         assert await losing.add_key(ApiKey(id="key_1", name="app", digest="d", hint="h", created_at=1.0))
         assert await losing.rotate_key("key_1", digest="e", hint="g")
@@ -72,7 +72,7 @@ async def test_what_may_be_done_twice_is_and_nothing_of_it_is_there_twice(
         assert texts_of(found) == ["one", "two"]
         assert found is not None
         assert (found.pending_turn, found.note, found.metadata) == (None, note(), {"a": "1"})
-        assert [await store.pop_branch("a") for _ in range(2)] == [note(), None]
+        assert [await store.take_copy("a") for _ in range(2)] == [note(), None]
         [key] = await store.keys()
         assert (key.digest, key.revoked_at) == ("e", 1.0)
         assert await store.usage(since=0.0, until=1.0) == [(GROUP, {"requests": 1})]
@@ -86,12 +86,12 @@ async def test_what_would_do_harm_twice_is_done_once_and_the_caller_is_told(
 ) -> None:
     async with open_store(redis_server.url) as store:
         await store.create_conversation(replace(conversation("conv-1"), messages=(message("a"), message("b"))))
-        await store.add_branches([("a", note("one"), 1.0), ("a", note("two"), 2.0)])
+        await store.add_copies([("a", note("one"), 1.0), ("a", note("two"), 2.0)])
         for call in (
             losing.save_capture(capture(), base=0),
             losing.save_nonce(SITE, "bbbbbbbbbb", checked_at=2.0, base=1),
             losing.ask_visit(SITE, "refused", at=1.0),
-            losing.pop_branch("a"),
+            losing.take_copy("a"),
             losing.delete_message("conv-1", "msg_a", at=1.0),
             losing.admit_requests("key_1", at=1.0, rpm=9, tpd=None),
         ):
@@ -103,7 +103,7 @@ async def test_what_would_do_harm_twice_is_done_once_and_the_caller_is_told(
         assert state.current.generation == 2
         assert ask is not None
         assert ask.count == 1
-        assert await store.pop_branch("a") == note("one")
+        assert await store.take_copy("a") == note("one")
         assert texts_of(await store.conversation("conv-1")) == ["b"]
         assert (await store.key_counts("key_1", at=1.0)).requests == 1
         with pytest.raises(StoreUnavailable):
@@ -166,11 +166,11 @@ async def test_repeating_a_call_without_an_answer_does_nothing_twice(redis_serve
             assert await store.add_messages("conv-1", added, at=2.0)
         assert texts_of(await store.conversation("conv-1")) == ["one", "added", "more"]
 
-        await store.add_branches([("a", note("kept"), 1.0)])
-        assert await store.pop_branch("a") == note("kept")
-        await store.add_branches([("a", note("kept"), 1.0), ("a", note("new"), 2.0)])
-        await store.add_branches([("a", note("new"), 2.0)])
-        assert [await store.pop_branch("a") for _ in range(2)] == [note("new"), None]
+        await store.add_copies([("a", note("kept"), 1.0)])
+        assert await store.take_copy("a") == note("kept")
+        await store.add_copies([("a", note("kept"), 1.0), ("a", note("new"), 2.0)])
+        await store.add_copies([("a", note("new"), 2.0)])
+        assert [await store.take_copy("a") for _ in range(2)] == [note("new"), None]
 
-        await store.add_branches([("a", note("kept"), 3.0)])  # put back by a turn that did not use it
-        assert await store.pop_branch("a") == note("kept")
+        await store.add_copies([("a", note("kept"), 3.0)])  # put back by a turn that did not use it
+        assert await store.take_copy("a") == note("kept")

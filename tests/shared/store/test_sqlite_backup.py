@@ -196,7 +196,7 @@ async def test_a_copy_of_an_older_version_is_brought_up_to_date_and_itself_left_
     async with open_sqlite(path) as store:
         restore(old / "copy.db", path, replace=True)
 
-        assert await store.pop_branch("a table the old version did not have") is None
+        assert await store.take_copy("a table the old version did not have") is None
         assert hashes(old) == before
 
 

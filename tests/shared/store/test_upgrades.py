@@ -33,7 +33,7 @@ async def test_everything_a_released_version_stored_is_there_and_goes_on(version
         assert await store.visits() == [replace(released.FAILED, screenshot=True)]
         assert await store.screenshot("visit-1") == b"a picture"
         assert await store.pending_ask(SITE) is not None
-        assert await store.pop_branch("digest") == note("copy-2")
+        assert await store.take_copy("digest") == note("copy-2")
         assert await store.get_note("a note") == "its text"
 
         found = await store.conversation("conv-1")

@@ -1,4 +1,4 @@
-"""Branches in Redis: the site's copies of conversations that clients carry themselves."""
+"""Upstreams' copies of conversations that clients send whole, in Redis, where they are called branches."""
 
 from collections.abc import Sequence
 
@@ -42,14 +42,14 @@ _POP = Script(
 )
 
 
-class BranchStore(RedisMixin):
-    async def add_branches(self, branches: Sequence[tuple[str, Note, float]]) -> None:
+class CopyStore(RedisMixin):
+    async def add_copies(self, copies: Sequence[tuple[str, Note, float]]) -> None:
         """Idempotent: a copy that was added before is not added again, so that this may be retried."""
-        if branches:
+        if copies:
             keys = [schema.key("branches"), schema.key("branch-number")]
-            values = [value for history, note, at in branches for value in (history, to_json(note), at)]
+            values = [value for history, note, at in copies for value in (history, to_json(note), at)]
             await self._run(_ADD, keys, *values)
 
-    async def pop_branch(self, history: str) -> Note | None:
+    async def take_copy(self, history: str) -> Note | None:
         found = await self._run(_POP, [schema.key("branches"), schema.key("branch", history)], history)
         return intact(load_note, found)

@@ -1,4 +1,4 @@
-"""Branches in SQLite: the site's copies of conversations that clients carry themselves."""
+"""Upstreams' copies of conversations that clients send whole, in SQLite, where their table is called branches."""
 
 from collections.abc import Sequence
 from sqlite3 import Connection
@@ -9,16 +9,16 @@ from shared.store.documents import intact, load_note
 from shared.store.sqlite.worker import SqliteMixin, write_transaction
 
 
-class BranchStore(SqliteMixin):
+class CopyStore(SqliteMixin):
     @write_transaction
-    def add_branches(self, db: Connection, branches: Sequence[tuple[str, Note, float]]) -> None:
+    def add_copies(self, db: Connection, copies: Sequence[tuple[str, Note, float]]) -> None:
         db.executemany(
             "INSERT INTO branches (history, upstream, kept_at) VALUES (?, ?, ?)",
-            [(history, to_json(note), at) for history, note, at in branches],
+            [(history, to_json(note), at) for history, note, at in copies],
         )
 
     @write_transaction
-    def pop_branch(self, db: Connection, history: str) -> Note | None:
+    def take_copy(self, db: Connection, history: str) -> Note | None:
         row = db.execute(
             "DELETE FROM branches WHERE number = (SELECT MAX(number) FROM branches WHERE history = ?) "
             "RETURNING upstream",
