@@ -10,7 +10,8 @@ from proxy.server.listening import open_sockets
 for interface in psutil.net_if_addrs().values():
     for each in interface:
         if each.family in (socket.AF_INET, socket.AF_INET6):
-            open_sockets((each.address,), 0)
+            for opened in open_sockets((each.address,), 0):
+                opened.close()
             print(each.address)
 """
 OPENED = """
