@@ -90,6 +90,24 @@ class _Response(web.StreamResponse):
 class EventStream:
     """The stream of one request. Events are given to `write`, in any number, from any task or callback."""
 
+    __slots__ = (
+        "_encoder",
+        "_has_written",
+        "_headers",
+        "_is_chunked",
+        "_is_prepared",
+        "_keepalive",
+        "_open_lock",
+        "_request",
+        "_timer",
+        "_transport",
+        "_unsent",
+        "failure",
+        "has_begun",
+        "has_lost_client",
+        "response",
+    )
+
     def __init__(
         self, request: web.Request, encoder: Encoder, keepalive: Keepalive, headers: Mapping[str, str]
     ) -> None:

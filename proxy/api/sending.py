@@ -100,6 +100,8 @@ async def _run(answers: Sequence[Answer], sinks: Sequence[Sink]) -> None:
 class _Streamed:
     """Writes the text of one answer to the stream."""
 
+    __slots__ = ("_encode", "_events", "_number", "_reply", "ready")
+
     def __init__(self, events: EventStream, reply: Reply, number: int) -> None:
         self._events = events
         self._reply, self._number = reply, number
@@ -108,7 +110,8 @@ class _Streamed:
 
     def text(self, text: str) -> bool:
         """As `Sink.text`."""
-        self._events.begin()
+        if not self._events.has_begun:
+            self._events.begin()
         return self._events.write(self._encode(text))
 
     def call(self, call: ToolCall) -> bool:
