@@ -85,8 +85,10 @@ def with_tools_mode(request: web.Request, parse: Callable[[Mapping[str, Any], To
 
 def parse_fields(request: web.Request, body: bytes) -> dict[str, Any]:
     """The fields of *body*; the model is the one that the path names, if any does. Raises `ServiceError` (400)."""
-    _, _, deployment = request.match_info.get("deployment", "").strip("/").partition("/")
-    return {**parse_json(body), **({"model": deployment.lstrip("/")} if deployment else {})}
+    fields = parse_json(body)
+    if deployment := request.match_info.get("deployment"):  # as `/deployments/NAME`
+        fields["model"] = deployment.strip("/").partition("/")[2].lstrip("/")
+    return fields
 
 
 def _tools_mode(request: web.Request, body: Mapping[str, Any]) -> ToolsMode:
