@@ -85,9 +85,9 @@ async def measure(target: Target, work: Work) -> Run:
 @asynccontextmanager
 async def targets(
     directory: Path, ports: Sequence[int], **settings: str
-) -> AsyncIterator[tuple[Target, Target, Target]]:
-    """The proxy with *settings*, nginx before the same stub, and the stub itself. *ports*: three that are free."""
-    proxy_port, nginx_port, stub_port = ports
+) -> AsyncIterator[tuple[Target, Target, Target, Target]]:
+    """The proxy with *settings*, nginx and `tests.speed.bare` before one stub, and that stub. *ports*: four free."""
+    proxy_port, nginx_port, bare_port, stub_port = ports
     async with AsyncExitStack() as stack:
         command = (sys.executable, "-m", "tests.speed.stub", str(stub_port))
         upstream = await stack.enter_async_context(
@@ -118,9 +118,14 @@ async def targets(
                 ("nginx", "-c", str(configuration)), nginx_port, dict(os.environ), directory / "relay.log", SERVER_CORE
             )
         )
+        least = (sys.executable, "-m", "tests.speed.bare", str(bare_port), str(stub_port))
+        bare = await stack.enter_async_context(
+            _process(least, bare_port, dict(os.environ), directory / "bare.log", SERVER_CORE)
+        )
         yield (
             Target("proxy", proxy_port, proxy),
             Target("nginx", nginx_port, relay),
+            Target("bare", bare_port, bare),
             Target("stub", stub_port, upstream),
         )
 

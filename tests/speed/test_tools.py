@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("as_users_run_it")]
 @pytest.fixture
 async def proxy(tmp_path: Path) -> AsyncIterator[Target]:
     """The proxy before the stub, whose own copies of conversations it continues."""
-    ports = [a_free_port() for _ in range(3)]
+    ports = [a_free_port() for _ in range(4)]
     async with targets(tmp_path, ports, FREEAICHAT_HISTORY="continue") as running:
         yield running[0]
 
