@@ -13,6 +13,7 @@ MAX_LINE_BYTES = 8 * 1024  # of a chunk's size line, or of all trailers together
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\x00-\x08\x0a-\x1f\x7f]*)?")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++):([^\x00-\x08\x0a-\x1f\x7f]*+)")
+_FOLD = re.compile(rb"\r?\n[ \t]+")  # of a value written in several lines, as nginx passes on one of its configuration
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 # Of chunks that hold one event (PROTOCOL 5), as all servers write them: sizes, and the size line by the length of all.
@@ -63,12 +64,12 @@ def request_bytes(method: str, path: str, host: str, headers: Mapping[str, str],
 
 def parse_head(data: bytes) -> Head:
     """The head in *data*, which holds all of it without the empty line at its end. Raises `BadResponse`."""
-    first, *lines = data.split(b"\r\n")
+    first, has_fields, fields = data.partition(b"\r\n")
     status = _STATUS_LINE.fullmatch(first)
     if status is None:
         raise BadResponse("no status line")
     headers: dict[str, str] = {}
-    for line in lines:
+    for line in _FOLD.sub(b" ", fields).split(b"\r\n") if has_fields else ():
         field = _FIELD.fullmatch(line)
         if field is None:
             raise BadResponse("a header line is malformed")

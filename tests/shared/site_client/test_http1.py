@@ -35,6 +35,14 @@ def test_headers_are_read_whatever_they_hold() -> None:
     assert read.headers == {"x-one": "a b, c", "set-cookie": "n=\u00e9", "empty": "", "odd": "\ufffd"}
 
 
+@pytest.mark.parametrize("line_end", ["\r\n", "\n"])  # the latter of an nginx whose configuration has it so
+def test_a_value_in_several_lines_is_one_and_its_lines_are_no_headers(line_end: str) -> None:
+    folded = f"Policy: default-src *;{line_end}  script-src *;{line_end}\tContent-Length: 9"
+    read = parse_head(head(OK, "X-One: a", folded, "X-Two: b"))
+
+    assert read.headers == {"x-one": "a", "policy": "default-src *; script-src *; Content-Length: 9", "x-two": "b"}
+
+
 @pytest.mark.parametrize(
     "lines",
     [
