@@ -1,9 +1,12 @@
 """Finding the elements of a page's HTML that hold a plugin's configuration, without a browser."""
 
+import re
 from collections.abc import Collection
 from html.parser import HTMLParser
 
 from shared.plugins.lenient_json import read_json, text_at
+
+_EMPTY_END, _COMMENT_END = re.compile("-?>"), re.compile("--!?>")
 
 
 def elements_in(html: str, attributes: Collection[str]) -> list[dict[str, str]]:
@@ -34,6 +37,11 @@ class _Elements(HTMLParser):
     def parse_marked_section(self, i: int, report: bool = True) -> int:
         """`<![…` is a comment up to the next `>`, as for browsers; the parser itself fails, or ignores the rest."""
         return self.parse_bogus_comment(i)
+
+    def parse_comment(self, i: int, report: bool = True) -> int:
+        """A comment ends where it does for browsers: older parsers go on over `<!-->` and `--!>`."""
+        end = _EMPTY_END.match(self.rawdata, i + 4) or _COMMENT_END.search(self.rawdata, i + 4)
+        return end.end() if end else -1
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value for name, value in attrs if name in self._attributes and value}

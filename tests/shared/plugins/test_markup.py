@@ -8,7 +8,10 @@ from shared.plugins.markup import elements_in
 
 @pytest.mark.parametrize(
     "markup",
-    ["<![endif]-->", "<![if !IE]>", "<![CDATA[ x ]]>", "<![fi]>", "<![ if IE ]>", "<![>", "<!>", "<?php ?>"],
+    [
+        *("<![endif]-->", "<![if !IE]>", "<![CDATA[ x ]]>", "<![fi]>", "<![ if IE ]>", "<![>", "<!>", "<?php ?>"),
+        *("<!-->", "<!--->", "<!---->", "<!-- x --!>", "<!-- -- ><b data-config=x></b>-->", "<!--[if !IE]><!-->"),
+    ],
 )
 def test_odd_markup_before_a_chat_hides_it_as_little_as_in_a_browser(markup: str) -> None:
     html = f"<p>{markup}<div class='chat' data-config='{{&quot;botId&quot;:5}}'></div>"
