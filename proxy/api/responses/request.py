@@ -40,6 +40,11 @@ _ECHOED: Mapping[str, type | tuple[type, ...]] = {  # what the response object r
     "tools": list,
     "text": dict,
 }
+_TOOL_DEFAULTS: Mapping[str, Mapping[str, Any]] = {  # by type: what is shown of a tool where the client left it out
+    "function": {"description": None, "parameters": None, "strict": False},
+    "custom": {"format": {"type": "text"}},
+    "web_search": {"search_context_size": "medium", "user_location": None},
+}
 # Values of the parameter `include`.
 _LOGPROBS = "message.output_text.logprobs"
 _ENCRYPTED_REASONING = "reasoning.encrypted_content"
@@ -184,10 +189,12 @@ def _echoed(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _echoed_tool(tool: Any) -> Any:
-    """A function with all the fields that clients expect of one."""
-    if not isinstance(tool, dict) or tool.get("type") != "function":
+    """A tool with all the fields that clients expect of its kind, none of them null that OpenAI gives a value."""
+    kind = tool.get("type") if isinstance(tool, dict) else None
+    if not isinstance(kind, str):
         return tool
-    return {"description": None, "parameters": None, "strict": None, **tool}
+    defaults = _TOOL_DEFAULTS.get("web_search" if kind.startswith("web_search") else kind, {})
+    return {**tool, **{name: value for name, value in defaults.items() if tool.get(name) is None}}
 
 
 def _conversation(body: Mapping[str, Any]) -> str | None:

@@ -207,4 +207,20 @@ def test_tools_are_repeated_however_deep_their_schemas_are() -> None:
 
     echoed = parse_response({"model": "m", "input": "hi", "tools": [tool]}).echoed
 
-    assert echoed["tools"] == [{**tool, "description": None, "strict": None}]
+    assert echoed["tools"] == [{**tool, "description": None, "strict": False}]
+
+
+def test_tools_are_repeated_with_the_values_that_openai_gives_what_was_left_out() -> None:
+    function, custom = {"type": "function", "name": "look_up"}, {"type": "custom", "name": "run"}
+    search, preview = {"type": "web_search"}, {"type": "web_search_preview_2025_03_11", "search_context_size": "low"}
+    tools = [{**function, "strict": None}, {**function, "name": "go", "strict": True}, custom, search, preview]
+
+    echoed = parse_response({"model": "m", "input": "hi", "tools": tools}).echoed
+
+    assert echoed["tools"] == [
+        {**function, "description": None, "parameters": None, "strict": False},
+        {**function, "name": "go", "description": None, "parameters": None, "strict": True},
+        {**custom, "format": {"type": "text"}},
+        {**search, "search_context_size": "medium", "user_location": None},
+        {**preview, "user_location": None},
+    ]
