@@ -61,7 +61,7 @@ SNAPSHOT = f"""
     resources: some("script[src], iframe[src]", 200).map((element) => attribute(element, "src").slice(0, 500)),
     written: some("iframe[srcdoc]", 50).map((frame) => attribute(frame, "srcdoc").slice(0, 500000))
       .filter((html) => attributes.some((name) => html.includes(name))).slice(0, 5),
-    frames: some("iframe", 50).map((frame) => source(frame).slice(0, 2000)).filter(Boolean),
+    frames: some("iframe, frame", 50).map((frame) => source(frame).slice(0, 2000)).filter(Boolean),
     refreshes: some('meta[http-equiv="refresh" i]', 5).map((meta) => attribute(meta, "content").slice(0, 2000)),
     scripts: value("scripts", document).length,
     stored,

@@ -9,6 +9,7 @@ PageKind = Literal[
     "links",  # no chat, but a link to /chat/, which has it
     "frame",  # the chats are in a frame of the same site
     "frame_srcdoc",  # ... or in one that the page wrote itself
+    "frameset",  # ... or in one that is all the page shows
     "blank",  # no chat and no link
     "endless",  # the page never finishes, but the chats are there
 ]

@@ -38,6 +38,8 @@ async def page(site: "SimulatedAiEngine", request: web.BaseRequest, path: str) -
         return html(request, document("<h1>Page not found</h1>", script=""), 404)
     body, script = _body(site, request, path), f'<script src="{site.base_path}{SCRIPT_PATH}"></script>'
     text = document(body + site.more_markup, script=script)
+    if path == "/" and site.behaviour.page == "frameset":
+        text = f'<html><frameset cols="*"><frame src="{site.base_path}{FRAMED_PATH}"></frameset></html>'
     if path == "/" and site.behaviour.page == "endless":
         return await _endless(site, request, text)
     return html(request, text)  # of a cache's page no header tells, as with the commonest of them

@@ -127,7 +127,7 @@ async def test_consent_is_the_guests_own_and_is_known_by_its_cookie(visits: Visi
     assert not any(bot.consent_required for bot in (await visits.state()).bots)
 
 
-@pytest.mark.parametrize("page", ["late", "frame", "frame_srcdoc", "endless", "links"])
+@pytest.mark.parametrize("page", ["late", "frame", "frame_srcdoc", "frameset", "endless", "links"])
 async def test_a_chat_is_found_wherever_the_page_has_it(visits: Visits, engine: SimulatedAiEngine, page: str) -> None:
     engine.behaviour.page = page  # type: ignore[assignment]
 
