@@ -28,7 +28,10 @@ _TITLES = (  # lower case; beginnings of the titles that check pages carry
     ("you are being redirected", "a browser check"),
     ("client challenge", "a browser check"),
 )
-_SCRIPTS = (("/.within.website/x/cmd/anubis/", "Anubis"),)  # parts of addresses that only check pages name
+_SCRIPTS = (  # parts of addresses that only check pages name
+    ("/.within.website/x/cmd/anubis/", "Anubis"),
+    ("/.well-known/sgcaptcha/", "SiteGround"),
+)
 _CLOUDFLARE = "/orchestrate/"  # below /cdn-cgi/challenge-platform/, like the scripts of ordinary pages
 _WIDGETS = (  # parts of the addresses of scripts and frames; pages of a site have them for their forms, too
     ("challenges.cloudflare.com", "Turnstile"),
