@@ -75,7 +75,7 @@ PURE_FILES = (
         for name in ("ask", "catalog", "errors", "extras", "history", "nesting", "tokens", "truncation")
     ),
     *(f"proxy/upstreams/{name}.py" for name in ("breaker", "event_decoder", "meaning")),
-    *(f"proxy/api/{name}.py" for name in ("content", "opaque", "parameters", "tools")),
+    *(f"proxy/api/{name}.py" for name in ("content", "opaque", "parameters", "pieces", "tools")),
     *("proxy/api/images/reading.py", "proxy/server/content_encoding.py"),
     *("shared/conversations.py", "shared/retry_after.py", "shared/site_client/http1.py", "shared/store/slots.py"),
 )

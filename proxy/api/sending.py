@@ -8,6 +8,7 @@ from aiohttp import web
 
 from proxy.api.app_keys import SETTINGS, TURN
 from proxy.api.event_stream import Encoder, EventStream
+from proxy.api.pieces import MAX_PIECE_CHARS, pieces
 from proxy.api.rendering import json_response
 from proxy.chat.answer import Answer
 from proxy.chat.extras import Extras
@@ -112,6 +113,8 @@ class _Streamed:
         """As `Sink.text`."""
         if not self._events.has_begun:
             self._events.begin()
+        if len(text) > MAX_PIECE_CHARS:
+            return self._events.write(b"".join(map(self._encode, pieces(text))))
         return self._events.write(self._encode(text))
 
     def call(self, call: ToolCall) -> bool:

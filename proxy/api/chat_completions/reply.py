@@ -1,7 +1,7 @@
 """OpenAI's shapes for chat answers, whole and in chunks, and the event stream they travel in."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from proxy.api.chat_completions.request import ChatRequest
+from proxy.api.pieces import pieces
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import CALL_SIGNATURE, Extras
 from proxy.chat.tokens import Usage
@@ -95,11 +96,11 @@ class ChatReply:
         if self._chat.uses_functions and self._calls[answer]:
             return b""  # the first is all that such a message has room for
         call = self._as_client_expects(call)
-        begun, rest = (
+        deltas = (
             _function_call_deltas(call) if self._chat.uses_functions else _tool_call_deltas(call, self._calls[answer])
         )
         self._calls[answer] += 1
-        return self._chunk(answer, begun, None) + self._chunk(answer, rest, None)
+        return b"".join(self._chunk(answer, delta, None) for delta in deltas)
 
     def text_with_extras(self, answer: int, extras: Extras) -> bytes:
         """The chunk of a text of that answer with what was told beside it."""
@@ -190,12 +191,14 @@ def _whole_call(call: ToolCall) -> dict[str, Any]:
     return {**fields, CALL_SIGNATURE: signature} if signature else fields
 
 
-def _tool_call_deltas(call: ToolCall, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def _tool_call_deltas(call: ToolCall, index: int) -> Iterator[dict[str, Any]]:
     field = "input" if call.kind == "custom" else "arguments"
-    begun = {"index": index, **_whole_call(replace(call, arguments=""))}
-    return {"tool_calls": [begun]}, {"tool_calls": [{"index": index, call.kind: {field: call.arguments}}]}
+    yield {"tool_calls": [{"index": index, **_whole_call(replace(call, arguments=""))}]}
+    for piece in pieces(call.arguments):
+        yield {"tool_calls": [{"index": index, call.kind: {field: piece}}]}
 
 
-def _function_call_deltas(call: ToolCall) -> tuple[dict[str, Any], dict[str, Any]]:
-    begun = {"function_call": {"name": call.name, "arguments": ""}}
-    return begun, {"function_call": {"arguments": call.arguments}}
+def _function_call_deltas(call: ToolCall) -> Iterator[dict[str, Any]]:
+    yield {"function_call": {"name": call.name, "arguments": ""}}
+    for piece in pieces(call.arguments):
+        yield {"function_call": {"arguments": piece}}

@@ -9,6 +9,7 @@ import orjson
 from proxy.api.messages.blocks import to_client_id
 from proxy.api.messages.errors import error_body
 from proxy.api.opaque import encode_signature
+from proxy.api.pieces import pieces
 from proxy.chat.errors import ServiceError
 from proxy.chat.extras import Extras
 from proxy.chat.nesting import is_too_deep
@@ -55,7 +56,7 @@ class MessageReply:
         if call.signed:
             events += self._start(_signed_block(call)) + self._stop()
         events += self._start(_tool_block(call, {}))
-        for piece in ("", call.arguments or "{}"):
+        for piece in ("", *pieces(call.arguments or "{}")):
             events += self._add({"type": "input_json_delta", "partial_json": piece})
         return events + self._stop()
 
