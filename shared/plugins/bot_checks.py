@@ -46,6 +46,7 @@ _REFUSED_MARKUP = (_CLOUDFLARE, "cf-turnstile", "g-recaptcha", "h-captcha", "jus
 BLOCKED_ELEMENT = 'data-translate="block_headline"'  # Cloudflare's; in brackets a CSS selector
 _BLOCKED_TITLE = "sucuri website firewall - access denied"
 _REFUSED_STATUSES = frozenset({403, 429, 503})
+_PASSING_STATUSES = frozenset({200, 202, 468})  # of checks that answer as if nothing were amiss, and SafeLine's own
 _LOOKED_AT = 64 * 1024  # bytes of a page
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,300})<", re.IGNORECASE)
 
@@ -66,6 +67,12 @@ def by_page(status: int, body: bytes) -> bool:
         return False
     is_refusal = status in _REFUSED_STATUSES and any(mark in lowered for mark in _REFUSED_MARKUP)
     return bool((title and by_title(unescape(title[1]))) or by_scripts([lowered]) or is_refusal)
+
+
+def in_place_of_answer(status: int, body: bytes) -> bool:
+    """Whether what came in place of a plugin's answer is a bot check: one that is known, or any page that works by a
+    script, as hosts have them that let pass whose browser has set a cookie."""
+    return by_page(status, body) or (status in _PASSING_STATUSES and b"<script" in body[:_LOOKED_AT].lower())
 
 
 def by_title(title: str) -> str | None:

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 Fields = Mapping[str, str]
 _REASONS = {
     403: "Forbidden",
+    405: "Not Allowed",
     406: "Not Acceptable",
     413: "Request Entity Too Large",
     429: "Too Many Requests",
+    501: "Not Implemented",
     502: "Bad Gateway",
     503: "Service Unavailable",
 }

@@ -28,6 +28,11 @@ _VERCEL = """<!DOCTYPE html><html lang="en"><head><title>Vercel Security Checkpo
 _IMUNIFY = """<!DOCTYPE html><html><head><title>One moment, please...</title></head>
 <body><h1>Please wait while your request is being verified...</h1><script>window.checking = true;</script></body></html>
 """
+# Of a host that lets pass whose browser runs scripts: like most of the kind, it has no title and no mark of its own.
+_COOKIE = """<html><body><script src="/aes.js"></script><script>
+document.cookie = "__test=4bf24b82b9e30ff2a98e7e609d919077; max-age=21600; path=/"; location.href = "/?i=1";
+</script><noscript>This site requires Javascript to work</noscript></body></html>
+"""
 _BLOCKED = """<!DOCTYPE html><html lang="en-US"><head><title>Attention Required! | Cloudflare</title></head>
 <body><div id="cf-wrapper"><div class="cf-wrapper cf-header cf-error-overview">
 <h1 data-translate="block_headline">Sorry, you have been blocked</h1></div></div></body></html>
@@ -37,6 +42,7 @@ _CHECKS: dict[str, tuple[str, int, dict[str, str]]] = {
     "aws_waf": (_AWS_WAF, 202, {"x-amzn-waf-action": "challenge"}),
     "anubis": (_ANUBIS, 200, {}),
     "imunify": (_IMUNIFY, 200, {}),
+    "cookie": (_COOKIE, 200, {}),
     "blocked": (_BLOCKED, 403, {}),  # no check: what a firewall says to a request that it minds
     "vercel": (_VERCEL, 429, {"x-vercel-mitigated": "challenge", "x-vercel-challenge-token": "2.1.60.x"}),
 }

@@ -6,6 +6,7 @@ from typing import Any
 from proxy.upstreams.meaning import NO_ACCOUNT, TOO_LONG
 from proxy.upstreams.site.refusals import (
     BY_STATUS,
+    FIREWALL_STATUSES,
     RefusalKind,
     SiteRefusal,
     described,
@@ -62,9 +63,8 @@ _PARTS = (  # of what the model's provider said, or how its call failed
     ("' is not available", RefusalKind.BOT_BROKEN),
 )
 _BY_STATUS = BY_STATUS | {  # of a server in front
-    403: RefusalKind.FIREWALL,
+    **dict.fromkeys(FIREWALL_STATUSES, RefusalKind.FIREWALL),
     404: RefusalKind.MOVED,  # where addresses are written in another way now, say
-    406: RefusalKind.FIREWALL,
 }
 _LOOKED_AT = 4096
 _MOST_UPLOADED = 2 * 1024 * 1024  # bytes of a file; PHP's own default
@@ -132,6 +132,6 @@ def _kind(status: int, headers: Mapping[str, str], body: bytes) -> RefusalKind:
         return RefusalKind.NONCE
     if error_code(body) and status in {400, 401, 403}:
         return RefusalKind.UNRECOGNISED if status == 400 else RefusalKind.GUESTS
-    if bot_checks.by_page(status, body):
+    if bot_checks.in_place_of_answer(status, body):
         return RefusalKind.CHALLENGE
     return _BY_STATUS.get(status, RefusalKind.UPSTREAM)

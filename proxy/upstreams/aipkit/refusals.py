@@ -8,7 +8,7 @@ that tell them apart in other languages.
 import re
 
 from proxy.upstreams.meaning import NO_ACCOUNT, TOO_LONG
-from proxy.upstreams.site.refusals import BY_STATUS, RefusalKind, SiteRefusal
+from proxy.upstreams.site.refusals import BY_STATUS, FIREWALL_STATUSES, RefusalKind, SiteRefusal
 from proxy.upstreams.site.wordings import (
     is_quota,
     is_rate_limit,
@@ -159,7 +159,7 @@ def from_step_1(status: int, code: str, text: str, *, retry_after: float | None,
         kind = _STEP_1_CODES[code]
     elif code and status == 400:  # the plugin's own, of a version that we do not know
         kind = RefusalKind.UNRECOGNISED
-    elif status in {403, 406} and not by_plugin:
+    elif status in FIREWALL_STATUSES and not by_plugin:
         kind = RefusalKind.FIREWALL
     elif status == 403:
         kind = RefusalKind.NONCE

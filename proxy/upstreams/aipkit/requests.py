@@ -10,7 +10,14 @@ from urllib.parse import quote_plus
 from proxy.chat.ask import Image
 from proxy.chat.errors import bad_request
 from proxy.upstreams.aipkit.refusals import from_step_1, from_step_2
-from proxy.upstreams.site.refusals import RefusalKind, SiteRefusal, described, leads_elsewhere, read_retry_after
+from proxy.upstreams.site.refusals import (
+    FIREWALL_STATUSES,
+    RefusalKind,
+    SiteRefusal,
+    described,
+    leads_elsewhere,
+    read_retry_after,
+)
 from proxy.upstreams.site.texts import PHP_BLANKS, look_at
 from shared.plugins import bot_checks
 from shared.plugins.lenient_json import as_utf8, bare, read_object, text_at
@@ -23,6 +30,7 @@ LARGE_BYTES = 1 << 20
 # What hides a body; all other words, such as the "none" that keeps servers from compressing, mean nothing to browsers.
 _CODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"})
 _PLAIN = re.compile(r"[0-9A-Za-z_.~-]*")  # what stands for itself in an address
+_JSON = "the chat plugin's JSON"
 _NO_BREAK_SPACE = "\xa0"  # not trimmed, not JSON, not visible
 
 
@@ -125,25 +133,25 @@ def read_cache_key(status: int, headers: Mapping[str, str], body: bytes, *, sent
     key = text_at(data, "cache_key")
     if status == 200 and key:
         return key
-    if not data and bot_checks.by_page(status, body):
-        raise _challenge()
+    if not data and bot_checks.in_place_of_answer(status, body):
+        raise _challenge(described(status, headers, _JSON))
     code, text = text_at(data, "code"), text_at(data, "message")
     if status == 400 and not data:
         text = "HTTP status 400: the site dropped the request, which is too large for it or meets no chat plugin"
     elif not text:
-        text = described(status, headers, "the chat plugin's JSON")
+        text = described(status, headers, _JSON)
     is_dropped = status == 400 and bare(body) == b"0"
     if sent >= LARGE_BYTES and (is_dropped or code == "sse_cache_db_insert_failed"):
         raise SiteRefusal(RefusalKind.TOO_LARGE, text, logged=False)
     if is_dropped or (status == 404 and not data) or leads_elsewhere(status, headers):
         raise SiteRefusal(RefusalKind.MOVED, text, logged=False, by_plugin=False)
-    by_plugin = bool(data) or (status != 406 and bare(body) in _BARE)
-    raise from_step_1(status, code, text, retry_after=read_retry_after(headers), by_plugin=by_plugin)
+    is_wordpress = bare(body) in _BARE and (status == 403 or status not in FIREWALL_STATUSES)
+    raise from_step_1(status, code, text, retry_after=read_retry_after(headers), by_plugin=bool(data) or is_wordpress)
 
 
 def read_stream_head(status: int, content_type: str, headers: Mapping[str, str], page: bytes = b"") -> None:
     """Raise `SiteRefusal` unless an event stream follows. *page*: the body, where its type is another."""
-    if bot_checks.by_headers(headers) or (page and bot_checks.by_page(status, page)):
+    if bot_checks.by_headers(headers) or (page and bot_checks.in_place_of_answer(status, page)):
         raise _challenge(holds_message=False)
     codings = headers.get("Content-Encoding", "").lower().replace(",", " ").split()  # none was asked for
     if status == 200 and content_type == EVENT_STREAM and _CODINGS.isdisjoint(codings):
@@ -154,8 +162,7 @@ def read_stream_head(status: int, content_type: str, headers: Mapping[str, str],
     raise from_step_2(status, text, retry_after=read_retry_after(headers))
 
 
-def _challenge(*, holds_message: bool = True) -> SiteRefusal:
-    text = "a check page came instead of an answer"
+def _challenge(text: str = "a check page came instead of an answer", *, holds_message: bool = True) -> SiteRefusal:
     return SiteRefusal(RefusalKind.CHALLENGE, text, logged=False, by_plugin=False, holds_message=holds_message)
 
 

@@ -89,6 +89,8 @@ class RefusalKind(Enum):
     TRUNCATED = Meaning(RefusalReason.ANSWER, 502, "upstream_truncated", "The site's answer broke off: {text}")
 
 
+# Of the pages with which firewalls refuse what a message says: 405 is Alibaba's, 406 and 501 are hosts' own.
+FIREWALL_STATUSES = frozenset({403, 405, 406, 501})
 BY_STATUS = {
     408: RefusalKind.TIMEOUT,
     413: RefusalKind.TOO_LARGE,

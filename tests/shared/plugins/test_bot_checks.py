@@ -20,7 +20,11 @@ PLATFORM = "<title>Ein Moment</title><script src='/cdn-cgi/challenge-platform"
         (403, '<title>Attention Required! | Cloudflare</title><h1 data-translate="block_headline">Sorry</h1>', False),
         (403, "<title>Sucuri WebSite Firewall - Access Denied</title>", False),
         (200, "<title>Ein Moment</title><script src='/.within.website/x/cmd/anubis/static/js/main.mjs'>", True),
-        (200, '<meta http-equiv="refresh" content="0;/.well-known/sgcaptcha/?r=%2F&y=ipc:192.0.2.1:1796.5"></meta>', True),
+        (
+            200,
+            '<meta http-equiv="refresh" content="0;/.well-known/sgcaptcha/?r=%2F&y=ipc:192.0.2.1:1796.5"></meta>',
+            True,
+        ),
         (200, f"<title>Just a moment...</title>{'.' * 65_504}\u00e9", True),  # cut off within a letter
     ],
 )

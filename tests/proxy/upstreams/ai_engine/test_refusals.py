@@ -41,7 +41,7 @@ def test_a_recorded_refusal_is_understood(name: str, kind: RefusalKind, by_plugi
         (404, {}, b'{"code":"rest_no_route"}', RefusalKind.NONCE),
         (401, {}, b'{"code":"rest_login_required","message":"Members."}', RefusalKind.GUESTS),
         (500, {}, b'{"code":"internal_server_error","message":"<p>"}', RefusalKind.UPSTREAM),
-        (403, HTML, b"<h1>Forbidden</h1>", RefusalKind.FIREWALL),
+        *((status, HTML, b"<h1>No</h1>", RefusalKind.FIREWALL) for status in (403, 405, 406, 501)),
         (403, HTML, b"<title>Just a moment...</title>", RefusalKind.CHALLENGE),
         (403, {**HTML, "cf-mitigated": "challenge"}, b"", RefusalKind.CHALLENGE),
         (308, {**HTML, "Location": "https://new.example/wp-json"}, b"", RefusalKind.MOVED),
@@ -55,6 +55,7 @@ def test_a_recorded_refusal_is_understood(name: str, kind: RefusalKind, by_plugi
         (504, HTML, b"", RefusalKind.TIMEOUT),
         (524, HTML, b"", RefusalKind.TIMEOUT),
         (200, HTML, b"<html>", RefusalKind.UPSTREAM),
+        (200, HTML, b"<html><script src=a></script>", RefusalKind.CHALLENGE),
         (404, HTML, b"<html>", RefusalKind.MOVED),
     ],
 )

@@ -26,7 +26,7 @@ async def is_ready(proxy: RunningProxy) -> bool:
         return response.status == 200
 
 
-@pytest.mark.parametrize("status", [403, 406])
+@pytest.mark.parametrize("status", [403, 405, 406, 501])
 @pytest.mark.parametrize("lately", [60.0, 0.0, None], ids=["another passed", "one did earlier", "none did"])
 async def test_a_message_that_is_blocked_is_told_so_at_once(
     proxy: RunningProxy,
@@ -52,7 +52,7 @@ async def test_a_message_that_is_blocked_is_told_so_at_once(
     assert (await proxy.chat("hi")).status == 200
 
 
-@pytest.mark.parametrize("kind", ["blocked", "challenge"])
+@pytest.mark.parametrize("kind", ["blocked", "challenge", "cookie"])
 async def test_a_firewall_may_answer_what_it_minds_with_a_page_like_that_of_a_check(
     proxy: RunningProxy, site: SimulatedSite, kind: str
 ) -> None:

@@ -138,7 +138,7 @@ async def test_new_credentials_are_used_within_a_second(proxy: RunningProxy, sit
     assert site.requests[-1].headers["Cookie"] == "visit=2"
 
 
-@pytest.mark.parametrize("kind", ["challenge", "aws_waf", "anubis", "vercel", "imunify"])
+@pytest.mark.parametrize("kind", ["challenge", "aws_waf", "anubis", "vercel", "imunify", "cookie"])
 async def test_a_challenge_before_admin_ajax_is_named(
     proxy: RunningProxy, site: SimulatedSite, short_waits: None, kind: str
 ) -> None:
@@ -153,7 +153,7 @@ async def test_a_challenge_before_admin_ajax_is_named(
 
 
 @pytest.mark.parametrize("has_worked", [False, True])
-@pytest.mark.parametrize("kind", ["challenge", "aws_waf", "anubis", "vercel", "imunify"])
+@pytest.mark.parametrize("kind", ["challenge", "aws_waf", "anubis", "vercel", "imunify", "cookie"])
 async def test_a_challenge_before_the_answer_alone_is_not_about_the_message(
     proxy: RunningProxy, site: SimulatedSite, short_waits: None, kind: str, has_worked: bool
 ) -> None:
