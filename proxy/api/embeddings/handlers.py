@@ -12,7 +12,7 @@ from proxy.server.bodies import read_body
 
 
 async def create_embeddings(request: web.Request) -> web.StreamResponse:
-    """What the server makes of the input, as it is."""
+    """What the server makes of the input, and what OpenAI tells beside it."""
     fields = await read_body(request, lambda body: _read(parse_fields(request, body)))
     caller, turn = request[CALLER], request[TURN]
     place = caller.queue_key(request.remote)

@@ -239,7 +239,7 @@ class OpenAiServer:
         if not is_made:
             error_body = read_body(answer, self._key)
             raise from_status(name, reply.status, reply.headers, error_body, is_listed=self._trouble is None)
-        made = await offload(len(answer), lambda: read_embeddings(answer, request.get("encoding_format")))
+        made = await offload(len(answer), lambda: read_embeddings(answer, request))
         if made is None:
             raise from_status(name, 0, {}, read_body(answer, self._key))
         return made

@@ -32,11 +32,36 @@ async def test_embeddings_come_from_the_server_that_lists_the_model(gateway: Run
 async def test_base64_is_given_where_it_was_asked_for(
     gateway: RunningProxy, server: OpenAiPeer, vector: object, value: object
 ) -> None:
-    server.answers = [HttpError(200, {"data": [{"embedding": vector, "index": 0}]})]  # some servers know lists alone
+    server.answers = [HttpError(200, listing(vector))]  # some servers know lists alone
 
     body = {"model": "mine/tiny", "input": "a text", "encoding_format": "base64"}
     async with gateway.http.post(f"{gateway.url}/v1/embeddings", json=body) as response:
-        assert await response.json() == {"data": [{"embedding": value, "index": 0}]}
+        assert await response.json() == listing(value)
+
+
+def listing(*vectors: object, **fields: object) -> dict[str, object]:
+    """What OpenAI answers."""
+    data = [{"object": "embedding", "index": index, "embedding": each} for index, each in enumerate(vectors)]
+    usage = {"prompt_tokens": 5, "total_tokens": 5}
+    return {"object": "list", "data": data, "model": "tiny", "usage": usage, **fields}
+
+
+@pytest.mark.parametrize("encoding", [{}, {"encoding_format": "base64"}])
+@pytest.mark.parametrize(
+    ("usage", "tokens"), [({}, 0), ({"usage": None}, 0), ({"usage": {"total_tokens": 7}}, 7)], ids=str
+)
+async def test_what_a_server_leaves_out_and_openai_always_tells_is_added(
+    gateway: RunningProxy, server: OpenAiPeer, usage: dict[str, object], tokens: int, encoding: dict[str, str]
+) -> None:
+    """Google's endpoint tells no usage and no index 0, others no tokens of the prompt."""
+    server.answers = [HttpError(200, {"data": [{"embedding": "AA=="}, {"embedding": "AQ==", "index": 1}], **usage})]
+
+    body = {"model": "mine/tiny", "input": ["a", "b"], **encoding}
+    async with gateway.http.post(f"{gateway.url}/v1/embeddings", json=body) as response:
+        answer = await response.json()
+
+    assert answer == listing("AA==", "AQ==", usage={"prompt_tokens": tokens, "total_tokens": tokens})
+    assert gateway.app[USAGE].totals["mine/tiny", "mine"].get("tokens_in", 0) == tokens
 
 
 async def test_a_lone_surrogate_costs_a_character(gateway: RunningProxy, server: OpenAiPeer) -> None:
