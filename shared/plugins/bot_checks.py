@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from html import unescape
 
+from shared.plugins.lenient_json import bare
+
 _HEADERS = {  # lower-case name: the values that mean a check, and its vendor
     "cf-mitigated": ({"challenge"}, "Cloudflare"),
     "x-amzn-waf-action": ({"challenge", "captcha"}, "AWS WAF"),
@@ -72,7 +74,8 @@ def by_page(status: int, body: bytes) -> bool:
 def in_place_of_answer(status: int, body: bytes) -> bool:
     """Whether what came in place of a plugin's answer is a bot check: one that is known, or any page that works by a
     script, as hosts have them that let pass whose browser has set a cookie."""
-    return by_page(status, body) or (status in _PASSING_STATUSES and b"<script" in body[:_LOOKED_AT].lower())
+    is_page = status in _PASSING_STATUSES and bare(body[:_LOOKED_AT]).startswith(b"<")
+    return by_page(status, body) or (is_page and b"<script" in body[:_LOOKED_AT].lower())
 
 
 def by_title(title: str) -> str | None:

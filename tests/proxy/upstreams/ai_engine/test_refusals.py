@@ -55,7 +55,8 @@ def test_a_recorded_refusal_is_understood(name: str, kind: RefusalKind, by_plugi
         (504, HTML, b"", RefusalKind.TIMEOUT),
         (524, HTML, b"", RefusalKind.TIMEOUT),
         (200, HTML, b"<html>", RefusalKind.UPSTREAM),
-        (200, HTML, b"<html><script src=a></script>", RefusalKind.CHALLENGE),
+        (200, HTML, b"\xef\xbb\xbf\n<html><script src=a></script>", RefusalKind.CHALLENGE),
+        (200, {}, b'{"success":true,"reply":"It begins with <script', RefusalKind.UPSTREAM),
         (404, HTML, b"<html>", RefusalKind.MOVED),
     ],
 )
