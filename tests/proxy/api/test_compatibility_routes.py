@@ -103,6 +103,17 @@ async def test_what_serves_a_get_takes_no_notice_of_an_upgrade(proxy: RunningPro
     assert (await exchange(proxy.url, "GET", "/v1/responses")).status == 405
 
 
+async def test_an_offer_of_http_2_with_a_request_is_passed_over(proxy: RunningProxy) -> None:
+    """Java's own client offers it with every first request, and so do LangChain4j and Spring; some servers lose the
+    body over it."""
+    offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAEAAEAAAAIAAAAB"}
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "[[say:Heard.]]"}]}
+
+    answer = await exchange(proxy.url, "POST", "/v1/chat/completions", body, offer)
+
+    assert json.loads(answer.body)["choices"][0]["message"]["content"] == "Heard."
+
+
 async def test_models_are_listed_in_openais_shape(proxy: RunningProxy) -> None:
     """Model pickers read `data[].id`, and sort or group by the other keys."""
     listed = json.loads((await exchange(proxy.url, "GET", "/v1/models")).body)
