@@ -4,7 +4,6 @@ import base64
 import logging
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -195,7 +194,10 @@ class Visitor:
     async def _record(self, record: _Record) -> Visit:
         visit = record.visit
         self._unrecorded[visit.site] = record
-        await retry_unavailable(lambda: self._store.end_visit(visit, record.holder, screenshot=record.screenshot))
+        await retry_unavailable(
+            lambda: self._store.end_visit(visit, record.holder, note=record.note, screenshot=record.screenshot)
+        )
+        del self._unrecorded[visit.site]
         steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in visit.steps.items())
         log.log(
             logging.INFO if visit.outcome is Outcome.CAPTURED else logging.WARNING,
@@ -208,15 +210,7 @@ class Visitor:
             f": {visit.reason}" if visit.reason else "",
             extra={"fields": to_plain(visit)},
         )
-        await retry_unavailable(partial(self._clear_note, visit.site, record.note))
-        del self._unrecorded[visit.site]
         return visit
-
-    async def _clear_note(self, site: str, note: str) -> None:
-        """Clear the note, unless it is another visit's by now: this process was paused for longer than its claim."""
-        name = VISIT_IN_PROGRESS.format(site=site)
-        if await self._store.get_note(name) == note:
-            await self._store.set_note(name, "")
 
 
 def _new_visit(site: str, trigger: str) -> Visit:

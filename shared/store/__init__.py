@@ -91,8 +91,11 @@ class Store(Protocol):
         share uses its own clock, not *at*.
         """
 
-    async def end_visit(self, visit: Visit, holder: str, *, screenshot: bytes | None = None) -> None:
+    async def end_visit(self, visit: Visit, holder: str, *, note: str = "", screenshot: bytes | None = None) -> None:
         """Record *visit*, release the claim of *holder*, and drop asks made before the visit began.
+
+        Clears the note of the visit in progress if it is *note*, and not that of a later visit; all at once, so that
+        nobody takes an ended visit for a killed one. A visit recorded before keeps its place among the others.
 
         An ask from later than `MAX_CLOCK_SKEW` after the visit's end was made before the clock was set back.
         Keeps the last 50 visits, at least the last 10 of each site, and the last 5 screenshots.

@@ -7,7 +7,7 @@ harvesters' machines.
 from dataclasses import replace
 from math import ceil
 
-from shared.models import Visit, VisitAsk
+from shared.models import VISIT_IN_PROGRESS, Visit, VisitAsk
 from shared.serialization import to_json
 from shared.store import KEPT_ASKS, KEPT_SCREENSHOTS, KEPT_VISITS, KEPT_VISITS_PER_SITE, MAX_CLOCK_SKEW
 from shared.store.documents import decoding, load, skip_damaged
@@ -43,8 +43,10 @@ _BEGIN = Script(
 )
 _END = Script(
     f"""
-    redis.call('LREM', visits, 0, id)
-    redis.call('LPUSH', visits, id)
+    if redis.call('HEXISTS', records, id) == 0 then
+        redis.call('LREM', visits, 0, id)
+        redis.call('LPUSH', visits, id)
+    end
     redis.call('HSET', records, id, record)
     redis.call('HDEL', screenshots, id)
     if screenshot ~= '' then redis.call('HSET', screenshots, id, screenshot) end
@@ -64,6 +66,7 @@ _END = Script(
         end
     end
     if redis.call('GET', claim) == holder then redis.call('DEL', claim) end
+    if redis.call('HGET', notes, in_progress) == note then redis.call('HSET', notes, in_progress, '') end
     for _, ask in ipairs(redis.call('LRANGE', asks, 0, -1)) do
         local asked_at = tonumber(string.match(ask, '^%S+'))
         if not asked_at or asked_at <= tonumber(started_at) or asked_at > tonumber(latest) then
@@ -72,8 +75,8 @@ _END = Script(
     end
     changed()
     """,
-    keys="visits records screenshots claim asks",
-    args="id record started_at latest holder screenshot",
+    keys="visits records screenshots claim asks notes",
+    args="id record started_at latest holder screenshot in_progress note",
     is_idempotent=True,
     allows_oom=True,
 )
@@ -107,12 +110,12 @@ class VisitStore(RedisMixin):
     async def begin_visit(self, site: str, holder: str, *, at: float, ttl: float) -> bool:
         return bool(await self._run(_BEGIN, [schema.key("claim", site)], holder, max(ceil(ttl * 1000), 1)))
 
-    async def end_visit(self, visit: Visit, holder: str, *, screenshot: bytes | None = None) -> None:
+    async def end_visit(self, visit: Visit, holder: str, *, note: str = "", screenshot: bytes | None = None) -> None:
         await self._run(
             _END,
-            [*_RECORDS, schema.key("claim", visit.site), schema.key("asks", visit.site)],
+            [*_RECORDS, schema.key("claim", visit.site), schema.key("asks", visit.site), schema.key("notes")],
             *(visit.id, to_json(visit), visit.started_at, visit.started_at + visit.seconds + MAX_CLOCK_SKEW),
-            *(holder, screenshot or b""),
+            *(holder, screenshot or b"", VISIT_IN_PROGRESS.format(site=visit.site), note),
         )
 
     async def visits(self, site: str | None = None, *, limit: int = 50) -> list[Visit]:

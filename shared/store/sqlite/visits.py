@@ -3,10 +3,11 @@
 from dataclasses import replace
 from sqlite3 import Connection, Row
 
-from shared.models import Visit, VisitAsk
+from shared.models import VISIT_IN_PROGRESS, Visit, VisitAsk
 from shared.serialization import to_json
 from shared.store import KEPT_ASKS, KEPT_SCREENSHOTS, KEPT_VISITS, KEPT_VISITS_PER_SITE, MAX_CLOCK_SKEW
 from shared.store.documents import load, skip_damaged
+from shared.store.sqlite.notes import read_note, write_note
 from shared.store.sqlite.worker import SqliteMixin, read_transaction, write_transaction
 
 MAX_CLAIM_SECONDS = 3600.0  # more than any visit takes; a later end was set before the clock was set back
@@ -50,9 +51,12 @@ class VisitStore(SqliteMixin):
         return True
 
     @write_transaction
-    def end_visit(self, db: Connection, visit: Visit, holder: str, *, screenshot: bytes | None = None) -> None:
+    def end_visit(
+        self, db: Connection, visit: Visit, holder: str, *, note: str = "", screenshot: bytes | None = None
+    ) -> None:
         db.execute(
-            "INSERT OR REPLACE INTO visits (id, site, record, screenshot) VALUES (?, ?, ?, ?)",
+            "INSERT INTO visits (id, site, record, screenshot) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET record = excluded.record, screenshot = excluded.screenshot",
             (visit.id, visit.site, to_json(visit), screenshot),
         )
         db.execute(
@@ -67,6 +71,8 @@ class VisitStore(SqliteMixin):
             (KEPT_SCREENSHOTS,),
         )
         db.execute("DELETE FROM claims WHERE site = ? AND holder = ?", (visit.site, holder))
+        if read_note(db, in_progress := VISIT_IN_PROGRESS.format(site=visit.site)) == note:
+            write_note(db, in_progress, "")
         db.execute(
             "DELETE FROM asks WHERE site = ? AND (asked_at <= ? OR asked_at > ?)",
             (visit.site, visit.started_at, visit.started_at + visit.seconds + MAX_CLOCK_SKEW),

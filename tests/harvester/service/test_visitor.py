@@ -47,6 +47,24 @@ class FullStore:
         return getattr(self._store, name)
 
 
+class LostStore:
+    """A store whose answer is lost once it has recorded a visit, and that cannot be reached after that."""
+
+    def __init__(self, store: Store) -> None:
+        self.is_lost = False
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        if self.is_lost:
+            raise StoreUnavailable("no route to host")
+        return getattr(self._store, name)
+
+    async def end_visit(self, *arguments: Any, **more: Any) -> None:
+        await self.__getattr__("end_visit")(*arguments, **more)
+        self.is_lost = True
+        raise StoreUnavailable("no route to host")
+
+
 class RecordingStore:
     """A store that records when it granted a visit."""
 
@@ -197,6 +215,29 @@ async def test_a_visit_that_was_killed_with_its_machine_is_recorded_by_the_next(
 
     assert [visit.id for visit in await visits.store.visits()] == [recorded.id, lost.id]
     assert not await visits.store.get_note(VISIT_IN_PROGRESS.format(site.origin))
+
+
+async def test_a_visit_that_was_recorded_is_no_killed_one_though_its_harvester_lost_the_store(
+    store: Store,
+    workspace: Workspace,
+    site: SimulatedSite,
+    browser: OneBrowser,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("harvester.service.saving.STORE_SECONDS", 0.1)
+    lost: Any = LostStore(store)
+    cut_off, other = Visits(lost, workspace, site, browser), Visits(store, workspace, site, browser).restarted()
+    with pytest.raises(StoreUnavailable):
+        await cut_off.make()
+    recorded = await store.visits()
+    await other.capture()
+
+    lost.is_lost, lost.end_visit = False, store.end_visit
+    await cut_off.make()  # which makes sure that it was recorded
+
+    assert [visit.outcome for visit in recorded] == [Outcome.CAPTURED]
+    assert (await store.visits())[1:] == recorded
+    assert [visit.outcome for visit in await store.visits()] == [Outcome.CAPTURED] * 2
 
 
 async def test_a_note_that_makes_no_sense_counts_as_a_killed_visit(visits: Visits, site: SimulatedSite) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from time import time
 
+from shared.models import VISIT_IN_PROGRESS
 from shared.store import KEPT_ASKS, KEPT_SCREENSHOTS, KEPT_VISITS, Store
 from tests.shared.samples import SITE, visit
 
@@ -111,13 +112,26 @@ async def test_visits_are_listed_by_site_and_up_to_the_limit(store: Store) -> No
     assert await store.visits("https://nowhere.example") == []
 
 
-async def test_a_visit_that_is_recorded_again_is_one_and_keeps_the_last_record(store: Store) -> None:
+async def test_a_visit_that_is_recorded_again_is_one_with_the_last_record_at_its_place(store: Store) -> None:
     await store.end_visit(visit(1), "one", screenshot=b"png")
     await store.end_visit(visit(2), "one")
     await store.end_visit(visit(1), "one")
 
-    assert await store.visits() == [visit(1), visit(2)]
+    assert await store.visits() == [visit(2), visit(1)]
     assert await store.screenshot("visit-1") is None
+
+
+async def test_the_note_of_a_visit_ends_with_its_record_and_that_of_a_later_one_does_not(store: Store) -> None:
+    note, other_note = (VISIT_IN_PROGRESS.format(site=site) for site in (SITE, OTHER_SITE))
+    for name in (note, other_note):
+        await store.set_note(name, "visit 1")
+
+    await store.end_visit(visit(1), "one", note="visit 1")
+    assert (await store.get_note(note), await store.get_note(other_note)) == ("", "visit 1")
+
+    await store.set_note(note, "visit 2")
+    await store.end_visit(visit(1), "one", note="visit 1")
+    assert await store.get_note(note) == "visit 2"
 
 
 async def test_a_dropped_visit_takes_no_place_from_the_screenshots_of_the_kept_ones(store: Store) -> None:
