@@ -41,6 +41,15 @@ class ClientConnection(web.RequestHandler):
 
     __slots__ = ()
 
+    async def start(self) -> None:
+        """Handle requests one after another. Over a host that is no name (`http://xn--a/`) the server fails and forgets
+        the connection, which only then is closed here."""
+        try:
+            await super().start()
+        except UnicodeError:
+            self.logger.info("malformed request (its host is no name)")
+            self.force_close()
+
     def handle_error(
         self,
         request: web.BaseRequest,
