@@ -69,7 +69,7 @@ async def open_app(
     async with SiteClient() as client, Downloader(MAX_IMAGE_BYTES, allowed=allowed) as downloader:
         keeper = CredentialKeeper(settings.sites, store, client)
         await keeper.load()
-        keyring = Keyring(store, lambda: read_master_key(settings.data_dir))
+        keyring = Keyring(store, lambda: None if key else read_master_key(settings.data_dir))
         with suppress(StoreError):  # it goes on trying
             await keyring.load()
         usage = UsageRecorder(store)

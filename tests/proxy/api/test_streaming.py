@@ -160,6 +160,23 @@ async def test_an_empty_event_does_not_end_the_body() -> None:
     assert body.endswith(b"data: more\n\ndata: [DONE]\n\n")
 
 
+async def test_events_of_any_length_arrive_whole() -> None:
+    sent = [b"%c" % (97 + number % 26) * length for number, length in enumerate((1, 15, 16, 1023, 1024, 1025, 100_000))]
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        events = await opened(request)
+        for event in sent:
+            if not events.write(event):
+                await events.ready()
+        await events.close(b"data: [DONE]\n\n")
+        return events.response
+
+    async with answered_by(handler) as response:
+        body = await response.read()
+
+    assert body.endswith(b"".join((*sent, b"data: [DONE]\n\n")))
+
+
 async def test_a_client_that_leaves_just_before_the_end_is_noticed() -> None:
     noticed: list[bool] = []
 
