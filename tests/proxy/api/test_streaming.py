@@ -14,7 +14,7 @@ from aiohttp import ClientPayloadError, ClientResponse, ClientSession, test_util
 import proxy.api.event_stream
 from proxy.api.chat_completions.reply import ChatReply
 from proxy.api.chat_completions.request import ChatRequest
-from proxy.api.event_stream import EventStream
+from proxy.api.event_stream import EventStream, Keepalive
 from proxy.chat.ask import Ask
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.wire import exchange
@@ -107,10 +107,10 @@ async def answered_by(handler: Handler) -> AsyncIterator[ClientResponse]:
         yield response
 
 
-async def opened(request: web.Request) -> EventStream:
+async def opened(request: web.Request, keepalive: Keepalive = "off") -> EventStream:
     """An event stream whose headers are sent."""
     reply = ChatReply(ChatRequest(Ask("m", ()), {}), id="chatcmpl-1", created=1, model="m")
-    events = EventStream(request, reply, "off", {})
+    events = EventStream(request, reply, keepalive, {})
     await events.ready()
     return events
 
@@ -175,6 +175,21 @@ async def test_events_of_any_length_arrive_whole() -> None:
         body = await response.read()
 
     assert body.endswith(b"".join((*sent, b"data: [DONE]\n\n")))
+
+
+async def test_only_silences_are_filled() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        events = await opened(request, "comment")
+        for event in (b"data: one\n\n", b"data: two\n\n", b"", b""):
+            events.write(event)
+            await events._break_silence()  # as the timer does
+        await events.close(b"data: [DONE]\n\n")
+        return events.response
+
+    async with answered_by(handler) as response:
+        body = await response.text()
+
+    assert body.endswith("data: one\n\ndata: two\n\n: keep-alive\n\n: keep-alive\n\ndata: [DONE]\n\n")
 
 
 async def test_a_client_that_leaves_just_before_the_end_is_noticed() -> None:
