@@ -7,6 +7,7 @@ Times are Unix seconds. A time in the future means that the clock was set back s
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from math import inf
 
 from shared.models import Credentials, Outcome, SiteState, Visit, VisitAsk
 
@@ -60,7 +61,7 @@ def _scheduled(site: SiteFacts, *, now: float, interval: float, jitter: float, i
     # Only until one visit succeeds: another harvester may go by other settings.
     is_other_page = site.state is not None and not site.state.current.started_from(site.page_url)
     has_new_page = is_other_page and (is_start or pause > 0)
-    captured_at = site.state.current.captured_at if site.state else 0.0
+    captured_at = site.state.current.captured_at if site.state else -inf  # a clock that is not set yet is near 0
     planned_at = captured_at + interval * (1 + JITTER_SHARE * jitter)
     if _is_past(captured_at, now) and planned_at > now and not has_new_page:
         return DueVisit(max(planned_at, earliest), "schedule")

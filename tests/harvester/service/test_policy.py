@@ -70,6 +70,12 @@ def test_with_nothing_stored_a_visit_is_due_at_once() -> None:
     assert due() == DueVisit(NOW, "schedule")
 
 
+def test_where_no_clock_was_set_yet_the_first_visit_is_due_at_once() -> None:
+    nothing = SiteFacts(state=None, visits=[], ask=None, page_url=PAGE)
+
+    assert next_visit(nothing, now=60.0, interval=INTERVAL, jitter=0.0, is_start=True) == DueVisit(60.0, "start")
+
+
 def test_at_a_start_with_fresh_credentials_the_next_visit_waits_for_its_interval() -> None:
     assert due(state(HOUR), is_start=True) == DueVisit(NOW + 5 * HOUR, "schedule")
 
