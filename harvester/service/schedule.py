@@ -1,7 +1,7 @@
 """The scheduler of visits and renewals, and the only module that uses APScheduler.
 
 `policy.py` decides what is due when, from the store. The schedule is recomputed whenever the store changes, and so at
-every heartbeat: asks take effect at once, and so does a clock that was set back or slept.
+every heartbeat: asks take effect at once, and so does a clock that was set, or went on while the machine slept.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from shared.processes import heartbeat
 from shared.store import Store, StoreCorrupt, StoreError
 
 SETTLE_SECONDS = 0.2  # debounce of store changes
+CLOCK_SECONDS = 1.0  # between two looks at the clock
 HOLD_SECONDS = 3.0  # retry after a visit that could not start: another process visits, or the store is unavailable
 VISITS_LOOKED_AT = 10  # longer than any row of pauses
 
@@ -90,7 +91,9 @@ class Schedule:
         try:
             while True:
                 await self._write_heartbeat()
-                await asyncio.sleep(heartbeat.EVERY_SECONDS)
+                # By the clock: that of the loop, by which it sleeps, stands still while the machine does.
+                while abs(time.time() - self._beat_at) < heartbeat.EVERY_SECONDS:
+                    await asyncio.sleep(min(CLOCK_SECONDS, heartbeat.EVERY_SECONDS))
         finally:
             with suppress(StoreError):
                 await heartbeat.withdraw(self._store, self._beat_at)

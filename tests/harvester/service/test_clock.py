@@ -75,6 +75,24 @@ async def test_a_clock_that_jumps_brings_the_visit_that_is_due_then_and_no_other
     figure("from a jump of the clock to the visit that is due then, at most", f"{max(took):.1f} s")
 
 
+@pytest.mark.parametrize("jump", [7 * HOUR, -24 * HOUR])
+async def test_schedule_and_heartbeat_follow_a_jump_of_the_clock_before_the_next_heartbeat_is_due(
+    store: Store, site: SimulatedSite, clock: Clock, monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    """So does a machine that wakes: the loop's clock stood still while it slept."""
+    monkeypatch.setattr("shared.processes.heartbeat.EVERY_SECONDS", 30.0)
+    visits = FakeVisits(store)
+    async with scheduled(store, visits, Site(site.origin, site.url)):
+        await wait_until(lambda: len(visits.made) == 1)
+        await wait_until(lambda: not visits.under_way)
+        await asyncio.sleep(1.0)  # by then the schedule has seen that, and waits
+        clock.offset = jump
+        await wait_until(lambda: len(visits.made) == 2, seconds=5.0)
+        async with asyncio.timeout(5.0):
+            while not (last := await heartbeat.last_beat(store)) or not last.is_fresh(clock.time()):
+                await asyncio.sleep(0.01)
+
+
 async def test_a_nonce_that_was_checked_before_the_clock_was_set_back_is_checked_again_once(
     store: Store, site: SimulatedSite, clock: Clock
 ) -> None:
