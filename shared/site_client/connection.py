@@ -15,6 +15,7 @@ from shared.site_client.http1 import MAX_HEAD_BYTES, BadResponse, Framing, Head,
 
 MAX_INTERIMS = 8  # interim responses (status 1xx) before the real one
 WRITE_BYTES = 256 * 1024  # written at a time, so that a large body does not hold up the loop
+LATE_SECONDS = 1.0  # after its time, a timer shows that this process stood still
 LINGER_SECONDS = 0.5  # for the last bytes of a body whose end nobody reads
 
 _NOBODY = Body(lambda: None, lambda: None)  # of no reader: it has ended, and so ignores what it is fed
@@ -262,13 +263,16 @@ class Connection(asyncio.Protocol):
 
     def _check_timeouts(self) -> None:
         """Check the timeouts. (The timer is not reset for each chunk.)"""
-        self._timer, self._checks_at = None, inf
         now = self._now()
+        is_late = now - self._checks_at > LATE_SECONDS
+        self._timer, self._checks_at = None, inf
         left = min(self._received_at + self._idle, self._deadline) - now
         if left == inf:  # the connection is between requests
             return
         if left > 0:
             self._check_in(left)
+        elif is_late:
+            self._check_in(LATE_SECONDS)  # what came meanwhile is still to be read
         elif now >= self._deadline:
             self._fail(SiteTimeout("the answer took too long"))
         else:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, time
 
 from yarl import URL
 
@@ -77,7 +77,8 @@ class ConnectionPool:
         idle = self._idle.setdefault(key, [])
         while idle:
             connection = idle.pop()
-            if connection.is_usable:
+            # By the clock too: the loop's stands still while the machine sleeps, and what it has lost then shows late.
+            if connection.is_usable and time() < connection.kept_until:
                 connection.is_reused = True
                 return connection
         return await self._connect(key, idle)
@@ -111,7 +112,7 @@ class _PooledConnection(Connection):
     Event loops create the object before they connect, and some never are.
     """
 
-    __slots__ = ("_all", "_idle_list", "proxy")
+    __slots__ = ("_all", "_idle_list", "kept_until", "proxy")
 
     def __init__(
         self, open_connections: set[Connection], idle: "list[_PooledConnection]", proxy: HttpProxy | None
@@ -119,6 +120,7 @@ class _PooledConnection(Connection):
         """*proxy*: the forward proxy to which requests are sent; None for a direct connection or a tunnel."""
         super().__init__()
         self._all, self._idle_list, self.proxy = open_connections, idle, proxy
+        self.kept_until = 0.0  # Unix seconds
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -134,6 +136,7 @@ class _PooledConnection(Connection):
         """Put the connection back into the pool, unless that has `MAX_IDLE` already."""
         if len(self._idle_list) < MAX_IDLE:
             self.close_after(IDLE_SECONDS)
+            self.kept_until = time() + IDLE_SECONDS
             self._idle_list.append(self)
         else:
             self.abort()

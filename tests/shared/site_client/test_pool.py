@@ -1,21 +1,40 @@
 """Connections that are slow, refused or lost, on the event loops that the services use."""
 
 import asyncio
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
-from time import monotonic
+from time import monotonic, sleep, time
 from typing import Any
 
+import psutil
 import pytest
 import uvloop
 
 from shared.site_client.client import SiteClient
 from shared.site_client.connection import Connection, Timeouts
 from shared.site_client.errors import SiteUnreachable
+from tests.cli.processes import ROOT, wait_until
 from tests.ports import a_free_port
 
 LOOPS = pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+STILL_SECONDS = 2.0
+READER = """
+import asyncio, importlib, sys
+from shared.site_client.client import SiteClient
+
+async def read(url, idle_timeout):
+    async with SiteClient() as client, client.stream(url, {}, idle_timeout=idle_timeout) as response:
+        async for data in response.body:
+            print(data.decode(), end="", flush=True)
+
+loop = importlib.import_module(sys.argv[1])
+with asyncio.Runner(loop_factory=loop.new_event_loop) as runner:
+    runner.run(read(sys.argv[2], float(sys.argv[3])))
+"""
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -178,6 +197,44 @@ def test_a_large_body_arrives_whole_and_its_connection_is_kept(loop_factory: Loo
 
     run(send(), loop_factory)
     assert len(peers) == 1
+
+
+async def test_a_connection_kept_from_before_the_machine_slept_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network forgot it: what is sent on it reaches nobody."""
+
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        await reader.read()
+
+    async with answering(answer_once) as port, SiteClient() as client:
+        url = f"http://127.0.0.1:{port}/"
+        await client.post(url, b"", {}, timeout=5.0)
+        monkeypatch.setattr("shared.site_client.pool.time", lambda: time() + 3600.0)
+
+        assert (await client.post(url, b"", {}, timeout=5.0)).body == b"ok"
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_what_came_while_the_process_stood_still_is_read_before_it_counts_as_silence(loop: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        reader = [sys.executable, "-c", READER, loop, url, str(STILL_SECONDS * 0.4)]
+        with subprocess.Popen(reader, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\none\n")
+                assert process.stdout.readline() == "one\n"
+                process.send_signal(signal.SIGSTOP)
+                wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "it stands still")
+                connection.sendall(b"two\n")
+                sleep(STILL_SECONDS)
+                process.send_signal(signal.SIGCONT)
+                assert process.stdout.readline() == "two\n"
+                connection.sendall(b"end")
+            assert process.stdout.read() == "end"
 
 
 @LOOPS
