@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
+from math import inf
 from typing import Literal, Protocol
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -65,7 +66,7 @@ class Schedule:
         self._interval = interval
         self._tasks: asyncio.TaskGroup
         self._is_stopping = False  # no new tasks; jobs may still come due
-        self._beat_at = 0.0  # Unix seconds
+        self._beat_at = -inf  # Unix seconds
         self._is_unavailable = False  # the store
         self._logged: set[str] = set()  # messages about lasting conditions, logged once
         self._scheduler = AsyncIOScheduler(
@@ -90,10 +91,10 @@ class Schedule:
     async def _beat(self) -> None:
         try:
             while True:
-                await self._write_heartbeat()
                 # By the clock: that of the loop, by which it sleeps, stands still while the machine does.
-                while abs(time.time() - self._beat_at) < heartbeat.EVERY_SECONDS:
-                    await asyncio.sleep(min(CLOCK_SECONDS, heartbeat.EVERY_SECONDS))
+                if abs(time.time() - self._beat_at) >= heartbeat.EVERY_SECONDS:
+                    await self._write_heartbeat()
+                await asyncio.sleep(min(CLOCK_SECONDS, heartbeat.EVERY_SECONDS))
         finally:
             with suppress(StoreError):
                 await heartbeat.withdraw(self._store, self._beat_at)
