@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from proxy.access.keyring import Keyring
-from proxy.access.rules import MASTER, OPEN, AccessRules, check_admin, is_loopback_name, sent_keys
+from proxy.access.rules import MASTER, OPEN, AccessRules, Caller, check_admin, is_loopback_name, sent_keys
 from proxy.access.sessions import issue
 from proxy.chat.errors import ServiceError
+from shared.admin.keys import new_key, parse_new_key
 from shared.store import open_store
 from tests.proxy.access.rules import access
 
@@ -170,6 +171,19 @@ async def test_a_session_is_not_called_ended_before_anybody_could_look(tmp_path:
             await keyring.load()
 
     assert statuses == [503, 401]
+
+
+def test_callers_queue_by_their_key_else_by_their_address_and_only_limited_keys_are_counted() -> None:
+    keys = [
+        new_key(b"pepper", parse_new_key("app", **limits), now=0.0)[1]
+        for limits in ({}, {"models": ["a"]}, {"rpm": 1}, {"tpd": 1})
+    ]
+    callers = [Caller(key.id, key.name, key=key) for key in keys]
+
+    assert [caller.queue_key("192.0.2.1") for caller in callers] == [key.id for key in keys]
+    assert {caller.queue_key("192.0.2.1") for caller in (OPEN, MASTER)} == {"192.0.2.1"}
+    assert OPEN.queue_key(None) == ""
+    assert [caller.limited_key for caller in (OPEN, MASTER, *callers)] == [None, None, None, None, *keys[2:]]
 
 
 def test_names_of_this_machine() -> None:

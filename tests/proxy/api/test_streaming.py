@@ -17,7 +17,7 @@ from proxy.api.chat_completions.request import ChatRequest
 from proxy.api.event_stream import EventStream, Keepalive
 from proxy.chat.ask import Ask
 from tests.proxy.running import RunningProxy, running_proxy
-from tests.proxy.wire import exchange
+from tests.proxy.wire import connected, exchange
 from tests.site import SimulatedSite
 
 BODY = {"model": "gpt-4o-mini-helper", "stream": True}
@@ -208,6 +208,19 @@ async def test_a_client_that_leaves_just_before_the_end_is_noticed() -> None:
             await response.read()
 
     assert noticed == [True]
+
+
+@pytest.mark.parametrize(("text", "last"), [("hi", b"[DONE]"), ("[[mode:late_error]]", b'"error"')])
+async def test_nothing_fills_the_silence_after_an_answer(
+    proxy: RunningProxy, short_intervals: None, text: str, last: bytes
+) -> None:
+    async with connected(proxy.url, "POST", "/v1/chat/completions", ask(text)) as connection:
+        await connection.head()
+        chunks = [chunk async for _, chunk in connection.chunks()]
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(connection.reader.read(1), 0.8)
+
+    assert last in chunks[-1]
 
 
 @pytest.mark.parametrize("stream", [True, False])
