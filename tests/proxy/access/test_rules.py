@@ -1,5 +1,6 @@
 """Who may use the proxy."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,9 @@ def test_origins_are_named_by_patterns_too(pattern: str, served: str, refused: s
     assert not rules.allows_origin(f"https://evil.example/{served}")
 
 
-@pytest.mark.parametrize("origin", ["null", "", "app:", "chrome-extension://abc", "https://app", "http://file.example"])
+@pytest.mark.parametrize(
+    "origin", ["null", "", "app", "app:", "chrome-extension://abc", "https://app", "http://file.example"]
+)
 def test_other_origins_are_not(origin: str) -> None:
     assert not access().allows_origin(origin)
 
@@ -169,8 +172,16 @@ async def test_a_session_is_not_called_ended_before_anybody_could_look(tmp_path:
                 await AccessRules(keyring, key="my key").holder(token, now=1000.0)
             statuses.append(exc_info.value.status)
             await keyring.load()
+        of_master = issue(await keyring.sealing_key(), MASTER.id, sha256(b"my key").digest(), now=1000.0)
+        assert await AccessRules(keyring, key="my key").holder(of_master, now=1000.0) is MASTER
 
     assert statuses == [503, 401]
+    kept = tmp_path / "store.db.secret"
+    kept.unlink()
+    kept.mkdir()  # it cannot be read any more
+    with pytest.raises(ServiceError) as exc_info:
+        await AccessRules(Keyring(store, lambda: None), key="my key").holder(of_master, now=1000.0)
+    assert exc_info.value.status == 503
 
 
 def test_callers_queue_by_their_key_else_by_their_address_and_only_limited_keys_are_counted() -> None:

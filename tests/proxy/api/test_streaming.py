@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from aiohttp import ClientPayloadError, ClientResponse, ClientSession, test_utils, web
+from aiohttp import ClientConnectionResetError, ClientPayloadError, ClientResponse, ClientSession, test_utils, web
 
 import proxy.api.event_stream
 from proxy.api.chat_completions.reply import ChatReply
@@ -208,6 +208,25 @@ async def test_a_client_that_leaves_just_before_the_end_is_noticed() -> None:
             await response.read()
 
     assert noticed == [True]
+
+
+async def test_a_client_that_left_is_noticed_before_the_next_text_and_is_no_failure() -> None:
+    noticed: list[object] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        events = await opened(request)
+        assert request.transport is not None
+        request.transport.abort()
+        with pytest.raises(ClientConnectionResetError) as exc_info:
+            await events.ready()
+        noticed.extend([await events.fail(exc_info.value), events.has_lost_client, events.failure])
+        return events.response
+
+    async with answered_by(handler) as response:
+        with pytest.raises(ClientPayloadError):
+            await response.read()
+
+    assert noticed == [True, True, None]
 
 
 @pytest.mark.parametrize(("text", "last"), [("hi", b"[DONE]"), ("[[mode:late_error]]", b'"error"')])
