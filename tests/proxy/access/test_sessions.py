@@ -96,3 +96,8 @@ def test_pages_of_other_origins_are_foreign(headers: dict[str, str]) -> None:
 def test_a_request_without_fetch_metadata_is_neither_foreign_nor_proven(headers: dict[str, str]) -> None:
     assert not is_foreign(headers, HOST)
     assert not is_proven({**headers, "x-freeaichat-csrf": "1"}, HOST)
+
+
+def test_a_page_without_an_origin_is_foreign_also_to_a_request_without_a_host() -> None:
+    assert is_foreign({"Origin": "null"}, "")
+    assert is_foreign({"Origin": "http://"}, "")
