@@ -102,3 +102,8 @@ async def test_requests_in_progress_are_limited_except_for_probes() -> None:
 
     assert await asyncio.gather(*requests) == ["served", "served", "overloaded", "served"]
     assert await served(is_probe=False) == "served"
+
+
+async def test_where_no_request_is_in_progress_the_end_waits_for_none() -> None:
+    async with asyncio.timeout(5):
+        assert await InFlight(2, LIMIT).finish(60, asyncio.Event()) == 0
