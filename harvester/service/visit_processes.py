@@ -79,7 +79,9 @@ async def _wait_for_report(child: Child, job: Job, claim: Claim, stderr_task: as
     exchange = asyncio.create_task(_exchange(child, job, claim))
     memory_watch = asyncio.create_task(wait_for_excess(child.system))
     try:
-        await asyncio.wait({exchange, memory_watch}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({exchange, memory_watch}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
+        if not done:  # this process may have stood still, and the report waits to be read
+            await asyncio.wait({exchange}, timeout=LAST_WORDS_SECONDS)
         if exchange.done():
             return await _parse_report(exchange.result(), child, stderr_task)
         if memory_watch.done():

@@ -17,6 +17,7 @@ FAILURE_PAUSE = 0.3
 CHALLENGE_PAUSE = 0.8
 HEARTBEAT_SECONDS = 0.3
 STORE_SECONDS = 0.5
+MARGIN_SECONDS = 4.0  # a picture takes up to 3
 LIMITS = Limits(browser=3.0, load=1.5, chat=0.8, settle=0.5, glance=0.5, guest_id=0.5, visit=6.0)
 _SHORT = (
     (policy, "FAILURE_PAUSES", (FAILURE_PAUSE,)),
@@ -24,7 +25,7 @@ _SHORT = (
     (schedule, "HOLD_SECONDS", FAILURE_PAUSE),
     (service, "HOLD_SECONDS", FAILURE_PAUSE),
     (saving, "STORE_SECONDS", STORE_SECONDS),
-    (visit_processes, "MARGIN_SECONDS", 4.0),  # a picture takes up to 3
+    (visit_processes, "MARGIN_SECONDS", MARGIN_SECONDS),
     (heartbeat, "EVERY_SECONDS", HEARTBEAT_SECONDS),
     (service, "Visitor", partial(Visitor, limits=LIMITS)),
 )

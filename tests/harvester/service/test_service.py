@@ -11,18 +11,21 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shared.models import Credentials, Outcome, Visit
+from shared.models import Cause, Credentials, Outcome, Visit
 from shared.processes import heartbeat
 from shared.store import Store, open_store
 from tests.cli.processes import is_alive
 from tests.figures import figure
 from tests.harvester.faults import signal_one, worker
 from tests.harvester.running import Installation, Running, harvester
+from tests.harvester.short_limits import LIMITS, MARGIN_SECONDS
 from tests.harvester.visiting import wait_for
 from tests.proxy.running import capture
 from tests.site import SimulatedSite
 
 KILLS = int(os.environ.get("TEST_KILLS", "2"))  # the benchmarks command kills twenty times
+
+HUNG_SECONDS = LIMITS.visit + MARGIN_SECONDS
 
 
 @pytest.fixture
@@ -115,6 +118,20 @@ async def test_a_visit_under_way_is_ended_and_recorded_within_seconds(
 
     assert not any(is_alive(process.pid) for process in family)
     assert [visit.reason for visit in await store.visits()] == ["the harvester was stopped during this visit"]
+
+
+async def test_a_visit_that_ended_while_the_harvester_stood_still_did_not_hang(
+    installation: Installation, store: Store, site: SimulatedSite
+) -> None:
+    site.behaviour.page_delay = 30
+    async with harvester(installation, is_impatient=True) as running:
+        await wait_for_page_load(running, site)
+        running.process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(HUNG_SECONDS)
+        running.process.send_signal(signal.SIGCONT)
+        visit = (await recorded(store))[-1]
+
+    assert (visit.cause, "hung" in visit.reason) == (Cause.SILENT, False)
 
 
 async def test_stopped_at_any_moment_it_leaves_nothing_and_exits_0(
