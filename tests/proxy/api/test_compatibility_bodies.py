@@ -1,9 +1,11 @@
 """Request bodies of every kind and coding, as clients and what stands before us send them."""
 
+import asyncio
 import gzip
 import json
 import zlib
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import brotli
@@ -73,6 +75,37 @@ async def test_a_compressed_body_is_read(proxy: RunningProxy, coding: str, pack:
     for path, body in ((CHAT, SAID), ("/v1/responses", {"model": MODEL, "input": "hi"}), ("/v1/conversations", {})):
         answer = await exchange(proxy.url, "POST", path, pack(json.dumps(body).encode()), headers)
         assert answer.status == 200, path
+
+
+@pytest.mark.parametrize("pauses", [[], [100], [100, 9_000]])
+async def test_a_body_of_any_framing_is_bounded(site: SimulatedSite, tmp_path: Path, pauses: list[int]) -> None:
+    """Announced or in chunks, which come with the head or later: *pauses* tells behind how many bytes of the body."""
+    async with running_proxy(site, tmp_path, max_body=10_000) as proxy:
+        for length, status in ((10_000, 200), (10_001, 413)):
+            body = json.dumps(SAID).encode().ljust(length)
+            chunks = [body[start:end] for start, end in pairwise((0, *pauses, length))]
+            announced = [body[:100], body[100:]] if pauses else [body]
+            for headers, sent in (
+                (f"Content-Length: {length}", announced),
+                ("Transfer-Encoding: chunked", [b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks]),
+            ):
+                assert await status_of(proxy.url, headers, sent) == status, headers
+
+
+async def status_of(url: str, headers: str, parts: list[bytes]) -> int:
+    """The status of a request whose body comes in *parts*, the first of them with the head."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+    head = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{headers}\r\n\r\n".encode()
+    if "chunked" in headers:
+        parts = [*parts[:-1], parts[-1] + b"0\r\n\r\n"]
+    try:
+        for part in (head + parts[0], *parts[1:]):
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        return int((await reader.readline()).split()[1])
+    finally:
+        writer.close()
 
 
 async def test_a_compressed_body_counts_as_what_it_unpacks_to(site: SimulatedSite, tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 import asyncio
 import base64
+import gzip
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +50,25 @@ async def test_bodies_above_the_limit_together_are_told_to_come_back(proxy: Runn
     assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "overloaded", "1")
     assert "FREEAICHAT_MAX_BODIES" in answer.body["error"]["message"]
     assert (small.status, again.status) == (200, 200)
+
+
+async def test_bodies_count_however_they_are_sent(proxy: RunningProxy, site: SimulatedSite) -> None:
+    body = json.dumps({"model": "m", "messages": [], "user": "x" * 20_000}).encode()
+
+    async def in_chunks() -> AsyncIterator[bytes]:
+        yield body[:10]
+        await asyncio.sleep(0.05)
+        yield body[10:]
+
+    async def status_of(data: Any, **headers: str) -> int:
+        async with proxy.http.post(f"{proxy.url}/v1/chat/completions", data=data, headers=headers) as response:
+            return response.status
+
+    async with holding(proxy, site, 40_000):
+        chunked = await status_of(in_chunks())
+        packed = await status_of(gzip.compress(body), **{"Content-Encoding": "gzip"})
+
+    assert (chunked, packed) == (503, 503)
 
 
 async def test_a_request_alone_may_be_larger(proxy: RunningProxy) -> None:
