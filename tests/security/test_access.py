@@ -1,6 +1,7 @@
 """Who is served, over bare sockets: Host names, browser origins and keys, in every spelling."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -74,6 +75,14 @@ async def test_the_name_in_the_request_line_counts_where_there_is_one(keyless: R
     assert await status(keyless, f"http://localhost{MODELS}") == 200
     assert await status(keyless, f"http://evil.example{MODELS}") == 403
     assert await status(keyless, f"http://localhost{MODELS}", host=b"evil.example") == 200
+
+
+async def test_without_a_key_who_names_no_host_is_refused_whatever_this_machine_is_called(
+    keyless: RunningProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getfqdn", lambda: "localhost")
+    answer = await send(urlsplit(keyless.url).port or 0, b"GET /v1/models HTTP/1.0\r\n\r\n")
+    assert answer.status == 403
 
 
 ORIGINS = {

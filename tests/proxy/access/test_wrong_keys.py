@@ -27,8 +27,19 @@ async def create_key(proxy: RunningProxy) -> str:
     return str((await call(proxy, "POST", KEYS, {"name": "app"})).body["key"])
 
 
-async def test_wrong_keys_are_bounded_in_rate(proxy: RunningProxy) -> None:
-    tries = [await call(proxy, "POST", "/admin/session", {"key": f"k{number}"}, key=None) for number in range(12)]
+@pytest.mark.parametrize("signs_in", [True, False])
+async def test_wrong_keys_are_bounded_in_rate(
+    proxy: RunningProxy, monkeypatch: pytest.MonkeyPatch, signs_in: bool
+) -> None:
+    monkeypatch.setattr(wrong_keys, "PAUSE_SECONDS", 0.01)
+    tries = [
+        await (
+            call(proxy, "POST", "/admin/session", {"key": f"k{number}"}, key=None)
+            if signs_in
+            else call(proxy, "GET", "/v1/models", key=f"k{number}")
+        )
+        for number in range(12)
+    ]
     statuses = [each.status for each in tries]
 
     assert statuses[:10] == [401] * 10

@@ -89,6 +89,7 @@ async def test_requests_cut_at_the_deadline_are_reported(
     for status, text in refused:
         assert status == 503
         assert json.loads(text)["error"]["code"] == "stopping"
+    assert log_of(tmp_path).read_text().count("error=stopping") == 3
 
 
 async def test_queued_requests_are_answered_if_time_allows(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import proxy.upstreams.site.credentials
+from proxy.api.app_keys import USAGE
 from proxy.api.messages import handlers
 from tests.proxy.access.test_keys import MASTER, create_key
 from tests.proxy.api.messages.messages_client import MODEL, PATH, error, message, send, user
@@ -87,6 +88,7 @@ async def test_internal_errors_have_the_same_shape(running: RunningProxy, monkey
     answer = await send(running, "hi")
 
     assert (answer.status, error(answer)["type"]) == (500, "api_error")
+    assert [counters["error:internal_error"] for counters in running.app[USAGE].totals.values()] == [1]
 
 
 @pytest.fixture
