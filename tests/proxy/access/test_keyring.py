@@ -8,7 +8,11 @@ import pytest
 
 from proxy.access import keyring as proxy_keyring
 from proxy.access.keyring import Keyring
+from shared.secrets import KEY_FILE
 from shared.store import open_store
+from tests.proxy.admin_client import MASTER, call
+from tests.proxy.running import running_proxy
+from tests.site import SimulatedSite
 
 
 async def wait_until(is_met: Callable[[], bool]) -> None:
@@ -41,3 +45,12 @@ async def test_keys_stay_known_while_nothing_changes_and_again_after_a_failure_o
         assert not watching.done()
         watching.cancel()
         await asyncio.wait({watching})
+
+
+async def test_a_kept_master_key_that_is_not_needed_may_be_broken(site: SimulatedSite, tmp_path: Path) -> None:
+    (tmp_path / KEY_FILE).write_bytes(b"\xff\n")
+    async with running_proxy(site, tmp_path, key=MASTER) as proxy:
+        key = (await call(proxy, "POST", "/admin/keys", {"name": "app"})).body["key"]
+        assert (await call(proxy, "GET", "/v1/models", key=key)).status == 200
+    async with running_proxy(site, tmp_path, key=MASTER) as proxy:
+        assert (await call(proxy, "GET", "/v1/models", key=key)).status == 200

@@ -12,7 +12,7 @@ import pytest
 from proxy.access import keyring as proxy_keyring
 from shared.admin import key_admin
 from shared.admin.keys import parse_new_key
-from shared.secrets import KEY_FILE, ensure_master_key
+from shared.secrets import ensure_master_key
 from shared.store import open_store
 from tests.figures import figure
 from tests.proxy.admin_client import browse, call, signed_in
@@ -170,15 +170,6 @@ async def test_the_master_key_that_was_made_opens_nothing_once_another_one_is_se
         by_session = await browse(proxy, session, "GET", "/admin/keys")
 
     assert {answer.status for answer in (*denied, signing_in, by_session)} == {401}
-
-
-async def test_a_kept_master_key_that_is_not_needed_may_be_broken(site: SimulatedSite, tmp_path: Path) -> None:
-    (tmp_path / KEY_FILE).write_bytes(b"\xff\n")
-    async with running_proxy(site, tmp_path, key=MASTER) as proxy:
-        made = await call(proxy, "POST", "/admin/keys", {"name": "app"})
-        assert (await get(proxy, made.body["key"])).status == 200
-    async with running_proxy(site, tmp_path, key=MASTER) as proxy:
-        assert (await get(proxy, made.body["key"])).status == 200
 
 
 async def test_each_of_several_answers_counts_as_a_request(proxy: RunningProxy) -> None:
