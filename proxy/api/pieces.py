@@ -3,11 +3,14 @@
 
 from collections.abc import Sequence
 
-MAX_PIECE_CHARS = 8192  # 48 KiB at most, where all are escaped
+import orjson
+
+MAX_PIECE_CHARS = 8192
+MAX_PIECE_BYTES = 6 * MAX_PIECE_CHARS  # in JSON: as many characters, all escaped
 
 
 def pieces(text: str) -> Sequence[str]:
-    """*text* in pieces, as long as they may be."""
-    if len(text) <= MAX_PIECE_CHARS:
+    """*text* in pieces whose JSON has at most `MAX_PIECE_BYTES`; a text that fits stays whole."""
+    if len(text) <= MAX_PIECE_CHARS or len(orjson.dumps(text)) <= MAX_PIECE_BYTES:
         return (text,)
     return [text[start : start + MAX_PIECE_CHARS] for start in range(0, len(text), MAX_PIECE_CHARS)]

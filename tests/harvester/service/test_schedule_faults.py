@@ -60,15 +60,15 @@ async def test_a_visit_that_was_asked_for_is_not_made_once_another_process_has_m
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By hand captured values are visited for an ask alone."""
-    monkeypatch.setattr("harvester.service.policy.FAILURE_PAUSES", (2.0, LATER))
+    monkeypatch.setattr("harvester.service.policy.FAILURE_PAUSES", (5.0, LATER))
     typed = capture(at=time.time())
     await store.save_capture(replace(typed, credentials=replace(typed.credentials, source="manual")), base=0)
     await store.ask_visit(FIRST.origin, "refused", at=time.time())
     visits = FakeVisits(store)
-    await store.end_visit(visit(1, site=FIRST.origin, at=time.time() - 1.0), "other")  # it failed: a pause
+    await store.end_visit(visit(1, site=FIRST.origin, at=time.time() - 1.5), "other")  # it failed: a pause
     async with scheduled(store, visits):
         await wait_for_two_polls(store)
         await store.end_visit(visit(2, site=FIRST.origin, at=time.time()), "other")
-        await asyncio.sleep(3.5)
+        await asyncio.sleep(6.0)
 
     assert visits.made == []
