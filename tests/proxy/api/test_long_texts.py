@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from proxy.api.pieces import pieces
 from tests.proxy.running import RunningProxy
 from tests.proxy.wire import exchange
 from tests.site import SimulatedSite
@@ -47,3 +48,11 @@ def _told(event: Any) -> str:
     calls = [each["function"] for each in delta.get("tool_calls", ())]
     texts = [delta.get(name) or "" for name in ("content", "text", "partial_json")]
     return "".join((*texts, *(each["arguments"] for each in (*calls, delta.get("function_call", {"arguments": ""})))))
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("", 1), ("x" * 49_000, 1), ("x" * 50_000, 7), ("\x00" * 8_193, 2), ("你" * 16_000, 1)]
+)
+def test_only_a_text_too_long_for_an_event_is_cut(text: str, count: int) -> None:
+    assert len(pieces(text)) == count
+    assert "".join(pieces(text)) == text
