@@ -28,7 +28,7 @@ MILLION = 1e6
 ADDED_LIMIT = 50.0  # ms
 LIBRARIES = "aiohttp.web, orjson, msgspec, platformdirs, pydantic, sqlite3, tenacity, uvloop, yarl"
 RATIO_LIMIT = 8.0  # in short form: only what is wrong by a multiple is told from noise
-BARE_LIMIT = 2.0 if ROUNDS else 6.0
+BARE_LIMIT = 3.0 if ROUNDS else 6.0
 
 pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("as_users_run_it")]
 All = tuple[Target, Target, Target, Target]

@@ -43,6 +43,7 @@ def test_an_answer_ends_before_the_first_stop_sequence_however_it_is_cut(texts: 
     st.lists(st.sampled_from(["hello ", "wor", "ld", "你好", "😀", "x", "\n\n", "123"]), max_size=40),
     st.integers(1, 30),
 )
+@example([*"1+2-3*4/5"], 3)
 def test_no_more_tokens_come_through_than_allowed(texts: list[str], limit: int) -> None:
     whole = "".join(texts)
     cutter = Truncator(max_tokens=limit)

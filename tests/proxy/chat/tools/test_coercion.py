@@ -116,6 +116,13 @@ def test_mismatches_are_reported_with_their_path(arguments: dict[str, Any], mess
     assert str(exc_info.value) == message
 
 
+def test_a_mismatch_that_would_take_too_long_to_list_is_reported_all_the_same() -> None:
+    schema = compile_schema({"properties": {f"p{number}": {"type": "integer"} for number in range(1_000)}})
+
+    with pytest.raises(SchemaMismatch, match="it does not fit the schema"):
+        coerce({"p0": [[]]}, schema)
+
+
 def test_a_default_beside_a_reference_is_the_one_that_counts() -> None:
     unit = {"enum": ["celsius", "kelvin"], "default": "kelvin"}
     properties = {"a": {"$ref": "#/$defs/Unit", "default": "celsius"}, "b": {"$ref": "#/$defs/Unit"}}

@@ -232,8 +232,10 @@ async def test_a_refusal_in_words_nobody_knows_of_an_id_that_the_page_does_not_s
 
         gone = await proxy.chat("hi", model="gone")
         site.behaviour.stream_error = "Heute geschlossen."
+        unheard_of = await proxy.chat("hi", model="gone")
         shown = await proxy.chat("hi")
 
+    assert (unheard_of.status, unheard_of.code) == (404, "model_not_found")
     assert (gone.status, gone.code) == (404, "model_not_found")
     assert (shown.status, shown.code) == (400, "upstream_refused")
 
