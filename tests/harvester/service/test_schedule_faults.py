@@ -68,7 +68,8 @@ async def test_a_visit_that_was_asked_for_is_not_made_once_another_process_has_m
     await store.end_visit(visit(1, site=FIRST.origin, at=time.time() - 1.5), "other")  # it failed: a pause
     async with scheduled(store, visits):
         await wait_for_two_polls(store)
-        await store.end_visit(visit(2, site=FIRST.origin, at=time.time()), "other")
+        answering = replace(visit(2, site=FIRST.origin, at=time.time()), seconds=0.0)  # ended, and not in the future
+        await store.end_visit(answering, "other")
         await asyncio.sleep(6.0)
 
     assert visits.made == []
