@@ -21,6 +21,7 @@ from shared.conversations import Message
 
 log = logging.getLogger(__name__)
 
+MAX_NAMED = 32  # parameters in x-ignored-params: clients bound the length of headers
 ToolOutcome = Literal["valid", "mended", "retried", "failed"]
 
 
@@ -119,7 +120,7 @@ class Failover:
         may_search = model.bot.web_search or gets_options or not model.discovered  # of the last, nothing is known
         search = (ask.search_word,) if ask.web_search and not may_search else ()
         if ignored := [*(name for name in ask.parameters if name not in supported), *search, *ask.ignored]:
-            self.headers["x-ignored-params"] = ", ".join(ignored)
+            self.headers["x-ignored-params"] = ", ".join(ignored[:MAX_NAMED])
         if self._stands_in or model is self._fallback:
             self.headers["x-fallback-model"] = model.id
         max_tokens = None if "max_tokens" in supported else ask.max_tokens

@@ -14,7 +14,6 @@ from proxy.chat.errors import bad_request
 from shared.conversations import Message
 
 SAMPLING: Mapping[str, tuple[float, float]] = {"temperature": (0, 1), "top_p": (0, 1), "top_k": (0, float("inf"))}
-MAX_NAMED = 32  # parameters that are left out
 # Claude Code's first block of the system text: it is not meant for models, and differs from one request to the next.
 _BILLING = "x-anthropic-billing-header:"
 _BEGINS = {"type": "create"}  # a thread that begins: the request holds all of it
@@ -118,4 +117,4 @@ def _ignored(body: Mapping[str, Any]) -> tuple[str, ...]:
     """What was sent and is not read, by its name."""
     names = [name for name, value in body.items() if name not in _READ and name not in SAMPLING and value is not None]
     names += [f"output_config.{name}" for name in body.get("output_config") or () if name not in ("effort", "format")]
-    return tuple(name for name in names if HEADER_SAFE.fullmatch(name))[:MAX_NAMED]
+    return tuple(name for name in names if HEADER_SAFE.fullmatch(name))

@@ -145,9 +145,9 @@ IGNORED: list[tuple[dict[str, Any], list[str]]] = [
     ({"temperature": 1, "top_p": 0.5, "top_k": 5}, ["temperature", "top_p", "top_k"]),
     ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}}, ["thinking", "output_config.effort"]),
     ({"context_management": {"edits": []}, "service_tier": "auto"}, ["context_management", "service_tier"]),
-    ({"container": None, "something_new": 1, "odd\r\nname": 1, "": 2, "x" * 65: 3}, ["something_new"]),
+    ({"container": None, "new": 1, "odd\r\nname": 1, "": 2, "x" * 65: 3, "thread": {}}, ["new", "thread"]),
     ({"tools": [TOOL, CODE], "metadata": {"user_id": "me"}}, ["metadata", "tools.code_execution_20250825"]),
-    ({"tools": [{**CODE, "type": "odd\r\nkind"}], "thread": {}}, ["thread"]),
+    ({"tools": [{**CODE, "type": str(n)} for n in ("a\r\nb", *range(99))]}, [f"tools.{n}" for n in range(32)]),
 ]
 
 
