@@ -37,7 +37,7 @@ def read_messages(
             raise bad_request(f"'{where}.role' must be user or assistant.", param=f"{where}.role", code="invalid_value")
         blocks.message(_ROLES[role], item.get("content"), f"{where}.content")
     if not blocks.messages:
-        raise bad_request("'messages' must hold a message of the user.", param="messages")
+        raise bad_request("'messages' must hold a message of the user.", param="messages", code="empty_message")
     return without_unusable(blocks.messages, blocks.pictures)
 
 

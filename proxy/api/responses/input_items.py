@@ -162,7 +162,7 @@ class _Gathered:
         last = len(self.fields) - 1
         if not isinstance(item, dict) or item.get("role") != "assistant":
             self._thought = self._signed = ""
-        elif self._more.get(last, {}).get("calls") and not self.fields[last]["content"]:
+        elif self._more.get(last, {}).get("calls") and not self.fields[last].get("content"):
             self.fields[last] = item
             return
         self.fields.append(item)

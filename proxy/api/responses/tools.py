@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from proxy.api.conversations.client_tools import as_function
+from proxy.api.conversations.client_tools import CLIENT_TOOLS, as_function
 from proxy.api.parameters import read_flag, read_list, wrong_type
 from proxy.api.tools import (
     CLIENT_KINDS,
@@ -40,7 +40,7 @@ def read_tool_options(body: Mapping[str, Any], mode: ToolsMode) -> ToolOptions:
     tools = tuple(tool for index, item in enumerate(items) for tool in _tools(item, f"tools[{index}]"))
     hosted = [kind for kind, item in zip(kinds, items, strict=True) if _is_hosted(kind, item)]
     tools += _added(body.get("input"), tools)
-    choice, may_search = _named(body.get("tool_choice"), tools), any(kind.startswith(_SEARCH) for kind in kinds)
+    choice, may_search = _named(body.get("tool_choice"), hosted), any(kind.startswith(_SEARCH) for kind in kinds)
     if hosted and (not (tools or may_search) or _forces(choice, hosted)):
         raise unsupported(
             "tools", f"No bot has the tool {hosted[0]!r}; there are functions, web_search and tools that clients run."
@@ -128,16 +128,16 @@ def _added(items: Any, offered: Sequence[Tool]) -> tuple[Tool, ...]:
     return tuple(tools)
 
 
-def _named(choice: Any, tools: Sequence[Tool]) -> Any:
-    """*choice* with those of *tools* that are chosen by their type named as functions are."""
-    kinds = [tool.kind for tool in tools if tool.kind not in CLIENT_KINDS]
+def _named(choice: Any, hosted: Sequence[str]) -> Any:
+    """*choice* with the tools that are chosen by their type, and are not *hosted*, named as functions are."""
+    kinds = {"tool_search", *CLIENT_TOOLS}.difference(hosted)
 
     def named(value: Any) -> Any:
         kind = value.get("type") if isinstance(value, dict) else None
         return {"type": "function", "name": kind} if kind in kinds else value
 
-    chosen = choice.get("tools") if isinstance(choice, dict) else None
-    return {**choice, "tools": [named(each) for each in chosen]} if isinstance(chosen, list) else named(choice)
+    allowed = choice.get("tools") if isinstance(choice, dict) and choice.get("type") == "allowed_tools" else None
+    return {**choice, "tools": [named(each) for each in allowed]} if isinstance(allowed, list) else named(choice)
 
 
 def _forces(choice: Any, hosted: list[str]) -> bool:

@@ -58,4 +58,4 @@ def nothing_but_the_model_fails(
     if response.status_code >= 500:
         error = json.loads(response.content)["error"]
         code = error.get("code") or error.get("details", {}).get("error_code")
-        assert (response.status_code, code in OF_THE_MODEL) == (502, True), f"it failed: {error['message']}"
+        assert code in OF_THE_MODEL, f"it failed: {error['message']}"

@@ -41,6 +41,12 @@ FAILURES = {
 }
 
 
+async def test_messages_that_hold_nothing_are_told_as_that(proxy: RunningProxy) -> None:
+    answer = await exchange(proxy.url, "POST", PATH, {**BODY, "messages": [{"role": "system", "content": []}]})
+
+    assert (answer.status, error(answer)["details"]["error_code"]) == (400, "empty_message")
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("what", FAILURES)
 async def test_every_failure_has_anthropics_status_and_type(

@@ -182,6 +182,16 @@ async def test_it_may_be_chosen(choice: Any, proxy: RunningProxy, site: Simulate
     assert [item.type for item in answer.output] == ["apply_patch_call"]
 
 
+@pytest.mark.parametrize("kind", ["apply_patch", "tool_search"])
+async def test_one_that_is_not_offered_is_named_where_it_is_chosen(kind: str, proxy: RunningProxy) -> None:
+    choice: Any = {"type": kind, "tools": []}
+    with pytest.raises(openai.BadRequestError) as failure:
+        await proxy.openai.responses.create(model=STATEFUL, input=[ASKED], tools=[SHELL], tool_choice=choice)
+
+    assert failure.value.code == "unknown_tool"
+    assert kind in failure.value.message
+
+
 async def test_where_it_has_to_be_called_its_arguments_alone_are_a_call(
     proxy: RunningProxy, site: SimulatedSite
 ) -> None:

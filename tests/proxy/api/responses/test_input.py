@@ -56,6 +56,21 @@ async def test_tools_of_earlier_turns_are_told_in_words(
     assert f"[result of weather]\\n{expected}" in str(site.model_calls[-1].messages)
 
 
+async def test_an_answer_of_calls_may_leave_out_its_text(proxy: RunningProxy, site: SimulatedSite) -> None:
+    call = {"type": "function_call", "call_id": "c", "name": "weather", "arguments": "{}"}
+    answer = {"role": "assistant", "content": "I looked."}
+    items: list[Any] = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant"},
+        call,
+        answer,
+        {"role": "user", "content": "and?"},
+    ]
+    await proxy.openai.responses.create(model=MODEL, input=items)
+
+    assert "I looked." in str(site.model_calls[-1].messages)
+
+
 async def test_an_answers_text_behind_its_calls_belongs_to_it(proxy: RunningProxy, site: SimulatedSite) -> None:
     """As Haystack sends an answer back: the site's copy is that of the same answer, and is continued."""
     site.behaviour.scripts = {"it": [{"text": "Let me see.", "calls": [["look", {}]]}]}
