@@ -111,6 +111,7 @@ class Behaviour:
     flagged_words: list[str] = field(default_factory=list)  # OpenAI moderation
     rate_limit: int = 0  # turns in each minute from one address; 0: no limit
     stream_error: str = ""  # refuse with this text, right before the message is logged
+    search_error: str = ""  # the search in the bot's knowledge fails with this text, after that (2.4.97)
     language: str = "en"  # "de", "zh": the site's error texts are German or Chinese
     quota_text: str = "You have reached your quota for this period."
 

@@ -65,6 +65,9 @@ async def _answer(
     if not turn.bot.has_key:
         await response.write(_refusal(site, RefusedStream(f"API key missing for {turn.bot.provider}.")))
         return
+    if search_error := site.behaviour.search_error:
+        await response.write(_refusal(site, RefusedStream(search_error)))
+        return
     if site.behaviour.trigger_form:
         await response.write(event("display_form_event", {"form_definition": {"title": "Who are you?"}}) + DONE)
         return

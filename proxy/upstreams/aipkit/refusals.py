@@ -41,11 +41,9 @@ _BEFORE_START = (
     ("azure endpoint is missing", RefusalKind.BOT_BROKEN),
     ("the selected xai model does not support image", RefusalKind.IMAGE),
     ("xai image analysis supports", RefusalKind.IMAGE),
-    ("the selected cloud model cannot process images", RefusalKind.IMAGE),
     ("failed to log user message", RefusalKind.BOT_BROKEN),
     ("this domain is not permitted", RefusalKind.BLOCKED),
     ("the ai request could not be completed", RefusalKind.UPSTREAM),
-    ("ai puffer cloud credits have run out", RefusalKind.BOT_BROKEN),
 )
 # The same in other languages, by the words in it.
 _BY_WORDS = (
@@ -62,11 +60,16 @@ _LOGGED = (
     "azure endpoint is missing",
     "the selected xai model",
     "xai image analysis",
-    "the selected cloud model",
     "the ai request could not be completed",
-    "ai puffer cloud credits have run out",
 )
-# Parts of what the model's provider said, passed on by the plugin (after message_start).
+# A search in the bot's knowledge that fails ends the turn in between too (2.4.97): it is told with the HTTP status of
+# the service that was asked (in any language), or in the plugin's words; AI Puffer Cloud has its own for all.
+_SEARCH = re.compile(
+    r"\(([45]\d\d)\)[:：]|[Ee]mbedding|[Kk]nowledge (?:store|search)|Knowledge base not found"
+    r"|than this knowledge base|\bCloud (?:could|credit|connection|generation|has|model|re[qs]|spending)"
+)
+_SEARCH_STATUSES = {**dict.fromkeys((401, 402, 403, 404), RefusalKind.BOT_BROKEN), 429: RefusalKind.RATE_LIMIT}
+# Parts of what the model's provider said, passed on by the plugin (after message_start), or of what a search says.
 _AFTER_START = (
     ("(code: previous_response_not_found)", RefusalKind.PREVIOUS),
     ("(code: insufficient_quota)", RefusalKind.BOT_BROKEN),
@@ -90,8 +93,10 @@ _AFTER_START = (
     ("(code: context_length_exceeded)", RefusalKind.CONTEXT_LENGTH),
     *((words, RefusalKind.CONTEXT_LENGTH) for words in TOO_LONG),
     ("too long for the selected cloud model", RefusalKind.CONTEXT_LENGTH),
+    ("too long for ai puffer cloud embeddings", RefusalKind.CONTEXT_LENGTH),
     ("(code: content_policy_violation)", RefusalKind.FILTERED),
     ("(code: content_filter)", RefusalKind.FILTERED),
+    ("the selected cloud model cannot process images", RefusalKind.IMAGE),
     ("does not support image analysis", RefusalKind.IMAGE),
     ("jpg, png, or webp image", RefusalKind.IMAGE),
     # AI Puffer Cloud's, of the operator's account there.
@@ -99,6 +104,10 @@ _AFTER_START = (
     ("cloud spending", RefusalKind.BOT_BROKEN),
     ("cloud connection is unavailable", RefusalKind.BOT_BROKEN),
     ("this cloud model is", RefusalKind.BOT_BROKEN),  # unavailable, or no longer available
+    ("cloud has reached its daily service limit", RefusalKind.RATE_LIMIT),
+    ("api key is missing", RefusalKind.BOT_BROKEN),
+    *((words, RefusalKind.BOT_BROKEN) for words in ("knowledge store", "knowledge base", "embedding model")),
+    ("select an embedding", RefusalKind.BOT_BROKEN),
     ("operation timed out after", RefusalKind.SITE_LIMIT),
     ("connection timed out after", RefusalKind.TIMEOUT),
 )
@@ -126,9 +135,7 @@ def from_stream_error(text: str, *, quota: bool, started: bool, check: bool = Fa
     if quota:
         return SiteRefusal(RefusalKind.QUOTA, text, logged=started)
     if started:
-        lowered = text.lower()
-        kind = next((kind for part, kind in _AFTER_START if part in lowered), RefusalKind.UPSTREAM)
-        return SiteRefusal(kind, text, logged=True)
+        return SiteRefusal(_after_start(text.lower(), RefusalKind.UPSTREAM), text, logged=True)
     return _before_start(text)
 
 
@@ -138,11 +145,18 @@ def may_mean_lost(refusal: SiteRefusal) -> bool:
     return refusal.kind is RefusalKind.UPSTREAM and _LOST.search(refusal.brief) is not None
 
 
+def _after_start(lowered: str, otherwise: RefusalKind) -> RefusalKind:
+    return next((kind for part, kind in _AFTER_START if part in lowered), otherwise)
+
+
 def _before_start(text: str) -> SiteRefusal:
     lowered = text.lower()
     for start, kind in _BEFORE_START:
         if lowered.startswith(start):
             return SiteRefusal(kind, text, logged=lowered.startswith(_LOGGED))
+    if search := _SEARCH.search(text):
+        kind = _SEARCH_STATUSES.get(int(search[1] or 0), RefusalKind.UPSTREAM)
+        return SiteRefusal(_after_start(lowered, kind), text, logged=True)
     if names_a_missing_key(text):
         return SiteRefusal(RefusalKind.BOT_BROKEN, text, logged=True)
     kind = next((kind for speaks_of, kind in _BY_WORDS if speaks_of(text)), RefusalKind.UNRECOGNISED)
