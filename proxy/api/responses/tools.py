@@ -130,7 +130,7 @@ def _added(items: Any, offered: Sequence[Tool]) -> tuple[Tool, ...]:
 
 def _named(choice: Any, hosted: Sequence[str]) -> Any:
     """*choice* with the tools that are chosen by their type, and are not *hosted*, named as functions are."""
-    kinds = {"tool_search", *CLIENT_TOOLS}.difference(hosted)
+    kinds = [kind for kind in ("tool_search", *CLIENT_TOOLS) if kind not in hosted]
 
     def named(value: Any) -> Any:
         kind = value.get("type") if isinstance(value, dict) else None

@@ -24,7 +24,7 @@ def comply(messages: Sequence[Message]) -> str | None:
     prompt = next((message["content"] for message in reversed(history) if message["role"] == "user"), "")
     tool = _tool(instructions, prompt)
     if tool is not None:
-        return CALLS["asked"]([(tool, _Maker(prompt).value(instructions.tools[tool]["parameters"]))])
+        return CALLS["asked"]([(tool, _Maker(prompt).value((instructions.tools[tool] or {}).get("parameters")))])
     if instructions.schema is not None:
         return ANSWERS["asked"](_Maker(prompt).value(instructions.schema))
     return ANSWERS["asked"](_Maker(prompt).free_object()) if instructions.wants_object else None

@@ -99,7 +99,7 @@ def _fence(text: str, word: str) -> str:
 
 
 def _definitions(fence: str) -> Iterator[tuple[str, Any]]:
-    for line in fence.splitlines():
+    for line in filter(None, fence.split("\n")):  # other breaks of lines stand within strings
         try:
             definition = json.loads(line)
         except ValueError:  # what the site's HTML filter left of it

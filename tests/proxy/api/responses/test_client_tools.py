@@ -184,7 +184,7 @@ async def test_it_may_be_chosen(choice: Any, proxy: RunningProxy, site: Simulate
 
 @pytest.mark.parametrize("kind", ["apply_patch", "tool_search"])
 async def test_one_that_is_not_offered_is_named_where_it_is_chosen(kind: str, proxy: RunningProxy) -> None:
-    choice: Any = {"type": kind, "tools": []}
+    choice: Any = {"type": kind, "tools": [{"type": []}]}
     with pytest.raises(openai.BadRequestError) as failure:
         await proxy.openai.responses.create(model=STATEFUL, input=[ASKED], tools=[SHELL], tool_choice=choice)
 

@@ -62,6 +62,7 @@ RESPONSES: list[tuple[dict[str, Any], str]] = [
     ({"text": {"format": {"type": "json_schema", "name": "it", "schema": {"type": "no"}}}}, "text.format.schema"),
     ({"tools": [{"type": "web_search"}], "tool_choice": "sometimes"}, "tool_choice"),
     ({"parallel_tool_calls": "no"}, "parallel_tool_calls"),
+    ({"tools": [flat()], "tool_choice": {"type": []}}, "tool_choice"),
     ({"tools": [flat()], "tool_choice": {"type": "web_search"}}, "tool_choice"),
     ({"tools": [flat()], "tool_choice": allowed("required", {"type": "image_generation"})}, "tool_choice"),
     ({"tools": [flat()], "tool_choice": allowed("auto", {"type": "function", "name": "other"})}, "tool_choice"),
