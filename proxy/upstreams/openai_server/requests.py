@@ -22,7 +22,7 @@ from shared.plugins.lenient_json import as_utf8
 MAX_STOPS = 4  # OpenAI takes no more; what is beyond is cut here alone, as all of them are here too
 TAKEN = frozenset({*SAMPLING, *SPELLED, "max_tokens", "thinking", EFFORT})  # the last two are Anthropic's
 _is_own_id = re.compile("[a-zA-Z0-9]{9}").fullmatch
-_UNSIGNED = {CALL_SIGNATURE: {"google": {"thought_signature": "skip_thought_signature_validator"}}}  # Google's own word
+_UNSIGNED = {"google": {"thought_signature": "skip_thought_signature_validator"}}  # Google's own word
 
 
 def request_body(ask: Ask, model: str, quirks: Quirks) -> bytes:
@@ -76,6 +76,8 @@ def _messages(ask: Ask, quirks: Quirks) -> Iterator[dict[str, Any]]:
                 body[quirks.reasoning_field or REASONING_TEXTS[0]] = message.thoughts
             if message.id and ask.message_fields:
                 body |= ask.message_fields.get(message.id, {})
+            if quirks.marks_unsigned_calls and message.calls and DETAILS not in body:
+                body["tool_calls"][0].setdefault(CALL_SIGNATURE, _UNSIGNED)
             if quirks.needs_thoughts and message.role == "assistant":
                 body = {REASONING_TEXTS[0]: "", **body, "content": body["content"] or ""}
             yield body if quirks.reasoning_field in REASONING_TEXTS else _without_reasoning(body, quirks)
@@ -125,12 +127,10 @@ def _matching_call_id(name: str, calls: Sequence[ToolCall]) -> str:
 def _message(message: Message, calls: Sequence[ToolCall], media: Mapping[str, Media], quirks: Quirks) -> dict[str, Any]:
     if message.role == "assistant" and calls:
         body: dict[str, Any] = {"role": "assistant", "content": message.text or None, "tool_calls": []}
-        for number, call in enumerate(calls):
+        for call in calls:
             function = {"name": call.name, "arguments": _arguments(call)}
             signed = json.loads(call.signed) if call.signed and quirks.takes_signatures else {}
             body |= {name: signed.pop(name) for name in (*REASONING_TEXTS, DETAILS) if name in signed}
-            if quirks.marks_unsigned_calls and not number and DETAILS not in body:
-                signed = {**_UNSIGNED, **signed}
             body["tool_calls"].append({"id": call.id, "type": "function", "function": function, **signed})
         return body
     if not any(name in media for name in message.images):

@@ -1,13 +1,15 @@
 """Calls of other models, which servers refuse to be told as they are: without what Google's signed of them, or by ids
 that Mistral's would not have given, or without thoughts."""
 
+from typing import Any
+
 import pytest
 
 from proxy.chat.extras import CALL_SIGNATURE
 from tests.openai_server import Answer, HttpError, OpenAiPeer
 from tests.proxy.running import RunningProxy
 from tests.proxy.upstreams.openai_server.api_clients import MODEL, messaged
-from tests.proxy.upstreams.openai_server.test_signatures import CHAT_TOOL, EXTRA, USER, two_calls
+from tests.proxy.upstreams.openai_server.test_signatures import CHAT_TOOL, EXTRA, PARTS, USER, two_calls
 
 MISSED = [{"error": {"code": 400, "message": "Function call is missing a thought_signature.", "status": "INVALID"}}]
 
@@ -31,8 +33,13 @@ async def test_an_unsigned_call_is_marked_for_servers_that_need_a_signature(
     assert sent == [[None, None], [dummy, None], [dummy, None]]
 
 
-async def test_a_signed_call_keeps_its_signature_there_too(gateway: RunningProxy, server: OpenAiPeer) -> None:
-    server.answers = [two_calls(EXTRA), HttpError(400, MISSED)]
+@pytest.mark.parametrize(
+    ("calls", "signature"), [(two_calls(EXTRA), EXTRA), (two_calls(parts=PARTS), None)], ids=["itself", "its message"]
+)
+async def test_a_signed_call_keeps_its_signature_there_too(
+    gateway: RunningProxy, server: OpenAiPeer, calls: bytes, signature: Any
+) -> None:
+    server.answers = [calls, HttpError(400, MISSED)]
     first = await gateway.chat(USER, model=MODEL, tools=[CHAT_TOOL])
     message = first.body["choices"][0]["message"]
     results = [{"role": "tool", "tool_call_id": call["id"], "content": "seen"} for call in message["tool_calls"]]
@@ -43,10 +50,8 @@ async def test_a_signed_call_keeps_its_signature_there_too(gateway: RunningProxy
         400,
         "The server 'mine' refused: Function call is missing a thought_signature. (HTTP 400)",
     )
-    assert [request.body["messages"][1]["tool_calls"][0][CALL_SIGNATURE] for request in server.received[1:]] == [
-        EXTRA,
-        EXTRA,
-    ]
+    sent = [request.body["messages"][1]["tool_calls"][0].get(CALL_SIGNATURE) for request in server.received[1:]]
+    assert sent == [signature, signature]
 
 
 @pytest.mark.parametrize("call_id", ["", "call_of_another_model"])
