@@ -82,6 +82,15 @@ async def test_the_copy_is_kept_if_the_client_leaves_in_the_queue(
     assert [message["content"] for message in site.model_calls[-1].messages if message["role"] == "user"] == ["two"]
 
 
+async def test_the_copy_is_kept_where_its_answer_is_asked_to_go_on(proxy: RunningProxy, site: SimulatedSite) -> None:
+    first = await proxy.chat("one", model=STATEFUL)
+    turn: Any = ["one", {"role": "assistant", "content": first.text}]
+    await proxy.chat(*turn, model=STATEFUL)
+    await proxy.chat(*turn, "two", model=STATEFUL)
+
+    assert [message["content"] for message in site.model_calls[-1].messages if message["role"] == "user"] == ["two"]
+
+
 def bytes_sent(site: SimulatedSite) -> int:
     return sum(
         len(request.fields["message"].encode())

@@ -43,6 +43,16 @@ async def test_a_nonce_that_cannot_be_stored_does_not_replace_what_a_visit_broug
     assert (await keeper.current(SITE)).nonce == "bbbbbbbbbb"
 
 
+async def test_what_a_visit_has_just_stored_is_found_before_anybody_tells_of_it(store: Store) -> None:
+    async with SiteClient() as client:
+        keeper = CredentialKeeper([site(SITE)], store, client)
+        await keeper.load()
+        await store.save_capture(capture(), base=0)
+
+        assert (await keeper.current(SITE)).generation == 1
+    assert await store.pending_ask(SITE) is None
+
+
 async def test_a_fault_in_what_is_noted_does_not_keep_the_proxy_from_ending_in_order(
     keeper: CredentialKeeper, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
-from time import time
+from time import monotonic, time
 
 import pytest
 
@@ -99,6 +99,19 @@ async def test_a_trial_that_shows_nothing_is_followed_by_another(
 
     await turn(gate)
     assert gate.health(None, None, bots=0).problem is None
+
+
+async def test_a_site_that_stays_away_is_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.01)
+    gate = Gate("site", 2)
+    await fails(gate, FAILURES_TO_OPEN)
+    await asyncio.sleep(0.02)
+    await fails(gate, 1)  # a trial
+
+    assert gate.breaker.state(monotonic()) == "open"
+    assert caplog.text.count("it is left alone for a while") == 1
 
 
 async def test_while_a_trial_is_under_way_no_other_turn_passes(monkeypatch: pytest.MonkeyPatch) -> None:

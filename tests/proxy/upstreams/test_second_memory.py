@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from proxy.chat.upstream import End, RefusalReason
+from shared.conversations import Message, ToolCall
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.upstreams.list_upstream import ListedAnswer, ListUpstream, assistant_message, refusal
 from tests.site import SimulatedSite
@@ -154,3 +155,9 @@ async def test_a_refusal_without_a_text_is_remembered(other_first: RunningProxy,
     await other_first.openai.responses.create(model=MODEL, input="two", previous_response_id=response.id)
 
     assert other.received[1].texts == other.received[3].texts == ["one", "I cannot.", "two"]
+
+
+def test_a_refusal_beside_a_call_is_not_taken_for_the_answer() -> None:
+    answer = Message(role="assistant", text="", calls=(ToolCall(id="call_1", name="look", arguments="{}"),))
+
+    assert End("tool_calls", refusal="I cannot.").kept(answer) == answer

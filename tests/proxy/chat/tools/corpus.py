@@ -216,6 +216,7 @@ TEXTS = [
     "[result of the vote](https://example.com/vote) is known.",
     "[result of the day]\nThe vote is over.",
     "[result of vote](https://example.com/vote) is known.",
+    f"[result of {'x' * 139}",
     "The line [result of list_files] is never written.",
     "a < b and c > d, x[0] = `y`, ~~gone~~",
     "```python\nprint('<tool_call>')\n```\nand ```` ``` ```` inline",

@@ -2,8 +2,9 @@
 
 import pytest
 
+from proxy.chat.tools.call_reader import CallReader
 from proxy.chat.tools.definitions import Tool, ToolChoice, ToolConfig
-from tests.proxy.chat.tools.answer_reader import LIST, PATCH, pieces_of, read
+from tests.proxy.chat.tools.answer_reader import LIST, PATCH, WEATHER, pieces_of, read
 
 
 @pytest.mark.parametrize("spelled", ["functions.find", "functions.functions.find"])
@@ -53,6 +54,21 @@ def test_an_invalid_call_is_reported(call: str, message: str) -> None:
 
     assert outcome.verdict.problem.startswith(message)
     assert outcome.text == ""
+
+
+@pytest.mark.parametrize("fence", ["", "```json\n", "```tool_calls\n"])
+def test_json_that_names_no_tool_is_text_as_soon_as_that_is_known(fence: str) -> None:
+    reading = CallReader(ToolConfig((LIST,)), lambda: "call_1")
+    begun = f'{fence}{{"name":"nothing","arguments":{{"text":"'
+
+    assert "".join(map(str, reading.feed(begun))) == begun
+
+
+def test_arguments_alone_are_a_call_of_the_one_tool_but_for_a_fence_of_calls() -> None:
+    offer, arguments = ToolConfig((WEATHER,), ToolChoice.of("get_weather")), '{"city":"Paris"}'
+
+    assert read([f"```json\n{arguments}\n```"], offer).calls == [("get_weather", arguments)]
+    assert read([f"```tool_calls\n{arguments}\n```"], offer).calls == []
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,18 @@ async def test_a_stream_with_comments_alone_is_cut_and_leaves_the_site_well(
     assert (await chat(engine_proxy, "hi")).status == 200
 
 
+async def test_a_stream_without_anything_does_not_make_up_for_failures(
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine
+) -> None:
+    engine.behaviour.dies_after = 0
+    codes = []
+    for status in (502, 502, 502, 502, 0, 502, 0):
+        engine.behaviour.rest_status = status
+        codes.append((await chat(engine_proxy, "hi")).code)
+
+    assert codes == [*["upstream_error"] * 4, "upstream_truncated", "upstream_error", "site_unavailable"]
+
+
 async def test_a_stream_without_an_end_event_is_truncated(
     engine_proxy: RunningProxy, engine: SimulatedAiEngine
 ) -> None:

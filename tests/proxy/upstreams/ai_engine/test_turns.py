@@ -96,6 +96,17 @@ async def test_a_turn_is_part_of_the_captured_visit(engine_proxy: RunningProxy, 
     assert (seen.body["contextId"], seen.body["botId"]) == (101, "chatbot-resp")
 
 
+async def test_credentials_that_answered_are_remembered_as_good(
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine
+) -> None:
+    await chat(engine_proxy, "hi")
+
+    async with asyncio.timeout(5):
+        while not (state := await engine_proxy.store.site_state(engine.origin)) or state.last_good is None:
+            await asyncio.sleep(0.01)
+    assert state.last_good == state.current
+
+
 async def test_memory_is_exact_and_nothing_is_left_on_the_site(
     engine_proxy: RunningProxy, engine: SimulatedAiEngine
 ) -> None:

@@ -59,6 +59,7 @@ def test_the_ids_to_continue_with_are_kept() -> None:
     assert read("03-stream-ok")[1].response_id == "resp_f931ff388a964277a060cee25047ec44"
     google = events('event: google_interaction_id\ndata: {"id":"v1_a"}')
     assert (google.interaction_id, google.has_state) == ("v1_a", True)
+    assert read("03-stream-ok")[1].has_state
     assert not read("63-openai-chatcompletions-mode")[1].has_state
     assert read("07b-stream-google-2", "Google")[1].interaction_id == "v1_eP63RfcNR027HGmUWnkjwQ"
 
@@ -192,6 +193,10 @@ XAI = ("status", '{"type":"response.created","response_id":"ad5663da-63e6-86c6-e
 @pytest.mark.parametrize("status", ["response.created", "response.in_progress", "message_start", "message_delta"])
 def test_a_polite_cut_is_seen_though_nobody_knows_the_provider(status: str, more: str) -> None:
     assert failure_of("", ("status", f'{{"type":"{status}"{more}}}'), TEXT) is RefusalKind.TRUNCATED
+
+
+def test_an_answer_that_openrouter_does_not_complete_is_cut() -> None:
+    assert failure_of("OpenRouter", ("status", '{"type":"response.created"}'), TEXT) is RefusalKind.TRUNCATED
 
 
 @pytest.mark.parametrize(

@@ -256,3 +256,16 @@ async def test_an_unknown_refusal_is_reported_if_no_nonce_can_be_fetched(
     assert (answer.status, answer.code) == (400, "upstream_refused")
     assert "words nobody knows" in answer.body["error"]["message"]
     assert await proxy.store.pending_ask(site.origin) is None
+
+
+async def test_an_unknown_refusal_of_a_bot_that_the_page_does_not_show_is_that_it_is_gone(
+    site: SimulatedSite, tmp_path: Path
+) -> None:
+    site.behaviour.stream_error = "This is refused in words nobody knows."
+    found = await capture(site)
+    async with running_proxy(site, tmp_path, models={"gone": found.bots[-1].id}) as proxy:
+        await proxy.takes(replace(found, bots=found.bots[:-1]), base=1)
+        gone, shown = await proxy.chat("hi", model="gone"), await proxy.chat("hi")
+
+    assert (gone.status, gone.code) == (404, "model_not_found")
+    assert (shown.status, shown.code) == (400, "upstream_refused")

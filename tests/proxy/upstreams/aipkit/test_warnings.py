@@ -77,13 +77,16 @@ def test_a_limit_of_claude_is_told_by_its_status_or_its_words() -> None:
     by_words = reply_text(
         ("message", '{"delta":"Long"}'), limit, ("status", '{"type":"message_stop"}'), provider="Claude"
     )
-    by_status = reply_text(
-        ("message", '{"delta":"Long"}'),
-        ("status", '{"type":"message_delta","stop_reason":"max_tokens"}'),
-        ("warning", '{"error":" (Warnung: Limit)"}'),
-        ("status", '{"type":"message_stop"}'),
-        provider="Claude",
-    )
+    by_status = [
+        reply_text(
+            ("message", '{"delta":"Long"}'),
+            ("status", '{"type":"message_delta","stop_reason":"max_tokens"}'),
+            ("warning", '{"error":" (Warnung: Limit)"}'),
+            ("status", '{"type":"message_stop"}'),
+            provider=provider,
+        )
+        for provider in ("Claude", "")
+    ]
 
     assert (by_words[0], by_words[1].finish_reason) == ("Long", "length")
     in_german = reply_text(
@@ -99,7 +102,8 @@ def test_a_limit_of_claude_is_told_by_its_status_or_its_words() -> None:
         provider="Claude",
     )
 
-    assert (by_status[0], by_status[1].finish_reason) == ("Long (Warnung: Limit)", "length")
+    for text, reader in by_status:
+        assert (text, reader.finish_reason) == ("Long (Warnung: Limit)", "length")
     assert (bare[0], bare[1].finish_reason) == ("Long", "length")
     assert in_german[1].finish_reason == "length"
 

@@ -63,10 +63,11 @@ def test_a_call_that_the_limit_cut_is_never_given_out(reason: str) -> None:
     assert reading.end().reason == "length"
 
 
-def test_an_answer_in_chunks_that_is_told_once_more_as_one_message_is_read_once() -> None:
+@pytest.mark.parametrize("content", ["yes", ""])
+def test_an_answer_in_chunks_that_is_told_once_more_as_one_message_is_read_once(content: str) -> None:
     reading = reader()
-    feed(reading, {"role": "assistant"}, {"content": "yes"}, piece("{}", index=0, id="a", name="look"))
-    whole = {"role": "assistant", "content": "yes", **piece("{}", id="a", name="look")}
+    feed(reading, {"role": "assistant"}, {"content": content}, piece("{}", index=0, id="a", name="look"))
+    whole = {"role": "assistant", "content": content, **piece("{}", id="a", name="look")}
 
     text = reading.read(json.dumps({"choices": [{"delta": {}, "message": whole, "finish_reason": "stop"}]}).encode())
 

@@ -129,6 +129,18 @@ async def test_a_server_that_is_left_alone_costs_no_request_where_another_has_th
     assert len(other.received) == FAILURES_TO_OPEN + 1
 
 
+async def test_a_server_that_fails_again_and_again_is_left_alone(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    server.answers = [HttpError(500)]
+    codes = []
+    for _ in range(FAILURES_TO_OPEN + 1):
+        with pytest.raises(openai.InternalServerError) as exc_info:
+            await gateway.openai.embeddings.create(model="mine/tiny", input="a text")
+        codes.append(exc_info.value.code)
+
+    assert codes == [*["upstream_error"] * FAILURES_TO_OPEN, "site_unavailable"]
+    assert len(server.received) == FAILURES_TO_OPEN
+
+
 async def test_where_all_servers_say_when_to_come_again_the_soonest_is_told(
     site: SimulatedSite, tmp_path: Path
 ) -> None:

@@ -232,6 +232,15 @@ async def test_an_answer_that_broke_off_after_a_thought_is_an_error(gateway: Run
     assert (whole.status, whole.code) == (502, "upstream_error")
 
 
+async def test_thoughts_in_pieces_without_end_are_given_up(
+    gateway: RunningProxy, server: OpenAiPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.chat.answer_writer.MAX_ANSWER_CHUNKS", 10)
+    server.answers = [b'data: {"choices": [{"delta": {"reasoning": "x"}}]}\n\n' * 20 + b"data: [DONE]\n\n"]
+
+    assert (await gateway.chat("hi", model="mine/tiny")).code == "upstream_error"
+
+
 async def test_completions_and_messages_that_do_not_ask_show_text_alone(
     gateway: RunningProxy, server: OpenAiPeer
 ) -> None:
@@ -249,6 +258,16 @@ async def test_completions_and_messages_that_do_not_ask_show_text_alone(
     assert all("logprobs" not in request.body and "top_logprobs" not in request.body for request in server.received)
     assert all("keep_alive" not in request.body for request in server.received)
     assert server.received[-1].body["top_k"] == 4
+
+
+@pytest.mark.parametrize("with_extras", [True, False])
+def test_a_thought_that_nobody_is_shown_begins_an_answer_too(with_extras: bool) -> None:
+    reader = ChunkReader("mine", None, lambda: "call_1", wants_extras=with_extras)
+    reader.read(b'{"choices": [{"delta": {"reasoning": "hm"}}]}')
+
+    with pytest.raises(Refusal) as exc_info:
+        reader.read(b'{"error": {"message": "overloaded"}}')
+    assert exc_info.value.has_begun
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Models that a server lists, their details, and servers that list none or are down."""
 
+import asyncio
 import json
 from pathlib import Path
 from time import monotonic
@@ -82,8 +83,9 @@ def test_a_models_context_is_known_where_it_is_reported(fields: dict[str, Any], 
 
 
 async def test_a_server_that_lists_nothing_is_asked_last_until_it_does_or_answers(
-    gateway: RunningProxy, server: OpenAiPeer
+    gateway: RunningProxy, server: OpenAiPeer, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     upstream = gateway.app[UPSTREAMS][1]
     assert isinstance(upstream, OpenAiServer)
     known = upstream.bots()
@@ -101,8 +103,22 @@ async def test_a_server_that_lists_nothing_is_asked_last_until_it_does_or_answer
     await upstream._look()
 
     assert ("it broke" in away[0], away[1]) == (True, 3)
+    assert "it broke" in caplog.text
     assert (upstream.health().breaker, upstream.rank(known.bots[0])) == ("half_open", 0)
     assert upstream.bots() is known
+
+
+async def test_a_server_that_lists_its_models_is_left_alone_for_a_while(
+    site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.upstreams.openai_server.server.AWAY_PAUSE", 0.01)
+    async with OpenAiPeer() as server, running_proxy(site, tmp_path, servers=f"mine={server.base_url}") as proxy:
+        async with asyncio.timeout(5):
+            while not proxy.app[UPSTREAMS][1].is_discovered:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+
+    assert server.listed == 1
 
 
 async def test_requests_to_a_server_that_is_down_do_not_look_for_it_one_after_the_other(

@@ -1,14 +1,17 @@
-"""A site that goes down under load and recovers, with a server as its fallback."""
+"""A site that goes down under load and recovers, with a server as its fallback; and a server that was away."""
 
 import asyncio
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from proxy.api.app_keys import UPSTREAMS
 from proxy.upstreams import breaker
 from tests.openai_server import OpenAiPeer
-from tests.proxy.running import RunningProxy, wait_until_idle
+from tests.ports import a_free_port
+from tests.proxy.running import RunningProxy, running_proxy, wait_until_idle
 from tests.proxy.upstreams.openai_server.test_failover import MODEL
 from tests.site import SimulatedSite
 
@@ -104,3 +107,42 @@ async def test_an_outage_in_the_middle_of_traffic_costs_no_request(
         await running
 
     assert [answer for answer in traffic.answers if not answer.is_complete] == []
+
+
+async def test_a_server_that_comes_later_is_found(
+    site: SimulatedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.upstreams.openai_server.server.AWAY_PAUSE", 0.2)
+    port, server = a_free_port(), OpenAiPeer("tiny")
+    async with running_proxy(site, tmp_path, servers=f"mine=http://127.0.0.1:{port}") as proxy:
+        upstream = proxy.app[UPSTREAMS][1]
+        unknown = await proxy.chat("hi", model="mine/tiny")
+        assert (unknown.status, unknown.code) == (404, "model_not_found")
+        assert "cannot connect" in str(upstream.health().problem)
+        await server.start(port)
+        try:
+            async with asyncio.timeout(20):
+                while (await proxy.chat("hi", model="mine/tiny")).status != 200:
+                    await asyncio.sleep(0.05)
+        finally:
+            await server.stop()
+    assert server.received
+
+
+async def test_a_restart_of_the_server_is_bridged(site: SimulatedSite, tmp_path: Path) -> None:
+    async with (
+        OpenAiPeer("tiny") as server,
+        running_proxy(site, tmp_path, servers=f"mine={server.base_url}") as proxy,
+    ):
+        upstream = proxy.app[UPSTREAMS][1]
+        await upstream.discover()
+        await server.stop()
+        turn = asyncio.create_task(proxy.chat("hi", model="mine/tiny"))
+        async with asyncio.timeout(5):
+            while not upstream.health().open_streams:
+                await asyncio.sleep(0)
+            while upstream.health().open_streams:  # it waits for another try without a slot
+                await asyncio.sleep(0)
+        await server.start(server.port)
+
+        assert (await turn).text == "served"

@@ -118,6 +118,7 @@ async def test_a_failure_never_looks_like_an_answer(
     answer = await gateway.chat("hi", model="mine/tiny")
 
     assert (answer.status, answer.code, len(server.received)) == (502, code, 1)
+    assert ("it broke" in answer.body["error"]["message"]) == (code == "upstream_error")
 
 
 async def test_a_refusal_in_a_field_of_its_own_is_reported(gateway: RunningProxy, server: OpenAiPeer) -> None:

@@ -174,3 +174,16 @@ async def test_they_are_left_out_for_a_server_that_refuses_them(gateway: Running
     assert [request.body["messages"][1] for request in server.received[1:]] == [
         {"role": "assistant", "content": "so"}
     ] * 2
+
+
+async def test_kept_thoughts_too_are_left_out_for_a_server_that_refuses_them(
+    gateway: RunningProxy, server: OpenAiPeer
+) -> None:
+    refused = HttpError(422, {"message": "messages.1.reasoning_content: extra_forbidden"})
+    server.answers = [Answer([], thoughts="hm", calls=[("look", "{}")]), refused, Answer(["done"])]
+    first, result = await first_response(gateway)
+
+    await gateway.openai.responses.create(model=MODEL, input=result, previous_response_id=first.id)
+
+    assert server.received[1].body["messages"][1]["reasoning_content"] == "hm"
+    assert server.received[2].body["messages"][1].keys() == {"role", "content", "tool_calls"}
