@@ -161,7 +161,7 @@ class Catalog:
 
     def is_allowed(self, name: str, allowed: frozenset[str] | None) -> bool:
         """Whether one of the *allowed* names (None: all) means *name*, which may name a site."""
-        if allowed is None or name in allowed:
+        if allowed is None:
             return True
         canonical = self._allowed.get(allowed)
         if canonical is None:

@@ -172,7 +172,7 @@ class Failover:
             drop_tracebacks(stopped)
             return stopped.end
         except (Refusal, TimeoutError) as failure:
-            if not (emulation.is_over() and writer.calls):
+            if not emulation.is_over():
                 raise
             drop_tracebacks(failure)
             return End("tool_calls")

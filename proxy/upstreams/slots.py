@@ -49,10 +49,7 @@ class Slots:
     def leave(self) -> None:
         """Give back what `take` took."""
         self.open -= 1
-        if self._waiting or self.taken > self.allowed:
-            self._give_back()
-        else:
-            self.taken -= 1
+        self._give_back()
 
     async def _queue(self, caller: str) -> None:
         if self.queued >= MAX_WAITING:

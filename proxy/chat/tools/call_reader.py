@@ -79,7 +79,7 @@ class CallReader:
     def end(self, *, cut: bool = False) -> list[Event]:
         """Return what was held back. *cut*: the answer ended before the model was done."""
         self._was_cut = cut
-        while self._parsing is not None and not self.is_done:
+        while self._parsing is not None:
             stream, steps = self._parsing
             stream.finish(cut=cut)
             self._process(self._advance(stream, steps))

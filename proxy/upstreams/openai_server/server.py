@@ -189,7 +189,7 @@ class OpenAiServer:
         )
         await attempt.run(body, self._headers(), self._idle_timeout)
         end = reader.end()
-        if reader.reasoning_field and reader.reasoning_field != quirks.reasoning_field:
+        if reader.reasoning_field:
             known = self._quirks.get(bot.id, quirks)  # others may have learnt more meanwhile
             self._quirks[bot.id] = known.after_thoughts(reader.reasoning_field)
         self._trouble = None
