@@ -39,8 +39,7 @@ class Slots:
         """Take one slot. Raises `LimitExceeded` (429) when the queue is full or moves too slowly."""
         if self.taken < self.allowed:
             self.taken += 1
-            if self.taken == self.allowed:
-                self._signal_shortage()
+            self._signal_shortage()
         else:
             self._signal_shortage()
             await self._queue(caller)

@@ -54,6 +54,16 @@ async def refusal(work: Awaitable[None]) -> ServiceError:
     return exc_info.value
 
 
+async def test_a_shortage_is_told_once_the_last_slot_is_taken_where_more_may_be_had() -> None:
+    slots = Slots(SLOTS)
+    slots.allow(2)
+
+    async with slot(slots, "one"):
+        assert not slots.shortage.is_set()
+        async with slot(slots, "two"):
+            assert slots.shortage.is_set()
+
+
 @pytest.mark.parametrize("seed", range(40))
 async def test_no_slot_is_lost_or_doubled(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy.upstreams.slots, "WAIT_SECONDS", 0.004)

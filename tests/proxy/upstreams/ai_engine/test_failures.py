@@ -93,6 +93,15 @@ async def test_an_answer_is_whole_at_its_end_though_the_connection_stays_open(en
     assert sink.text_so_far == "all"
 
 
+async def test_nothing_is_given_out_while_the_client_pauses(engine: SimulatedAiEngine) -> None:
+    live = [f'data: {{"type":"live","data":"{text}"}}\n\n'.encode() for text in "all"]
+    sink = TextSink(1)
+
+    await read(engine, SplitReply([*live, b'data: {"type":"end","data":"{\\"reply\\":\\"all\\"}"}\n\n']), sink)
+
+    assert (sink.text_so_far, sink.unasked) == ("all", 0)
+
+
 async def test_an_error_that_never_ends_is_read_for_a_moment(
     engine: SimulatedAiEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,11 +25,13 @@ async def nonce_of(engine_proxy: RunningProxy, engine: SimulatedAiEngine) -> str
 
 
 async def test_a_dead_nonce_is_renewed_without_it_and_the_client_notices_nothing(
-    engine_proxy: RunningProxy, engine: SimulatedAiEngine
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("proxy.chat.upstream.restart_pause", lambda attempts: 1000.0)
     engine.rotate_nonce()
 
-    assert (await engine_proxy.chat("hi", model=MODEL)).status == 200
+    async with asyncio.timeout(10):
+        assert (await engine_proxy.chat("hi", model=MODEL)).status == 200
     renewal = engine.requests_to(START)[-1]
     assert "X-WP-Nonce" not in renewal.headers
     assert "mwai_session_id=" in renewal.headers["Cookie"]

@@ -95,7 +95,7 @@ def test_many_system_texts_are_told_as_one_where_the_window_would_leave_some_out
     assert found.history[0] == ("user", f"{SYSTEM}{chr(10)}" + "\n\n".join(rule.text for rule in rules))
     assert [text for _, text in found.history[1:]] == ["m0", "m1", "m2", "m3"]
     assert found.dropped_messages == 0
-    assert len(planned(*rules[:3], *turns(5)).history) == 7  # there is room for each
+    assert len(planned(*rules[:2], *turns(MAX_HISTORY - 1)).history) == MAX_HISTORY  # there is room for each
 
 
 @pytest.mark.parametrize(("more", "told_apart"), [(0, False), (-1, True)])
@@ -148,6 +148,7 @@ def test_no_text_may_be_longer_than_the_page_lets_its_visitor_type(messages: lis
     assert "takes 20 in one" in exc_info.value.error.message
     assert exc_info.value.reason is RefusalReason.MODEL
     assert exc_info.value.may_move_on
+    assert not exc_info.value.delivered
 
 
 def test_length_is_counted_in_characters_without_the_blanks_around_and_not_of_answers() -> None:

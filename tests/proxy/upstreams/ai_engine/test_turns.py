@@ -197,22 +197,29 @@ async def test_a_picture_that_the_model_draws_beside_its_text_is_given(
         assert text.startswith(f"A cat:\n\n![Generated Image]({engine.url}wp-content/uploads/2026/11/resp_")
 
 
-async def test_a_picture_is_brought_once_however_often_its_turn_is_tried(
-    engine_proxy: RunningProxy, engine: SimulatedAiEngine
+async def test_a_picture_is_brought_once_though_its_turn_is_tried_again_after_a_pause(
+    engine_proxy: RunningProxy, engine: SimulatedAiEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers = engine.routes[f"/mwai-ui/v1/{SUBMIT}"]
+    answers, pauses = engine.routes[f"/mwai-ui/v1/{SUBMIT}"], []
+
+    def pause(attempts: int) -> float:
+        pauses.append(attempts)
+        return 0.0
 
     async def breaks_off(call: RestCall) -> Any:
-        engine.routes[call.route] = answers
+        if len(engine.requests_to(SUBMIT)) == 2:  # the first one is repeated at once, over a new connection
+            engine.routes[call.route] = answers
         assert call.request.transport is not None
         call.request.transport.abort()
         return call.json({})
 
+    monkeypatch.setattr("proxy.chat.upstream.restart_pause", pause)
     engine.routes[f"/mwai-ui/v1/{SUBMIT}"] = breaks_off
     answer = await chat(engine_proxy, {"role": "user", "content": LOOK}, model=VISION)
 
     assert "images=1" in answer.text
-    assert [len(engine.requests_to(route)) for route in (UPLOAD, SUBMIT)] == [1, 2]
+    assert [len(engine.requests_to(route)) for route in (UPLOAD, SUBMIT)] == [1, 3]
+    assert pauses == [1]
 
 
 async def test_plain_permalinks_are_asked_as_the_page_writes_them(tmp_path: Path) -> None:

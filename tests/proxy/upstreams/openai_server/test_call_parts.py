@@ -63,15 +63,20 @@ def test_a_call_that_the_limit_cut_is_never_given_out(reason: str) -> None:
     assert reading.end().reason == "length"
 
 
-@pytest.mark.parametrize("content", ["yes", ""])
-def test_an_answer_in_chunks_that_is_told_once_more_as_one_message_is_read_once(content: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "call"),
+    [("yes", {}), ("", piece("{}", id="a", name="look")), ("yes", piece("{}", id="a", name="look"))],
+)
+def test_an_answer_in_chunks_that_is_told_once_more_as_one_message_is_read_once(
+    content: str, call: dict[str, Any]
+) -> None:
     reading = reader()
-    feed(reading, {"role": "assistant"}, {"content": content}, piece("{}", index=0, id="a", name="look"))
-    whole = {"role": "assistant", "content": content, **piece("{}", id="a", name="look")}
+    feed(reading, {"role": "assistant"}, {"content": content}, call)
+    whole = {"role": "assistant", "content": content, **call}
 
     text = reading.read(json.dumps({"choices": [{"delta": {}, "message": whole, "finish_reason": "stop"}]}).encode())
 
-    assert (text, [call.arguments for call in reading.calls]) == ("", ["{}"])
+    assert (text, [each.arguments for each in reading.calls]) == ("", ["{}"] if call else [])
 
 
 def test_custom_tools_and_namespaces_are_found_again() -> None:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.chat.ask import Ask, Image
@@ -191,6 +191,7 @@ _JSON = st.recursive(
 
 
 @given(st.lists(_JSON, max_size=4))
+@example([{"choices": {"delta": {}}}])
 def test_whatever_comes_is_read_or_refused(chunks: list[Any]) -> None:
     reading = reader()
     with suppress(Refusal):
