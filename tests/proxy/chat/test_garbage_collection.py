@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from proxy.chat.errors import drop_tracebacks
 from proxy.upstreams.gate import Gate
 from tests.proxy.running import RunningProxy, wait_until_idle
 from tests.site import SimulatedSite
@@ -93,3 +94,12 @@ async def leftovers(
             await ask()
         await wait_until_idle(proxy)
     return {name: count for name, count in found.items() if count >= REQUESTS}
+
+
+def test_errors_in_a_group_lose_their_tracebacks_with_it() -> None:
+    with pytest.raises(ZeroDivisionError) as exc_info:
+        1 / 0  # noqa: B018
+
+    drop_tracebacks(ExceptionGroup("all of them", [exc_info.value]))
+
+    assert exc_info.value.__traceback__ is None

@@ -142,6 +142,8 @@ DIALECTS = [
            f"<think>\n<tool_call>{TO_PARIS}</tool_call>?</think>", BEIJING),
     Sample("fence, after one in a thought left open", f"<think>\n```json\n{TO_PARIS}\n?</think>{fence(TO_BEIJING)}",
            f"<think>\n```json\n{TO_PARIS}\n?</think>", BEIJING),
+    Sample("fence, after code in a thought left open", f"<think>\n```sh\nls\n</think>\n{fence(TO_BEIJING)}",
+           "<think>\n```sh\nls\n</think>", BEIJING),
     Sample("tags, in a thought without end", f"<think>\n<tool_call>{TO_PARIS}</tool_call>", "<think>", PARIS),
     Sample("bare, then closed", f"{TO_PARIS}\n</tool_call>", "", PARIS),
     *(Sample(f"bare, then {mark}", TO_PARIS + mark, "", PARIS) for mark in END_MARKS),

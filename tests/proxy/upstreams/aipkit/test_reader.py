@@ -133,6 +133,7 @@ def test_a_body_that_just_ends_is_no_answer() -> None:
         'data: {"delta":5}',
         'data: {"other":"x"}',
         "event: citations\ndata: {}",
+        "event: citations\ndata: 5",
         "event: citations\ndata: [1,2]",
         "event: status\ndata: 5",
         "event: message_start\ndata:",

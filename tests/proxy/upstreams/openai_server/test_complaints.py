@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from proxy.chat.ask import EFFORT, Ask
-from proxy.chat.tools.definitions import Tool, ToolConfig
+from proxy.chat.tools.definitions import Tool, ToolChoice, ToolConfig
 from proxy.upstreams.openai_server.complaints import is_of_request, learned_from
-from proxy.upstreams.openai_server.options import effort_in
+from proxy.upstreams.openai_server.options import effort_in, sent_options
 from proxy.upstreams.openai_server.quirks import Quirks
 
 LEARNED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -163,6 +163,12 @@ def test_anthropics_budgets_and_efforts_are_told_as_servers_know_them(
     parameters: dict[str, Any], effort: str | None
 ) -> None:
     assert effort_in(parameters) == effort
+
+
+def test_choices_about_tools_are_sent_with_tools_alone() -> None:
+    for tools, sent in (((Tool("a"),), {"tool_choice", "parallel_tool_calls"}), ((), set())):
+        config = ToolConfig(tools, ToolChoice("none"), parallel=False)
+        assert sent_options(Ask("m", (), tool_config=config)).keys() == sent
 
 
 def test_a_servers_own_failure_may_be_about_the_request() -> None:
