@@ -51,6 +51,7 @@ def test_an_invalid_call_among_calls_is_reported_and_never_shown() -> None:
     [
         *(("Well.", "```tool_calls\n"), ("", '```tool_calls\n{"name":"list_files"}\n{"name":"oth')),
         *(("So.", "<tool_call>"), ("The tag is", "<function=list_files>")),
+        ("So.", '<function=write_file>{"name":"a","content":"x'),
         ("So.", "<function=write_file><parameter=path>a</parameter>\n<parameter=content>\nx = 1\ny ="),
         ("So.", '<invoke name="list_files"><parameter name="a">b</parameter><parameter name="c">d\n\ne'),
     ],

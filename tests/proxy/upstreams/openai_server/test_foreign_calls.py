@@ -1,6 +1,7 @@
 """Calls of other models, which servers refuse to be told as they are: without what Google's signed of them, or by ids
 that Mistral's would not have given, or without thoughts."""
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from proxy.chat.extras import CALL_SIGNATURE
 from tests.openai_server import Answer, HttpError, OpenAiPeer
 from tests.proxy.running import RunningProxy
-from tests.proxy.upstreams.openai_server.api_clients import MODEL, messaged
+from tests.proxy.upstreams.openai_server.api_clients import MODEL, TOOL, messaged, responded
 from tests.proxy.upstreams.openai_server.test_signatures import CHAT_TOOL, EXTRA, PARTS, USER, two_calls
 
 MISSED = [{"error": {"code": 400, "message": "Function call is missing a thought_signature.", "status": "INVALID"}}]
@@ -52,6 +53,16 @@ async def test_a_signed_call_keeps_its_signature_there_too(
     )
     sent = [request.body["messages"][1]["tool_calls"][0].get(CALL_SIGNATURE) for request in server.received[1:]]
     assert sent == [signature, signature]
+
+
+async def test_details_that_are_no_parts_sign_nothing(gateway: RunningProxy, server: OpenAiPeer) -> None:
+    sealed = b64encode(b'{"reasoning_details": ["abc"]}').decode()
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": sealed}
+    call = {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "seen"}
+
+    assert (await responded(gateway, input=[USER, thought, call, result], tools=[TOOL]))["status"] == "completed"
+    assert "reasoning_details" not in server.received[0].body["messages"][1]
 
 
 @pytest.mark.parametrize("call_id", ["", "call_of_another_model"])

@@ -58,7 +58,7 @@ async def test_names_and_thoughts_of_a_history_are_forwarded(gateway: RunningPro
 
 
 async def test_invalid_names_and_thoughts_are_left_out(gateway: RunningProxy, server: OpenAiPeer) -> None:
-    message = {"name": 7, "reasoning_content": ["x"], "reasoning_details": "abc"}
+    message = {"name": 7, "reasoning_content": ["x"], "reasoning": "", "reasoning_details": "abc"}
     empty = {"name": "", "reasoning_content": "", "reasoning_details": []}
     history: list[Any] = [
         {"role": "user", "content": "hi", **empty, "reasoning": "not the user's"},
