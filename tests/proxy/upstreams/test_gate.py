@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
-from time import monotonic, time
+from time import time
 
 import pytest
 
@@ -110,7 +110,6 @@ async def test_a_site_that_stays_away_is_told_of_once(
     await asyncio.sleep(0.02)
     await fails(gate, 1)  # a trial
 
-    assert gate.breaker.state(monotonic()) == "open"
     assert caplog.text.count("it is left alone for a while") == 1
 
 

@@ -167,11 +167,11 @@ async def test_a_model_that_takes_its_time_is_waited_for(
 async def test_a_site_that_has_begun_to_answer_is_asked_nothing_beside_the_turn(
     aipkit: SimulatedSite, engine: SimulatedAiEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("proxy.upstreams.ai_engine.silence.QUIET_SECONDS", 0.1)
+    monkeypatch.setattr("proxy.upstreams.ai_engine.silence.QUIET_SECONDS", 0.5)
     async with running_engine_proxy(engine, aipkit, data_dir=tmp_path) as proxy:
-        engine.behaviour.delta_delay = 0.05
+        engine.behaviour.delta_delay = 0.1
         asked = engine.route_counts.copy()
-        assert (await proxy.chat("[[say:one two three four five six]]", model=MODEL)).status == 200
+        assert (await proxy.chat("[[tokens:10]]", model=MODEL)).status == 200
 
     assert engine.route_counts - asked == {"/mwai-ui/v1/chats/submit": 1}
 
