@@ -52,7 +52,7 @@ async def run_once(settings: Settings, prestarted: Child | None, site_url: str, 
         return _print_error(error)
     _configure_logs(settings)
     try:
-        return await _visit_once(settings, prestarted, chosen, is_headed=is_headed)
+        return await _visit_once(settings, prestarted, chosen, is_page_given=bool(site_url), is_headed=is_headed)
     except StoreError as error:
         return _print_error(error)
 
@@ -89,11 +89,13 @@ async def _visit_for_ever(settings: Settings, store: Store, prestarted: Child | 
     await Schedule(settings.sites, store, visitor, interval=settings.harvest_interval).run()
 
 
-async def _visit_once(settings: Settings, prestarted: Child | None, chosen: Site, *, is_headed: bool) -> int:
+async def _visit_once(
+    settings: Settings, prestarted: Child | None, chosen: Site, *, is_page_given: bool, is_headed: bool
+) -> int:
     async with open_store(settings.store_url) as store:
         visitor = await _visitor(settings, store, prestarted, is_headed=is_headed)
         await _recover(visitor, [chosen])
-        visit = await visitor.visit(chosen, "command", is_page_given=chosen not in settings.sites)
+        visit = await visitor.visit(chosen, "command", is_page_given=is_page_given)
         if visit is None:
             log.error("another visit of %s is under way; try again in a minute", chosen.origin)
             return EXIT_VISIT_RUNNING

@@ -151,15 +151,13 @@ class Visitor:
 
     async def _job(self, site: Site, current: Credentials | None, browser: str, *, is_page_given: bool) -> Job:
         """The job for a visit by the guest with the *current* credentials, if there are any."""
-        if is_page_given:  # it is not the page of the settings
-            named_url, remembered_url = current.named_url if current else "", ""
-        else:
-            named_url, remembered_url = site.url, _remembered(site, current)
+        # A page given by hand may be another than that of the settings, where the next visit starts again.
+        is_other_page = is_page_given and current is not None and current.named_url != site.url
         return Job(
             site=site.origin,
             page_url=site.url,
-            named_url=named_url,
-            remembered_url=remembered_url,
+            named_url="" if is_other_page else site.url,
+            remembered_url="" if is_page_given else _remembered(site, current),
             browser=browser,
             is_headed=self._is_headed,
             identity=await self._store.identity(site.origin),

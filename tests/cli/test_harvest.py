@@ -60,6 +60,18 @@ def test_any_site_of_the_settings_may_be_visited(environment: dict[str, str], si
     assert harvest(environment, "--site", "no site").returncode == 2
 
 
+async def test_a_visit_of_the_page_in_the_settings_leads_back_to_it(
+    environment: dict[str, str], site: RunningSite
+) -> None:
+    await site.control(page="links")
+    assert "it was taken since that one showed none" in harvest(environment).stdout
+    await site.control(page="inline")
+
+    page = json.loads(harvest(environment, "--json", "--site", site.url).stdout)["credentials"]["page_url"]
+
+    assert page == site.url
+
+
 async def test_a_visit_that_captures_nothing_exits_1_with_its_reason(
     environment: dict[str, str], site: RunningSite
 ) -> None:

@@ -198,6 +198,17 @@ async def test_the_chat_is_found_on_another_page_of_the_site_and_looked_for_ther
     assert site.request_counts["/chat/"] == 1
 
 
+async def test_a_page_given_by_hand_is_for_that_visit_alone(visits: Visits, site: SimulatedSite) -> None:
+    await visits.capture()
+
+    given = await visits.capture(path="chat/", is_page_given=True)
+
+    assert given.page_url == f"{site.url}chat/"
+    assert given.is_on_other_page(site.url)
+    assert given.started_from(site.url)  # a harvester that starts now has no reason to visit at once
+    assert (await visits.capture()).page_url == site.url
+
+
 async def test_where_the_page_says_nothing_one_short_message_is_typed_and_its_requests_are_read(
     visits: Visits, site: SimulatedSite
 ) -> None:
