@@ -48,7 +48,7 @@ def _lines(rows: Sequence[Row], by: Sequence[str]) -> Iterator[str]:
     if not rows:
         yield "nothing was used in this time; `--since` sets how far back to look"
         return
-    head = [*by, "requests", "refused", "in", "out", "p50", "p95", "first", "errors", "tools"]
+    head = [*by, "requests", "refused", "in", "out", "p50", "p95", "first", "tools", "errors"]
     body = [
         [
             *(_label(name, row[name]) for name in by),
@@ -56,8 +56,9 @@ def _lines(rows: Sequence[Row], by: Sequence[str]) -> Iterator[str]:
             str(row["refused"]),
             *(f"{row[name]:,}" for name in ("tokens_in", "tokens_out")),
             *(_time(row[name]) for name in ("ms_p50", "ms_p95", "ttft_ms_p50")),
-            click.style(_counts(row["errors"]) or "0", fg="red" if row["errors"] else None),
             _counts(row["tools"]) or "-",
+            # Last, since many kinds are wider than a screen, and the lines without them are not to be as wide.
+            click.style(_counts(row["errors"]) or "0", fg="red" if row["errors"] else None),
         ]
         for row in rows
     ]

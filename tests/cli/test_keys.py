@@ -113,11 +113,25 @@ async def test_usage_tells_how_calls_of_tools_came_out(offline: CommandLine) -> 
             await store.add_usage(UsageBatch(model, {group: {"requests": 9, **counters}}))
 
     lines = (await offline("usage", "--by", "model")).output.splitlines()
-    assert [line.rstrip().endswith("valid=7 retried=2") for line in lines[1:3]] == [True, False]
+    assert ["  valid=7 retried=2  " in line for line in lines[1:3]] == [True, False]
     by_site = (await offline("usage", "--by", "site,model")).output.splitlines()
     assert [line.split()[:2] for line in by_site[1:3]] == [["-", "plain"], ["ollama", "good"]]  # a server has no scheme
     rows = csv.DictReader(io.StringIO((await offline("usage", "--csv", "--by", "model")).output))
     assert {row["model"]: row["tools"] for row in rows} == {"good": "valid=7 retried=2", "plain": ""}
+
+
+async def test_many_kinds_of_errors_widen_no_other_line(offline: CommandLine) -> None:
+    kinds = {f"error:kind_{number}": 1 for number in range(30)}
+    async with open_store(f"sqlite:///{offline.environment['FREEAICHAT_DATA_DIR']}/freeaichat.db") as store:
+        for model, counters in (("bad", kinds | {"tools:valid": 7}), ("good", {})):
+            group = UsageGroup(hour_of(time()), "master", model, "ollama")
+            await store.add_usage(UsageBatch(model, {group: {"requests": 9, **counters}}))
+
+    head, bad, good, *_ = (await offline("usage", "--by", "model")).output.splitlines()
+
+    assert "valid=7" in bad[:100]
+    assert bad.count("kind_") == 30
+    assert max(len(head), len(good)) < 100
 
 
 async def test_usage_is_asked_for_by_time(offline: CommandLine) -> None:

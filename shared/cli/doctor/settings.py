@@ -1,4 +1,5 @@
-"""Check the settings: unknown names, incomplete manual credentials, models that do not exist, and invalid origins."""
+"""Check the settings: unknown names, incomplete manual credentials, models that do not exist, invalid origins, and an
+interval that was hardly meant."""
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -8,11 +9,13 @@ from urllib.parse import quote
 
 from shared.cli.doctor.check import Check, fail, ok, warn
 from shared.cli.gateway import Gateway, GatewayError
+from shared.cli.text import duration
 from shared.models import Bot
 from shared.parsing import Site
 from shared.settings import NAMES, PREFIX, Settings
 from shared.settings.reader import env_file, names_in_file
 
+_SHORTEST_INTERVAL = 600.0  # seconds
 # Read by the program or the Compose file, though they are no settings of a service.
 _OTHERS = (
     *("FREEAICHAT_ENV_FILE", "FREEAICHAT_LIFELINE_FD", "FREEAICHAT_HANDOVER_FD"),
@@ -24,7 +27,11 @@ def check_settings(settings: Settings) -> list[Check]:
     """The names in the environment and in `.env`, the values captured by hand, and the further origins."""
     file = env_file().expanduser()
     in_file = check_names(str(file), names_in_file()) if file.exists() else [ok("settings", f"there is no file {file}")]
-    further = [*check_pages(settings.sites), *check_origins(settings.cors_origins)]
+    further = [
+        *check_interval(settings.harvest_interval),
+        *check_pages(settings.sites),
+        *check_origins(settings.cors_origins),
+    ]
     return [*check_names("the environment", os.environ), *in_file, check_by_hand(settings), *further]
 
 
@@ -62,6 +69,14 @@ def check_by_hand(settings: Settings) -> Check:
         present = ", ".join(name for name in values if name not in missing)
         return fail("by hand", f"{present} set, but not {', '.join(missing)}", "set all four from one visit, or none")
     return ok("by hand", "all four values captured by hand are set")
+
+
+def check_interval(seconds: float) -> list[Check]:
+    """A harvest interval that is shorter than anyone needs: most likely a number that was meant as hours."""
+    if seconds >= _SHORTEST_INTERVAL:
+        return []
+    what = f"with FREEAICHAT_HARVEST_INTERVAL a browser visits each site every {duration(seconds)}"
+    return [warn("interval", what, "write the unit, as in 6h: a number alone is seconds; a nonce lives 12 hours")]
 
 
 def check_pages(sites: Iterable[Site]) -> list[Check]:

@@ -15,6 +15,7 @@ from shared.cli.doctor.settings import (
     check_aliases,
     check_by_hand,
     check_default_model,
+    check_interval,
     check_origins,
     check_pages,
     check_settings,
@@ -63,6 +64,14 @@ def test_origins_that_no_browser_sends_are_reported() -> None:
     report = "".join(check.what for check in check_origins([*right, *wrong]))
 
     assert [origin for origin in (*right, *wrong) if repr(origin) in report] == wrong
+
+
+def test_hours_without_their_unit_are_reported() -> None:
+    [only] = check_interval(load(harvest_interval="6").harvest_interval)
+
+    assert "every 6.0 s" in only.what
+    assert "as in 6h" in only.advice
+    assert check_interval(load(harvest_interval="6h").harvest_interval) == check_interval(600.0) == []
 
 
 def test_a_page_that_another_of_its_origin_displaces_is_reported() -> None:
