@@ -140,6 +140,8 @@ def from_status(
     text = f"{error.text or 'no reason given'}{f' (HTTP {status})' if status else ''}"
     wait = retry_after(headers.get("Retry-After", ""), headers.get("Date", ""))
     refusal = _refusal(means, server, text, retry_after=wait)
+    if headers.get("x-should-retry") == "false":  # as OpenAI's clients read it
+        refusal.error.should_retry = False
     if means is _REFUSED:
         refusal.error.code = error.code if error.code not in ("", str(status), "invalid_request_error") else means.code
         if any(words in error.text for words in TOO_LONG):
