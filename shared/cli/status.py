@@ -101,6 +101,7 @@ def _credentials(credentials: Credentials, now: float) -> Report:
     renew_by = credentials.nonce_checked_at + text.NONCE_SURE_SECONDS
     return {
         "source": credentials.source,
+        "is_manual": credentials.is_manual,
         "generation": credentials.generation,
         "captured_at": credentials.captured_at,
         "age_seconds": round(now - credentials.captured_at, 1),

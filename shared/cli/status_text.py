@@ -74,6 +74,11 @@ def _keys(keys: Report) -> str:
     return f"{keys['working']} of {keys['made']} made for others work (`freeaichat keys list`)"
 
 
+def _source(credentials: Report) -> str:
+    taken = "hand, from the settings" if credentials["is_manual"] else "a visit"
+    return f"{taken}, renewed since" if credentials["source"] == "renewal" else taken
+
+
 def _credentials(site: Report, now: float) -> Iterator[str]:
     found = site["credentials"]
     if found is None:
@@ -86,7 +91,7 @@ def _credentials(site: Report, now: float) -> Iterator[str]:
         renewal = f"renewed in {text.duration(seconds_left)} at the latest"
     yield from text.table(
         [
-            ("credentials", f"by {text.SOURCES[found['source']]}, {text.ago(found['captured_at'], now)}"),
+            ("credentials", f"by {_source(found)}, {text.ago(found['captured_at'], now)}"),
             ("page", _page(site)),
             ("plugin", text.plugin(site["kind"])),
             ("generation", str(found["generation"])),

@@ -12,7 +12,6 @@ NONCE_SURE_SECONDS = 12 * 3600.0  # a nonce is good for 12 to 24 h after the sit
 _SESSION_SHOWN = 4
 # Terminal control sequences, and changes of the writing direction.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-SOURCES = {"visit": "a visit", "renewal": "a visit, renewed since", "manual": "hand, from the settings"}
 
 
 def duration(seconds: float) -> str:

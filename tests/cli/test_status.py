@@ -10,8 +10,10 @@ import pytest
 from proxy.upstreams.breaker import FAILURES_TO_OPEN
 from shared.models import Capture, Outcome, Visit
 from shared.processes import heartbeat
+from shared.store import open_store
 from tests.cli.test_commands import CommandLine, offline, online, proxy, site
 from tests.proxy.running import SESSION_ID, RunningProxy
+from tests.shared.samples import credentials as sample_credentials
 from tests.site import SimulatedSite
 
 pytestmark = pytest.mark.usefixtures("measured")
@@ -61,6 +63,18 @@ async def test_status_shows_credentials_bots_and_visits_without_secrets(
     assert found["credentials"]["nonce_renew_by"] == found["credentials"]["nonce_checked_at"] + 12 * 3600
     assert all(bot["models"] for bot in found["bots"])
     assert report["proxy"]["ready"] is True
+
+
+@pytest.mark.parametrize(("agent", "taken"), [("", "by hand, from the settings, "), ("Test/1.0", "by a visit, ")])
+async def test_status_tells_how_credentials_were_taken_also_after_their_nonce_was_renewed(
+    offline: CommandLine, agent: str, taken: str
+) -> None:
+    site = offline.environment["FREEAICHAT_SITES"].rstrip("/")
+    renewed = replace(sample_credentials(site=site, at=time()), source="renewal", user_agent=agent)
+    async with open_store(f"sqlite:///{offline.environment['FREEAICHAT_DATA_DIR']}/freeaichat.db") as store:
+        await store.save_capture(Capture(credentials=renewed, bots=(), identity="{}"), base=0)
+
+    assert f"{taken}renewed since" in (await offline("status")).output
 
 
 async def test_status_tells_when_the_chat_is_another_pages(
