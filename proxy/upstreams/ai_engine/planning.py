@@ -114,7 +114,8 @@ def _check_length(text: str, bot: Bot, *, counts_bytes: bool) -> None:
     if bot.max_message and length > bot.max_message:
         unit = "bytes" if counts_bytes else "characters"
         raise _unfit(
-            f"A message has {length} {unit}, and the page of this chat takes {bot.max_message} in one.",
+            f"A message has {length} {unit}, and the page of this chat takes {bot.max_message} in one: shorten it, "
+            "or name another model. System texts, tools and schemas are sent as messages too.",
             "message_too_long",
         )
 

@@ -269,7 +269,9 @@ async def test_a_text_that_the_page_would_not_take_is_refused_before_anything_is
     answer = await chat(engine_proxy, "x" * 21, model=SHORT)
 
     assert (answer.status, answer.code) == (400, "message_too_long")
-    assert "takes 20 in one" in answer.body["error"]["message"]
+    assert "takes 20 in one: shorten it, or name another model" in answer.body["error"]["message"]
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
+    assert "tools" in (await chat(engine_proxy, "hi", model=SHORT, tools=tools)).body["error"]["message"]
     assert len(engine.requests) == 1  # the visit's
     assert (await chat(engine_proxy, "x" * 20, model=SHORT)).status == 200
 
