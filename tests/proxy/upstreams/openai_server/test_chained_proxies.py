@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+from openai import InternalServerError
 from openai.types.chat import ChatCompletionMessageFunctionToolCall
 
 from proxy.api.app_keys import UPSTREAMS
@@ -68,3 +70,22 @@ async def test_thoughts_and_log_probabilities_pass_two_proxies_in_each_api(site:
     assert (thought.content[0].text, output.content[0].text) == ("hm", "one two")
     assert [token.token for token in output.content[0].logprobs] == ["one ", "two"]
     assert [block.get("thinking", block.get("text")) for block in reply["content"]] == ["hm", "one two"]
+
+
+async def test_what_the_proxy_behind_has_given_up_no_client_asks_for_again(site: SimulatedSite, tmp_path: Path) -> None:
+    tool: Any = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
+    async with (
+        running_proxy(site, tmp_path / "back") as back,
+        running_proxy(site, tmp_path / "front", captured=False, servers=f"back={back.url}") as front,
+    ):
+        await front.app[UPSTREAMS][1].discover()
+        with pytest.raises(InternalServerError) as exc_info:
+            await front.openai.with_options(max_retries=2).chat.completions.create(
+                model=f"back/{MODEL}",
+                messages=[{"role": "user", "content": "[[say:no]]"}],
+                tools=[tool],
+                tool_choice="required",
+            )
+
+    assert exc_info.value.response.headers["x-should-retry"] == "false"
+    assert len(site.model_calls) == 2  # with the one further try of the proxy behind

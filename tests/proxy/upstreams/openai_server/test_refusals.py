@@ -79,17 +79,6 @@ async def test_a_refusal_names_the_parameter(gateway: RunningProxy, server: Open
     assert (await gateway.chat("hi", model="mine/tiny")).body["error"]["param"] == "top_k"
 
 
-@pytest.mark.parametrize(("told", "passed_on"), [("false", "false"), ("true", None)])
-async def test_that_a_retry_is_no_use_is_passed_on(
-    gateway: RunningProxy, server: OpenAiPeer, told: str, passed_on: str | None
-) -> None:
-    server.answers = [HttpError(502, failed("no valid call"), {"x-should-retry": told})]
-
-    answer = await gateway.chat("hi", model="mine/tiny")
-
-    assert (answer.status, answer.headers.get("x-should-retry")) == (502, passed_on)
-
-
 @pytest.mark.parametrize(("headers", "seconds"), [({"Retry-After": "17"}, "17"), ({}, "5")])
 async def test_a_rate_limit_tells_when_to_come_back_and_the_model_rests(
     gateway: RunningProxy, server: OpenAiPeer, headers: dict[str, str], seconds: str
