@@ -98,21 +98,28 @@ def _output_format(output_format: OutputFormat, *, may_call: bool) -> str:
 
 def messages_as_text(messages: Sequence[Message], tool_config: ToolConfig | None) -> tuple[Message, ...]:
     """*messages* with calls and results rendered as text."""
-    names: dict[str, str] = {}
+    names: dict[str, list[str]] = {}
     rendered = []
     for message in messages:
         text, tool_result = message.text, message.result
         if message.calls:
-            names |= {call.id: _label(call.name, call.namespace, tool_config) for call in message.calls}
+            names |= {call.id: [] for call in message.calls}
+            for call in message.calls:
+                names[call.id].append(_label(call.name, call.namespace, tool_config))
             text = with_calls(text, message.calls, tool_config)
         elif tool_result is not None:
-            name = tool_result.name or names.get(tool_result.call_id) or "tool"
+            name = tool_result.name or _next(names.get(tool_result.call_id, [])) or "tool"
             text = result_text(name, text, error=tool_result.failed)
         if text is message.text:
             rendered.append(message)
         else:
             rendered.append(Message(role=message.role, text=text, images=message.images, result=tool_result))
     return tuple(rendered)
+
+
+def _next(names: list[str]) -> str:
+    """Which call a result is of: some servers give all their calls one id, or none, and results keep their order."""
+    return names.pop(0) if len(names) > 1 else "".join(names)
 
 
 def with_calls(text: str, calls: Sequence[ToolCall], tool_config: ToolConfig | None = None) -> str:

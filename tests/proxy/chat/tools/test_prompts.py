@@ -70,6 +70,16 @@ def test_results_are_told_by_the_names_of_their_calls() -> None:
     ]
 
 
+@pytest.mark.parametrize("call_id", ["call_0", ""])
+def test_results_of_calls_with_one_id_are_told_in_their_order(call_id: str) -> None:
+    asked = Message(role="assistant", text="", calls=tuple(replace(call, id=call_id) for call in CALLS))
+    answers = [result(call_id), result(call_id)]
+
+    heads = [text.partition("\n")[0] for text in prompt_texts(asked, *answers, asked, *answers)]
+
+    assert heads == ["```tool_calls", "[result of look]", "[result of list_files]"] * 2
+
+
 def test_pictures_stay_with_their_result_and_all_else_stays_as_it_is() -> None:
     plain = Message(role="user", text="Hello", id="msg_1")
     pictured = Message(role="user", text="a picture", images=("0" * 64,), result=ToolResult(name="look"))
