@@ -1,5 +1,6 @@
 """Keys and private directories."""
 
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -45,6 +46,13 @@ def test_a_directory_of_others_stays_so(tmp_path: Path) -> None:
     assert _mode(private_dir(tmp_path)) == 0o755
     (tmp_path / "freeaichat.db").touch()
     assert _mode(private_dir(tmp_path)) == 0o700
+
+
+def test_a_directory_of_another_user_stays_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o755)
+    uid = os.getuid()
+    monkeypatch.setattr("os.getuid", lambda: uid + 1)
+    assert _mode(private_dir(tmp_path)) == 0o755
 
 
 def test_a_key_is_made_once_and_kept_private(tmp_path: Path) -> None:

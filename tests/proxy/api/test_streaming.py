@@ -142,6 +142,32 @@ async def test_events_of_any_length_arrive_whole() -> None:
     assert body.endswith(b"".join((*sent, b"data: [DONE]\n\n")))
 
 
+async def test_events_that_come_while_the_first_wait_for_the_client_keep_their_place() -> None:
+    first = b"a" * 20_000_000  # more than the sockets of both sides take
+    is_reading = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        reply = ChatReply(ChatRequest(Ask("m", ()), {}), id="chatcmpl-1", created=1, model="m")
+        events = EventStream(request, reply, "off", {})
+        events.begin()
+        events.write(first)
+        opening = asyncio.create_task(events.ready())
+        await asyncio.sleep(0.1)
+        assert not opening.done()
+        events.write(b"during")
+        is_reading.set()
+        await opening
+        events.write(b"after")
+        await events.close(b"last")
+        return events.response
+
+    async with answered_by(handler) as response:
+        await is_reading.wait()
+        body = await response.read()
+
+    assert body.endswith(b"aduringafterlast")
+
+
 async def test_only_silences_are_filled() -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         events = await opened(request, "comment")

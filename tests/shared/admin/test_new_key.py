@@ -12,6 +12,9 @@ from shared.admin.keys import parse_new_key
     [
         ({"name": "v1."}, "last no blank or dot"),
         ({"name": "-v1"}, "first a letter or digit"),
+        ({"name": "Master"}, "means something else"),
+        ({"name": "open"}, "means something else"),
+        ({"name": "key_1"}, "means something else"),
         ({"name": "a", "expires_in": 0}, "greater than zero"),
         ({"name": "a", "expires_in": "1000000000000d"}, "at most"),
     ],

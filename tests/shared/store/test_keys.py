@@ -206,6 +206,8 @@ async def test_making_rotating_and_revoking_by_name(store: Store) -> None:
     with pytest.raises(key_admin.KeyUnavailable, match="exists"):
         await key_admin.create(store, NewKey("app"), now=100.0)
     renewed, rotated = await key_admin.rotate(store, "app", now=101.0)
+    with pytest.raises(key_admin.KeyUnavailable, match="expired"):
+        await key_admin.rotate(store, "app", now=160.0)
     revoked = await key_admin.revoke(store, record.id, now=102.0)
 
     assert key.startswith("sk-fac-")
@@ -218,6 +220,19 @@ async def test_making_rotating_and_revoking_by_name(store: Store) -> None:
         await key_admin.rotate(store, "app", now=103.0)
     with pytest.raises(key_admin.NoSuchKey):
         await key_admin.revoke(store, "nobody", now=103.0)
+
+
+async def test_keys_are_made_up_to_a_number_of_which_revoked_ones_are_part(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_admin, "MAX_KEYS", 2)
+    for at in (1.0, 2.0):
+        await key_admin.create(store, NewKey("app"), now=at)
+        await key_admin.revoke(store, "app", now=at)
+
+    with pytest.raises(key_admin.KeyUnavailable, match="2 keys were made"):
+        await key_admin.create(store, NewKey("app"), now=3.0)
+    assert len(await store.keys()) == 2
 
 
 async def test_no_secret_is_in_what_is_stored(store: Store) -> None:
