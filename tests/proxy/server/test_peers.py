@@ -92,6 +92,20 @@ async def test_a_silent_worker_times_out(
             assert [numbers.worker for numbers in await two.all()] == ["2", "1"]
 
 
+async def test_a_worker_that_asks_and_does_not_read_is_dropped(
+    stack: AsyncExitStack, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy.server.peers, "PATIENCE_SECONDS", 0.1)
+    await listening(stack, free_port, "1" * 5_000_000)  # more than a socket takes
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect("\0" + proxy.server.peers._names(f"freeaichat/127.0.0.1:{free_port}/")[0])
+        connection.setblocking(False)
+        await asyncio.sleep(0.5)
+        reader, writer = await asyncio.open_unix_connection(sock=connection)
+        assert len(await reader.read()) < 5_000_000
+        writer.close()
+
+
 async def test_processes_of_other_users_get_nothing_and_are_not_asked(
     stack: AsyncExitStack, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,3 +74,5 @@ def test_a_summary_adds_up_what_is_not_asked_for_and_names_the_keys() -> None:
     assert [row["hour"] for row in summary(groups, ["hour", "model"], {})] == [NOON, NOON + 3600, NOON + 86400]
     assert summary(groups, [], {})[0]["requests"] == 4
     assert summary([], [], {}) == []
+    only_refused = summary([(UsageGroup(NOON, "", "", ""), {"refused": 1})], [], {})[0]
+    assert [only_refused[name] for name in ("requests", "refused", "tokens_in", "tokens_out")] == [0, 1, 0, 0]

@@ -144,6 +144,7 @@ async def test_a_last_message_of_the_assistant_is_the_beginning_of_the_answer(
 IGNORED: list[tuple[dict[str, Any], list[str]]] = [
     ({"temperature": 1, "top_p": 0.5, "top_k": 5}, ["temperature", "top_p", "top_k"]),
     ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}}, ["thinking", "output_config.effort"]),
+    ({"output_config": {"task_budget": {}}}, ["output_config.task_budget"]),
     ({"context_management": {"edits": []}, "service_tier": "auto"}, ["context_management", "service_tier"]),
     ({"container": None, "new": 1, "odd\r\nname": 1, "": 2, "x" * 65: 3, "thread": {}}, ["new", "thread"]),
     ({"tools": [TOOL, CODE], "metadata": {"user_id": "me"}}, ["metadata", "tools.code_execution_20250825"]),
@@ -167,6 +168,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"max_tokens": "many"}, "max_tokens"),
     ({"model": ""}, "model"),
     ({"messages": []}, "messages"),
+    ({"messages": 5}, "messages"),
     ({"messages": "hi"}, "messages"),
     ({"messages": [{"role": "tool", "content": "hi"}]}, "messages.0.role"),
     ({"messages": [{"role": "user", "content": None}]}, "messages.0.content"),

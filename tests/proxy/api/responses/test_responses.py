@@ -257,6 +257,7 @@ async def test_items_of_earlier_answers_are_taken_as_they_came(proxy: RunningPro
         ({"input": []}, None, "input"),
         ({"input": [{"type": "reasoning", "id": "rs_1", "summary": []}]}, None, "input"),
         ({"input": [{"type": "mind_reading", "call_id": "1"}]}, "unsupported_item", "input.0"),
+        ({"tools": [{"type": {"a": 1}}]}, "invalid_type", "tools[0]"),
         ({"tools": [{"type": "computer"}]}, "unsupported_parameter", "tools"),
         ({"text": {"format": {"type": "yaml"}}}, "invalid_value", "text.format"),
         ({"prompt": {"id": "pmpt_1"}}, "unsupported_parameter", "prompt"),
