@@ -201,6 +201,16 @@ async def test_a_visit_that_goes_on_elsewhere_is_not_taken_for_a_killed_one(
     assert await visits.store.visits() == []
 
 
+async def test_a_visit_that_goes_on_in_another_process_here_is_not_taken_for_a_killed_one(
+    visits: Visits, site: SimulatedSite
+) -> None:
+    await visits.store.set_note(VISIT_IN_PROGRESS.format(site.origin), to_json(killed(site.origin)))
+    with visits.workspace.claim(site.origin):
+        await visits.visitor.recover(site.origin)
+
+    assert await visits.store.visits() == []
+
+
 async def test_a_visit_that_was_killed_with_its_machine_is_recorded_by_the_next(
     visits: Visits, site: SimulatedSite
 ) -> None:

@@ -116,6 +116,13 @@ async def test_an_unknown_id_is_404(proxy: RunningProxy) -> None:
     assert (answer.status, answer.code) == (404, "conversation_not_found")
 
 
+async def test_an_empty_id_names_none(proxy: RunningProxy) -> None:
+    answer = await proxy.chat("hi", conversation_id="")
+
+    assert answer.status == 200
+    assert "conversation_id" not in answer.body
+
+
 async def test_a_changed_guest_identity_starts_over_with_the_whole_text(
     proxy: RunningProxy, site: SimulatedSite
 ) -> None:

@@ -68,3 +68,18 @@ async def test_the_pauses_grow_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> No
     pauses = [later - earlier for earlier, later in pairwise(moments)]
     assert all(pause > least - 0.01 for pause, least in zip(pauses, (0.05, 0.1, 0.2, 0.2, 0.2), strict=True))
     assert pauses[-1] < 0.8  # unbounded, it would be this long
+
+
+async def test_a_task_that_waits_to_begin_again_does_not_count_as_steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "MIN_PAUSE", 1.0)
+
+    async def work() -> None:
+        raise OSError
+
+    running = BackgroundTasks()
+    running.start("the work", work)
+    await wait_for_problem(running, "background work fails: the work; the log says why")
+    await asyncio.sleep(0.4)  # longer than what counts as steady
+
+    assert running.problem is not None
+    await running.stop()

@@ -12,7 +12,7 @@ import pytest
 import proxy.usage.recorder
 from proxy.access.rules import OPEN
 from proxy.chat.tokens import Usage
-from proxy.usage.recorder import RequestRecord, UsageRecorder
+from proxy.usage.recorder import GAP, SUM, RequestRecord, UsageRecorder
 from shared.admin.usage import Counters, UsageBatch, UsageGroup, add
 from shared.store import Store, StoreUnavailable, open_store
 from tests.proxy.running import RunningProxy, running_proxy, wait_until_idle
@@ -67,6 +67,7 @@ async def test_errors_are_counted_by_kind_before_and_after_the_first_text(
     proxy: RunningProxy, site: SimulatedSite
 ) -> None:
     answer = await proxy.chat("[[mode:err429]]")
+    assert "tokens_in" not in (await flushed_counters(proxy))["open", MODEL, site.origin]
     await proxy.chat("hi", model="no-such-model")
     async with proxy.http.post(
         f"{proxy.url}/v1/chat/completions",
@@ -80,6 +81,15 @@ async def test_errors_are_counted_by_kind_before_and_after_the_first_text(
     assert answer.code == "rate_limit_exceeded"
     assert (counters["requests"], counters["error:rate_limit_exceeded"], counters["error:upstream_error"]) == (2, 1, 1)
     assert "refused" not in counters  # it was the site that refused, not a limit of our own
+
+
+async def test_the_time_between_tokens_is_that_after_the_first_text() -> None:
+    request = RequestRecord(OPEN)
+    request.seconds, request.first_text_seconds, request.usage = 3.0, 1.0, Usage(7, 5)
+    recorder = UsageRecorder(cast("Store", None))
+    recorder.record(request)
+
+    assert recorder.totals["", ""][SUM + GAP] == 500_000  # microseconds
 
 
 async def test_what_is_no_request_to_a_model_is_not_counted(proxy: RunningProxy) -> None:

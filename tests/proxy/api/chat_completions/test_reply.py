@@ -47,6 +47,14 @@ def test_a_stream_opens_with_the_role_and_closes_with_the_reason() -> None:
     assert "usage" not in finish
 
 
+def test_the_conversation_is_named_where_a_stream_begins_and_ends() -> None:
+    named = reply(conversation_id="conv_1")
+    (opening,), (finish, _) = parse(named.opening()), parse(named.closing(PLAIN, USED))
+
+    assert opening["conversation_id"] == finish["conversation_id"] == "conv_1"
+    assert "conversation_id" not in parse(named.text_of(0)("x"))[0]
+
+
 def test_usage_comes_last_with_no_choices_and_is_null_before() -> None:
     with_usage = reply(include_usage=True)
 

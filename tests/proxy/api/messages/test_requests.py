@@ -132,6 +132,12 @@ async def test_what_an_mcp_server_did_is_told_as_a_call_and_its_result(
     assert prompt.index("seen") < prompt.index("----- assistant -----\nSo it is.")
 
 
+async def test_a_message_without_blocks_keeps_its_place(proxy: RunningProxy, site: SimulatedSite) -> None:
+    prompt = await prompt_for(proxy, site, "Go.", {"role": "assistant", "content": []}, "And now?")
+
+    assert prompt.index("Go.") < prompt.index("----- assistant -----") < prompt.index("And now?")
+
+
 async def test_a_last_message_of_the_assistant_is_the_beginning_of_the_answer(
     proxy: RunningProxy, site: SimulatedSite
 ) -> None:
@@ -180,6 +186,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"messages": [user(block("document", source={"type": "base64", "data": DATA}))]}, "messages.0.content.0.source"),
     ({"messages": [user(block("document", source={"type": "url", "url": "u"}))]}, "messages.0.content.0.source"),
     ({"messages": [user(result([block("video")]))]}, "messages.0.content.0.content.0"),
+    ({"messages": [user(result([5]))]}, "messages.0.content.0.content.0"),
     ({"system": 5}, "system"),
     ({"system": [IMAGE]}, "system.0"),
     ({"temperature": 1.5}, "temperature"),

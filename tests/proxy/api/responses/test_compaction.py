@@ -167,3 +167,18 @@ async def test_an_invalid_compaction_request_is_a_400(
 
     assert (answer.status, json.loads(answer.body)["error"]["param"]) == (400, param)
     assert site.model_calls == []
+
+
+def test_a_message_without_content_is_not_among_what_the_user_said() -> None:
+    items = [{"role": "user", "content": "hi"}, {"role": "user", "content": None}]
+    request = parse_compaction({"model": MODEL, "input": items}, "emulate")
+
+    assert [item["content"][0]["text"] for item in request.user_items] == ["hi"]
+
+
+def test_the_model_knows_the_tools_of_the_calls_it_sums_up_and_calls_none() -> None:
+    request = parse_compaction({"model": MODEL, "input": HISTORY, "tools": [FLAT]}, "native")
+
+    assert request.ask.tool_config is not None
+    assert [tool.name for tool in request.ask.tool_config.tools] == ["shell"]
+    assert request.ask.tool_config.choice.mode == "none"

@@ -77,6 +77,18 @@ async def test_calls_that_are_sent_again_behind_the_name_of_their_answer_are_tol
     assert [item.type for item in items] == kinds
 
 
+async def test_a_call_that_the_named_answer_does_not_hold_is_told_behind_it(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    first = await proxy.openai.responses.create(model=MODEL, input=[user("one")])
+    call: Any = {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": '{"at":1}'}
+    result: Any = {"type": "function_call_output", "call_id": "call_1", "output": "sunny"}
+    await proxy.openai.responses.create(model=MODEL, input=[user("one"), reference(first), call, result])
+
+    prompt = "".join(str(message["content"]) for message in site.model_calls[-1].messages)
+    assert prompt.index(first.output_text) < prompt.index('"name":"look"') < prompt.index("sunny")
+
+
 async def test_a_conversation_is_no_response(proxy: RunningProxy) -> None:
     name = (await proxy.openai.conversations.create()).id
 

@@ -36,6 +36,7 @@ async def test_responses_tell_them_in_an_item_before_the_message(
         thought, said = cast("list[Any]", response.output)
         assert (thought.type, thought.content[0].text, thought.summary) == ("reasoning", "hm, let me see", [])
         assert (said.type, response.output_text) == ("message", "one two")
+        assert (thought.status, said.status) == ("completed", "completed")
 
 
 async def test_the_sdks_own_stream_puts_them_together(gateway: RunningProxy, server: OpenAiPeer) -> None:
