@@ -3,19 +3,22 @@
 import asyncio
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from harvester.service.visitor import _guest_id
 from harvester.service.workspace import Workspace
-from shared.models import Outcome, Visit
+from shared.models import AI_ENGINE, Outcome, Visit
 from shared.parsing import Site
 from shared.serialization import to_json
 from shared.store import Store, StoreError, StoreUnavailable
 from tests.harvester.one_browser import OneBrowser
 from tests.harvester.visiting import Visits, wait_for
+from tests.shared.samples import credentials
 from tests.site import SimulatedSite
 
 VISIT_IN_PROGRESS = "harvester.visit: {}"
@@ -289,3 +292,8 @@ async def test_a_visit_begins_when_the_store_has_let_it(
 
     assert visit.outcome is Outcome.CAPTURED
     assert visit.started_at >= telling.told_at > 0
+
+
+def test_the_session_of_another_plugin_is_no_guest_id_of_aipkits() -> None:
+    kept = credentials()
+    assert [_guest_id(each) for each in (None, kept, replace(kept, plugin=AI_ENGINE))] == ["", kept.session_id, ""]

@@ -173,7 +173,7 @@ def test_a_message_without_content_is_not_among_what_the_user_said() -> None:
     items = [{"role": "user", "content": "hi"}, {"role": "user", "content": None}]
     request = parse_compaction({"model": MODEL, "input": items}, "emulate")
 
-    assert [item["content"][0]["text"] for item in request.user_items] == ["hi"]
+    assert [item["content"][0]["text"] for item in request.user_items or ()] == ["hi"]
 
 
 def test_the_model_knows_the_tools_of_the_calls_it_sums_up_and_calls_none() -> None:
