@@ -67,6 +67,7 @@ async def test_answers_and_their_times_are_counted(proxy: RunningProxy, site: Si
         series = f"gen_ai_server_{name}_seconds"
         assert sample_sum(text, f"{series}_count", **by) == 2
         assert sample_sum(text, f"{series}_bucket", le="+Inf", **by) == 2
+        assert sample_sum(text, f"{series}_bucket", le="0.64", **by) <= 2  # the bounds are doublings of 10 ms
         assert 0 < sample_sum(text, f"{series}_sum", **by) < 20
     assert sample_sum(text, "gen_ai_server_request_duration_seconds_sum") >= 0.4
     assert sample_sum(text, "freeaichat_store_up") == 1
