@@ -94,8 +94,9 @@ async def test_schedule_and_heartbeat_follow_a_jump_of_the_clock_before_the_next
 
 
 async def test_a_nonce_that_was_checked_before_the_clock_was_set_back_is_checked_again_once(
-    store: Store, site: SimulatedSite, clock: Clock
+    store: Store, site: SimulatedSite, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("harvester.service.policy.RENEWAL_PAUSE", 0.0)  # which follows a failure alone
     visits = FakeVisits(store)
     await stored(store, site, site.nonce, captured_at=clock.time(), nonce_checked_at=clock.time() + 24 * HOUR)
     async with scheduled(store, visits, Site(site.origin, site.url)):

@@ -143,14 +143,13 @@ async def test_events_of_any_length_arrive_whole() -> None:
 
 
 async def test_events_that_come_while_the_first_wait_for_the_client_keep_their_place() -> None:
-    first = b"a" * 20_000_000  # more than the sockets of both sides take
     is_reading = asyncio.Event()
 
     async def handler(request: web.Request) -> web.StreamResponse:
         reply = ChatReply(ChatRequest(Ask("m", ()), {}), id="chatcmpl-1", created=1, model="m")
         events = EventStream(request, reply, "off", {})
         events.begin()
-        events.write(first)
+        events.write(b"a" * 20_000_000)  # more than the sockets of both sides take
         opening = asyncio.create_task(events.ready())
         await asyncio.sleep(0.1)
         assert not opening.done()
@@ -163,9 +162,7 @@ async def test_events_that_come_while_the_first_wait_for_the_client_keep_their_p
 
     async with answered_by(handler) as response:
         await is_reading.wait()
-        body = await response.read()
-
-    assert body.endswith(b"aduringafterlast")
+        assert (await response.read()).endswith(b"aduringafterlast")
 
 
 async def test_only_silences_are_filled() -> None:

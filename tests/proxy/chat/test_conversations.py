@@ -110,17 +110,11 @@ async def test_the_id_points_to_the_model_named_last(proxy: RunningProxy, site: 
     assert three.conversation_uuid == two.conversation_uuid != one.conversation_uuid
 
 
-async def test_an_unknown_id_is_404(proxy: RunningProxy) -> None:
-    answer = await proxy.chat("hi", conversation_id="conv_unknown")
+async def test_an_unknown_id_is_404_and_an_empty_one_names_none(proxy: RunningProxy) -> None:
+    answer, without = [await proxy.chat("hi", conversation_id=name) for name in ("conv_unknown", "")]
 
     assert (answer.status, answer.code) == (404, "conversation_not_found")
-
-
-async def test_an_empty_id_names_none(proxy: RunningProxy) -> None:
-    answer = await proxy.chat("hi", conversation_id="")
-
-    assert answer.status == 200
-    assert "conversation_id" not in answer.body
+    assert (without.status, "conversation_id" in without.body) == (200, False)
 
 
 async def test_a_changed_guest_identity_starts_over_with_the_whole_text(

@@ -13,7 +13,19 @@ from proxy.chat.errors import ServiceError
 from proxy.chat.tokens import Usage
 from proxy.chat.upstream import End
 from shared.conversations import Message, ToolCall
-from tests.proxy.api.messages.messages_client import MODEL, PARIS, PATH, TOOL, error, message, play, send, user
+from tests.proxy.api.messages.messages_client import (
+    MODEL,
+    PARIS,
+    PATH,
+    TOOL,
+    assistant,
+    error,
+    message,
+    play,
+    send,
+    user,
+)
+from tests.proxy.api.messages.test_requests import prompt_for
 from tests.proxy.running import RunningProxy, running_proxy
 from tests.proxy.wire import WireResponse, exchange
 from tests.site import SimulatedSite
@@ -216,3 +228,18 @@ def test_a_lone_surrogate_in_arguments_is_replaced() -> None:
     body = reply.whole([Message(role="assistant", text="", calls=(call,))], [End("tool_calls")], Usage(1, 1))
 
     assert body["content"][0]["input"] == {"a": "\ufffd"}
+
+
+async def test_a_message_without_blocks_keeps_its_place(proxy: RunningProxy, site: SimulatedSite) -> None:
+    prompt = await prompt_for(proxy, site, "Go.", {"role": "assistant", "content": []}, "And now?")
+
+    assert prompt.index("Go.") < prompt.index("----- assistant -----") < prompt.index("And now?")
+
+
+async def test_a_last_message_of_the_assistant_is_the_beginning_of_the_answer(
+    proxy: RunningProxy, site: SimulatedSite
+) -> None:
+    prompt = await prompt_for(proxy, site, "Name a city.", assistant("The city of"))
+
+    assert prompt.endswith("----- assistant -----\nThe city of")
+    assert "write only what comes after it" in prompt.partition("\n")[0]
