@@ -154,6 +154,7 @@ async def test_models_come_page_by_page_where_they_are_asked_for_so(proxy: Runni
         ({"after_id": "29"}, range(0), False),
         ({"limit": "3", "before_id": "5"}, range(2, 5), True),
         ({"limit": "5", "before_id": "2"}, range(2), False),
+        ({"limit": "2", "after_id": "4", "before_id": "20"}, range(5, 7), True),
     ],
 )
 def test_a_page_is_what_is_asked_for_and_all_where_nothing_is(

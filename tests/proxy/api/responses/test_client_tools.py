@@ -226,13 +226,13 @@ async def test_a_shell_in_a_container_is_no_clients(proxy: RunningProxy, site: S
 async def test_what_a_shell_printed_is_kept_with_a_conversation_however_it_came(proxy: RunningProxy) -> None:
     call = {"type": "shell_call", "call_id": "c", "action": {"commands": ["ls"]}}
     nested = "[" * 900 + "]" * 900
-    results = [{"type": "shell_call_output", "call_id": "c", "output": text} for text in ("a.txt", nested)]
+    results = [{"type": "shell_call_output", "call_id": "c", "output": text} for text in ("a.txt", "[1]", nested)]
     made = await exchange(proxy.url, "POST", "/v1/conversations", {"items": [call, *results]})
     items = f"/v1/conversations/{json.loads(made.body)['id']}/items"
     page = json.loads((await exchange(proxy.url, "GET", items)).body)
     single = [json.loads((await exchange(proxy.url, "GET", f"{items}/{item['id']}")).body) for item in page["data"]]
 
     assert single == page["data"]
-    assert [item["output"][0]["stdout"] for item in page["data"][:2]] == [nested, "a.txt"]
-    assert page["data"][2]["action"]["commands"] == ["ls"]
+    assert [item["output"][0]["stdout"] for item in page["data"][:3]] == [nested, "[1]", "a.txt"]
+    assert page["data"][3]["action"]["commands"] == ["ls"]
     assert invalid_values("ItemList", [page]) == []
