@@ -133,10 +133,10 @@ def test_a_schema_may_be_true_and_has_texts_for_names() -> None:
     assert of_chat(response_format={"type": "json_schema", "json_schema": text_format}).output_format == OutputFormat(
         True, "it"
     )
-    for wrong in ({"description": 5}, {"name": 5}):
+    for wrong, field in (({"description": 5}, ""), ({"name": 5}, ""), ({"schema": None}, ".schema")):
         with pytest.raises(ServiceError) as exc_info:
             of_chat(response_format={"type": "json_schema", "json_schema": {**text_format, **wrong}})
-        assert (exc_info.value.param, exc_info.value.code) == ("response_format.json_schema", "invalid_type")
+        assert (exc_info.value.param, exc_info.value.code) == (f"response_format.json_schema{field}", "invalid_type")
 
 
 def test_a_namespaces_tools_may_lack_their_type_and_the_namespace_its_name() -> None:
