@@ -24,8 +24,8 @@ open_sockets(("192.0.2.1", "127.0.0.1"), 0)
 ONE_IN_USE = """
 import socket
 from proxy.server.listening import open_sockets
-taken = socket.create_server(("127.0.0.2", 0))
-open_sockets(("127.0.0.1", "127.0.0.2"), taken.getsockname()[1])
+with socket.create_server(("127.0.0.2", 0)) as taken:
+    open_sockets(("127.0.0.1", "127.0.0.2"), taken.getsockname()[1])
 """
 
 
