@@ -102,6 +102,8 @@ class Connection(asyncio.Protocol):
             # By the time this goes on, the whole body may have come and another request have the connection.
             return await head, body
         except BaseException:
+            if not head.cancel() and not head.cancelled():
+                head.exception()  # counts as seen: nobody waits for it any more
             self.abort()
             raise
 

@@ -1,6 +1,7 @@
 """Connections that are slow, refused or lost, on the event loops that the services use."""
 
 import asyncio
+import gc
 import signal
 import socket
 import subprocess
@@ -35,7 +36,7 @@ loop = importlib.import_module(sys.argv[1])
 with asyncio.Runner(loop_factory=loop.new_event_loop) as runner:
     runner.run(read(sys.argv[2], float(sys.argv[3])))
 """
-Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Any]]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
@@ -235,6 +236,26 @@ def test_what_came_while_the_process_stood_still_is_read_before_it_counts_as_sil
                 assert process.stdout.readline() == "two\n"
                 connection.sendall(b"end")
             assert process.stdout.read() == "end"
+
+
+@LOOPS
+def test_a_large_body_whose_turn_ends_leaves_nothing_behind(loop_factory: LoopFactory) -> None:
+    """Nobody waits for the answer then, and its error is no fault to be logged."""
+    logged: list[Any] = []
+
+    async def leave() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+        left = asyncio.Event()
+        async with answering(lambda reader, writer: left.wait()) as port, SiteClient() as client:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await client.post(f"http://127.0.0.1:{port}/", b"x" * 16 * 1024**2, {}, timeout=30.0)
+            await asyncio.sleep(0)  # the connection ends in the loop's next round
+            gc.collect()
+            left.set()
+
+    run(leave(), loop_factory)
+    assert logged == []
 
 
 @LOOPS
