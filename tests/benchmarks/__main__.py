@@ -36,6 +36,7 @@ BENCHMARKS = {
     ),
     "slots": Benchmark(("tests/proxy/upstreams/test_shared_slots.py", "tests/end_to_end/test_networks.py"), {}),
     "fuzz": Benchmark(("tests/proxy/fuzzing",), {"TEST_FUZZ_EXAMPLES": "300"}),
+    "histories": Benchmark(("tests/proxy/chat/test_random_histories.py",), {"TEST_HISTORIES": "50000"}),
     "soak": Benchmark(("tests/soak",), {"TEST_SOAK": "900"}),
     "programs": Benchmark(("tests/clients/programs/check_programs.py",), {}, only_by_name=True),
     "memory": Benchmark(("tests/proxy/chat/test_memory.py",), {}),
