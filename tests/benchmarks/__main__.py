@@ -35,7 +35,10 @@ BENCHMARKS = {
         ("tests/proxy/server/test_workers.py", "tests/proxy/server/test_workers_cost.py"), {"TEST_STREAMS": "100"}
     ),
     "slots": Benchmark(("tests/proxy/upstreams/test_shared_slots.py", "tests/end_to_end/test_networks.py"), {}),
-    "fuzz": Benchmark(("tests/proxy/fuzzing",), {"TEST_FUZZ_EXAMPLES": "300"}),
+    "fuzz": Benchmark(
+        ("tests/proxy/fuzzing", "tests/proxy/api/test_mutated_requests.py"),
+        {"TEST_FUZZ_EXAMPLES": "300", "TEST_MUTATIONS": "100000"},
+    ),
     "histories": Benchmark(("tests/proxy/chat/test_random_histories.py",), {"TEST_HISTORIES": "50000"}),
     "soak": Benchmark(("tests/soak",), {"TEST_SOAK": "900"}),
     "programs": Benchmark(("tests/clients/programs/check_programs.py",), {}, only_by_name=True),
